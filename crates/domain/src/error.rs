@@ -1,0 +1,229 @@
+//! The one error of the product: a stable code, a sentence for the public, and a private cause.
+//!
+//! The code is what a front end switches on, what a Lambda reports as `errorType`, and what the state
+//! machine's `ErrorEquals` matches. The cause is logged once, at the boundary, and never leaves the process.
+
+use serde_json::Value;
+use std::{borrow::Cow, error::Error as StdError, fmt};
+
+/// A result of the product.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong.
+#[derive(Debug)]
+pub struct Error {
+    /// The stable code.
+    pub code: Code,
+    /// A sentence anyone may read.
+    pub message: Cow<'static, str>,
+    /// Facts that belong to the code, for programs: never secrets.
+    pub details: Option<Value>,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error without a cause.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), details: None, cause: None }
+    }
+
+    /// Adds facts for programs.
+    #[must_use]
+    pub fn with_details(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+
+    /// Adds the private cause.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// One of our own stores (Postgres, DynamoDB, S3, Secrets Manager, Step Functions, SQS) did not answer.
+    pub fn store(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Code::StoreUnavailable, "A part of Oslira is not available at the moment; try again shortly.")
+            .because(cause)
+    }
+
+    /// A fault of ours.
+    pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Code::InternalError, "Something went wrong on our side.").because(cause)
+    }
+
+    /// The cause and its causes on one line, for the log.
+    pub fn chain(&self) -> String {
+        let mut text = String::new();
+        let mut next = self.source();
+        while let Some(cause) = next {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn StdError + 'static))
+    }
+}
+
+/// How much an error matters to an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Ordinary use: a short balance, an unknown username.
+    Info,
+    /// Worth a look if frequent: an upstream hiccup that is retried.
+    Warn,
+    /// A user was not served.
+    Error,
+    /// Money, security or configuration: someone is called.
+    Critical,
+}
+
+impl Class {
+    /// The name in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $status:literal, $class:ident, $retried:literal;)*) => {
+        /// Every error code there is. `docs/errors.md` explains each to users.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name: `error.code` in JSON, `errorType` of a Lambda, `ErrorEquals` in a state machine.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// The HTTP status it is answered with.
+            pub const fn http_status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// How much it matters.
+            pub const fn class(self) -> Class {
+                match self { $(Self::$name => Class::$class,)* }
+            }
+
+            /// Infrastructure: the state machine tries again. Business errors never are.
+            pub const fn is_retried(self) -> bool {
+                match self { $(Self::$name => $retried,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A field is missing, unknown, of the wrong type or out of range.
+    ValidationFailed = 400, Info, false;
+    /// The body is not JSON.
+    MalformedBody = 400, Info, false;
+    /// The token is missing, expired, forged, or not a user's.
+    Unauthorized = 401, Info, false;
+    /// The balance does not cover the price.
+    InsufficientCredits = 402, Info, false;
+    /// The caller's role does not allow it.
+    Forbidden = 403, Info, false;
+    /// No such route.
+    RouteNotFound = 404, Info, false;
+    /// No such account, or the caller is not in it.
+    AccountNotFound = 404, Info, false;
+    /// No such business profile in this account.
+    BusinessProfileNotFound = 404, Info, false;
+    /// No such run in this account.
+    RunNotFound = 404, Info, false;
+    /// The same analysis is under way or was just made.
+    AnalysisInProgress = 409, Info, false;
+    /// The result is not there yet.
+    NotReady = 409, Info, false;
+    /// The idempotency key was used with another body.
+    IdempotencyKeyReused = 422, Info, false;
+
+    /// Instagram has no such account.
+    ProfileNotFound = 410, Info, false;
+    /// The account is private.
+    ProfilePrivate = 410, Info, false;
+    /// The run was cancelled.
+    RunCancelled = 410, Info, false;
+    /// The run was settled before this step came to it.
+    RunSettled = 410, Info, false;
+    /// Every model refused the question or gave no usable answer.
+    AnswerUnusable = 410, Error, false;
+    /// The execution was stopped, or ran out of time, outside the pipeline's own doing.
+    ExecutionStopped = 410, Error, false;
+    /// The execution could not be started.
+    StartFailed = 410, Error, false;
+
+    /// Apify did not answer, or Instagram blocked it.
+    ApifyUnavailable = 410, Warn, true;
+    /// All scrape slots are taken.
+    ApifyBusy = 410, Info, true;
+    /// Apify refuses us: key, quota or input.
+    ApifyRejected = 410, Critical, false;
+    /// No AI provider answered.
+    AiUnavailable = 410, Warn, true;
+    /// Every AI provider refuses us: key, quota or model.
+    AiRejected = 410, Critical, false;
+    /// One of our stores did not answer.
+    StoreUnavailable = 503, Error, true;
+    /// A fault of ours.
+    InternalError = 500, Critical, false;
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_is_in_the_chain_and_nowhere_else() {
+        let error = Error::store(Error::internal("disk on fire")).with_details(serde_json::json!({"a": 1}));
+        assert_eq!(
+            error.to_string(),
+            "StoreUnavailable: A part of Oslira is not available at the moment; try again shortly."
+        );
+        assert_eq!(error.chain(), "InternalError: Something went wrong on our side.: disk on fire");
+        assert_eq!(error.details, Some(serde_json::json!({"a": 1})));
+    }
+
+    #[test]
+    fn only_infrastructure_is_retried() {
+        for code in Code::ALL {
+            assert!(!code.as_str().is_empty());
+            assert!((400..=503).contains(&code.http_status()), "{code}");
+            if code.is_retried() {
+                assert!(["ApifyUnavailable", "ApifyBusy", "AiUnavailable", "StoreUnavailable"].contains(&code.as_str()));
+            }
+            assert!(!code.class().as_str().is_empty());
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Identifiers: UUIDs with a type each, so that one cannot stand in for another.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use uuid::Uuid;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            /// Reads the hyphenated form only: the others would make two spellings of one id.
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse::<uuid::fmt::Hyphenated>().map(|id| Self(id.into_uuid()))
+            }
+        }
+    };
+}
+
+id!(
+    /// A tenant: owns credits, business profiles, leads and analyses.
+    AccountId
+);
+id!(
+    /// A person, as Supabase Auth knows them (`auth.users.id`).
+    UserId
+);
+id!(
+    /// What an account sells and to whom.
+    BusinessProfileId
+);
+id!(
+    /// One Instagram account as seen by one business profile.
+    LeadId
+);
+id!(
+    /// One analysis, from acceptance to its terminal state. Also the name of its execution.
+    RunId
+);
+
+impl RunId {
+    /// A new id that sorts by creation time (UUIDv7).
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let run_id = RunId::generate();
+        assert_eq!(run_id.to_string().parse(), Ok(run_id));
+        assert_eq!(run_id.0.get_version_num(), 7);
+        assert!(run_id.0.simple().to_string().parse::<RunId>().is_err());
+    }
+}

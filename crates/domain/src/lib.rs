@@ -1,0 +1,24 @@
+//! Oslira's words and rules as plain types: no I/O, no AWS, no SQL.
+//!
+//! Everything here is pure, so it is tested without a stack and may be used by every other crate.
+
+mod business_profile;
+mod cache_policy;
+mod error;
+mod ids;
+mod pipeline;
+mod profile;
+mod run;
+pub mod scoring;
+mod tier;
+mod username;
+
+pub use business_profile::{BusinessProfile, FollowerRange, Icp};
+pub use cache_policy::{CacheDecision, NEGATIVE_TTL, decide as decide_cache};
+pub use error::{Class, Code, Error, Result};
+pub use ids::{AccountId, BusinessProfileId, LeadId, RunId, UserId};
+pub use pipeline::{AnalysisInput, CacheAnswer, ProfileSource, execution_run_id};
+pub use profile::{Post, PostKind, Profile, Snapshot};
+pub use run::{RunStatus, Step};
+pub use tier::{Effort, Role, Task, TaskSettings, Tier};
+pub use username::{InvalidUsername, Username};

@@ -1,0 +1,111 @@
+//! Instagram usernames, as people paste them.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// A normalised Instagram username: lower-case, 1 to 30 of `a-z 0-9 . _`, no leading, trailing or double dot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Username(String);
+
+/// Why a text is not a username, as a sentence for the person who typed it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidUsername(&'static str);
+
+/// First path segments of instagram.com that are pages of the site, not accounts.
+const RESERVED: [&str; 11] = [
+    "about", "accounts", "direct", "explore", "locations", "p", "reel", "reels", "stories", "tags", "tv",
+];
+
+impl Username {
+    /// The normalised text, without `@`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Username {
+    type Err = InvalidUsername;
+
+    /// Accepts a bare username, one with a leading `@`, or the address of a profile.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let name = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
+        let name = from_profile_url(&name);
+        let name = name.strip_prefix('@').unwrap_or(name);
+        if name.is_empty() {
+            return Err(InvalidUsername("is empty; give an Instagram username such as \"nasa\""));
+        }
+        if name.len() > 30 {
+            return Err(InvalidUsername("is longer than 30 characters"));
+        }
+        if !name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_')) {
+            return Err(InvalidUsername("may hold only letters, digits, dots and underscores"));
+        }
+        if name.starts_with('.') || name.ends_with('.') || name.contains("..") {
+            return Err(InvalidUsername("may not start or end with a dot, nor hold two in a row"));
+        }
+        if RESERVED.contains(&name) {
+            return Err(InvalidUsername("is a page of Instagram, not an account"));
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+/// The username in `https://www.instagram.com/_u/nasa/?hl=en`; any other text unchanged.
+fn from_profile_url(text: &str) -> &str {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
+    let rest = rest.strip_prefix("www.").or_else(|| rest.strip_prefix("m.")).unwrap_or(rest);
+    let Some(path) = rest.strip_prefix("instagram.com/").or_else(|| rest.strip_prefix("instagr.am/")) else {
+        return text;
+    };
+    let path = path.strip_prefix("_u/").or_else(|| path.strip_prefix("_n/")).unwrap_or(path);
+    path.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+impl TryFrom<String> for Username {
+    type Error = InvalidUsername;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Username> for String {
+    fn from(username: Username) -> Self {
+        username.0
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_username_are_one() {
+        for text in [
+            "nasa", " NASA ", "@nasa", "n a s a", "instagram.com/nasa", "https://www.instagram.com/nasa/",
+            "https://instagram.com/_u/nasa", "http://m.instagram.com/_n/nasa/?hl=en#top", "instagr.am/nasa",
+            "https://www.instagram.com/nasa/reels/", "https://www.instagram.com/@nasa",
+        ] {
+            assert_eq!(text.parse::<Username>().map(String::from).as_deref(), Ok("nasa"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_instagram_would_refuse_is_refused() {
+        let long = "a".repeat(31);
+        for text in [
+            "", "@", ".nasa", "nasa.", "na..sa", "na-sa", "nåsa", "na/sa", "@@nasa", &long, "explore",
+            "https://www.instagram.com/p/Cxyz/", "https://www.instagram.com/", "https://example.com/nasa",
+        ] {
+            assert!(text.parse::<Username>().is_err(), "{text}");
+        }
+        assert!("a".repeat(30).parse::<Username>().is_ok());
+    }
+}

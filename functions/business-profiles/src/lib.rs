@@ -1,0 +1,1 @@
+//! oslira-business-profiles
