@@ -1,1 +1,22 @@
-//! oslira-lambda
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod caller;
+mod env;
+mod http;
+mod outbound;
+mod queue;
+mod secrets;
+mod stage;
+mod telemetry;
+
+pub use body::{BodyErrors, FieldProblem, trimmed};
+pub use caller::Caller;
+pub use env::Env;
+pub use http::{Reply, Request, serve};
+pub use lambda_runtime::Error as RuntimeError;
+pub use outbound::{http_client, tls_config};
+pub use queue::{Message, serve_queue};
+pub use secrets::{CachedSecret, Secret};
+pub use stage::{Invocation, serve_stage};
+pub use telemetry::{note_account, note_run};

@@ -1,1 +1,8 @@
-//! oslira-postgres
+#![doc = include_str!("../README.md")]
+
+mod connection;
+mod migrate;
+
+pub use connection::{Param, RowExt, SystemDb, UserDb};
+pub use migrate::{Migrated, migrate};
+pub use tokio_postgres::{Row, types::Type};

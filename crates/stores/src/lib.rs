@@ -1,1 +1,7 @@
-//! oslira-stores
+#![doc = include_str!("../README.md")]
+
+mod profiles;
+mod progress;
+
+pub use profiles::{CachedProfile, ProfileStore};
+pub use progress::{Progress, ProgressStore};

@@ -1,0 +1,198 @@
+//! Request bodies. A bad one is answered with one entry per bad field, all at once.
+
+use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, MergeWithError, ValueKind, ValuePointerRef};
+use oslira_domain::{Code, Error, Result};
+use serde_json::{Map, Value};
+use std::{fmt, ops::ControlFlow};
+
+/// What is wrong with a body: a sentence by field, where `icp.followerRange.min` is a field within a field.
+#[derive(Debug, Default)]
+pub struct BodyErrors(Map<String, Value>);
+
+/// What is wrong with one value, as the end of a sentence that begins with the field's name: "is empty".
+#[derive(Debug)]
+pub struct FieldProblem(pub String);
+
+impl fmt::Display for FieldProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for FieldProblem {}
+
+/// Reads a JSON object; unknown fields, wrong types and refused values are collected.
+pub(crate) fn parse<T: Deserr<BodyErrors>>(bytes: &[u8]) -> Result<T> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+        // serde_json's message names the place and what it expected there, never the text itself.
+        Error::new(Code::MalformedBody, format!("The body is not JSON: {error}."))
+    })?;
+    deserr::deserialize::<T, _, BodyErrors>(value).map_err(|errors| invalid(errors.0))
+}
+
+/// The error for a refused field outside the body: a header or a query parameter.
+pub(crate) fn invalid_field(field: &str, problem: impl Into<String>) -> Error {
+    invalid(Map::from_iter([(field.to_owned(), Value::String(problem.into()))]))
+}
+
+fn invalid(fields: Map<String, Value>) -> Error {
+    let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+    Error::new(Code::ValidationFailed, format!("Not accepted: {}. See details for what would be.", names.join(", ")))
+        .with_details(Value::Object(fields))
+}
+
+impl BodyErrors {
+    fn add(errors: Option<Self>, field: String, problem: String) -> ControlFlow<Self, Self> {
+        let mut errors = errors.unwrap_or_default();
+        errors.0.entry(field).or_insert(Value::String(problem));
+        ControlFlow::Continue(errors)
+    }
+}
+
+impl DeserializeError for BodyErrors {
+    fn error<V: IntoValue>(
+        errors: Option<Self>,
+        error: ErrorKind<'_, V>,
+        location: ValuePointerRef<'_>,
+    ) -> ControlFlow<Self, Self> {
+        let (location, problem) = match error {
+            ErrorKind::MissingField { field } => {
+                (path(location, Some(field)), "is required".to_owned())
+            }
+            ErrorKind::UnknownKey { key, accepted } => {
+                (path(location, Some(key)), format!("is not a known field; known are {}", accepted.join(", ")))
+            }
+            ErrorKind::IncorrectValueKind { actual, accepted } => {
+                (path(location, None), format!("must be {}, not {}", kinds(accepted), kinds(&[actual.kind()])))
+            }
+            ErrorKind::UnknownValue { accepted, .. } => {
+                (path(location, None), format!("must be one of {}", accepted.join(", ")))
+            }
+            ErrorKind::BadSequenceLen { expected, .. } => {
+                (path(location, None), format!("must hold exactly {expected} items"))
+            }
+            ErrorKind::Unexpected { msg } => (path(location, None), msg),
+        };
+        Self::add(errors, location, problem)
+    }
+}
+
+impl MergeWithError<Self> for BodyErrors {
+    fn merge(errors: Option<Self>, other: Self, _: ValuePointerRef<'_>) -> ControlFlow<Self, Self> {
+        let mut errors = errors.unwrap_or_default();
+        errors.0.extend(other.0);
+        ControlFlow::Continue(errors)
+    }
+}
+
+impl MergeWithError<FieldProblem> for BodyErrors {
+    fn merge(errors: Option<Self>, other: FieldProblem, location: ValuePointerRef<'_>) -> ControlFlow<Self, Self> {
+        Self::add(errors, path(location, None), other.0)
+    }
+}
+
+fn path(location: ValuePointerRef<'_>, field: Option<&str>) -> String {
+    fn walk(location: ValuePointerRef<'_>, text: &mut String) {
+        match location {
+            ValuePointerRef::Origin => {}
+            ValuePointerRef::Key { key, prev } => {
+                walk(*prev, text);
+                if !text.is_empty() {
+                    text.push('.');
+                }
+                text.push_str(key);
+            }
+            ValuePointerRef::Index { index, prev } => {
+                walk(*prev, text);
+                text.push_str(&format!("[{index}]"));
+            }
+        }
+    }
+    let mut text = String::new();
+    walk(location, &mut text);
+    match field {
+        Some(field) if text.is_empty() => field.to_owned(),
+        Some(field) => format!("{text}.{field}"),
+        None if text.is_empty() => "body".to_owned(),
+        None => text,
+    }
+}
+
+fn kinds(kinds: &[ValueKind]) -> String {
+    let name = |kind: &ValueKind| match kind {
+        ValueKind::Null => "null",
+        ValueKind::Boolean => "a boolean",
+        ValueKind::Integer | ValueKind::NegativeInteger | ValueKind::Float => "a number",
+        ValueKind::String => "a string",
+        ValueKind::Sequence => "an array",
+        ValueKind::Map => "an object",
+    };
+    let mut names: Vec<&str> = kinds.iter().map(name).collect();
+    names.dedup();
+    names.join(" or ")
+}
+
+/// For text fields: trims, and refuses what is empty or longer than `MAX` characters.
+pub fn trimmed<const MAX: usize>(text: &str) -> Result<String, FieldProblem> {
+    let text = text.trim();
+    match text.chars().count() {
+        0 => Err(FieldProblem("must not be empty".to_owned())),
+        // Postgres cannot store it, and no one means it.
+        _ if text.contains('\0') => Err(FieldProblem("must not hold the character U+0000".to_owned())),
+        n if n > MAX => Err(FieldProblem(format!("must be at most {MAX} characters long, not {n}"))),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[derive(Debug, Deserr)]
+    #[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
+    struct Body {
+        #[deserr(try_from(String) = short_name -> FieldProblem)]
+        name: String,
+        inner: Inner,
+    }
+
+    #[derive(Debug, Deserr)]
+    #[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
+    struct Inner {
+        how_many: u32,
+        tags: Vec<String>,
+    }
+
+    fn short_name(text: String) -> Result<String, FieldProblem> {
+        trimmed::<5>(&text)
+    }
+
+    #[test]
+    fn every_bad_field_is_named_at_once() {
+        let body = json!({"name": "too long", "other": 1, "inner": {"howMany": "3", "tags": ["a", 2]}});
+        let error = parse::<Body>(body.to_string().as_bytes()).unwrap_err();
+        assert_eq!(error.code, Code::ValidationFailed);
+        assert_eq!(
+            error.details,
+            Some(json!({
+                "name": "must be at most 5 characters long, not 8",
+                "other": "is not a known field; known are name, inner",
+                "inner.howMany": "must be a number, not a string",
+                "inner.tags[1]": "must be a string, not a number",
+            }))
+        );
+    }
+
+    #[test]
+    fn good_bodies_pass_and_what_is_no_object_does_not() {
+        let body: Body = parse(br#"{"name": " ann ", "inner": {"howMany": 3, "tags": []}}"#).unwrap();
+        assert_eq!((body.name.as_str(), body.inner.how_many, body.inner.tags.len()), ("ann", 3, 0));
+        assert_eq!(parse::<Body>(b"[1]").unwrap_err().details, Some(json!({"body": "must be an object, not an array"})));
+        assert_eq!(parse::<Body>(b"{").unwrap_err().code, Code::MalformedBody);
+        assert_eq!(
+            parse::<Body>(br#"{"inner": {"howMany": -1, "tags": []}, "name": ""}"#).unwrap_err().details.unwrap()["name"],
+            "must not be empty"
+        );
+    }
+}

@@ -1,0 +1,52 @@
+//! Who calls: what the authorizer found, as API Gateway passes it on.
+
+use jiff::Timestamp;
+use oslira_domain::{AccountId, UserId};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// A signed-in user. Which accounts they may touch is decided by row-level security, per query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// `sub` of the token.
+    pub user_id: UserId,
+    /// `email` of the token.
+    pub email: Option<String>,
+    /// The user's oldest account, for requests without `X-Account-Id`.
+    pub default_account_id: Option<AccountId>,
+    /// When the token expires. API Gateway may remember the authorizer's answer for longer.
+    pub expires_at: Timestamp,
+}
+
+impl Caller {
+    /// Reads the authorizer's context. API Gateway hands every value over as text.
+    pub(crate) fn from_context(context: &HashMap<String, Value>) -> Option<Self> {
+        let text = |name: &str| context.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        Some(Self {
+            user_id: text("userId")?.parse().ok()?,
+            email: text("email").map(str::to_owned),
+            default_account_id: text("accountId").and_then(|id| id.parse().ok()),
+            expires_at: Timestamp::from_second(text("expiresAt")?.parse().ok()?).ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_context_is_text() {
+        let id = "0190a5a0-0000-7000-8000-000000000001";
+        let mut context = HashMap::from([
+            ("userId".to_owned(), json!(id)),
+            ("accountId".to_owned(), json!("")),
+            ("expiresAt".to_owned(), json!("1900000000")),
+        ]);
+        let caller = Caller::from_context(&context).unwrap();
+        assert_eq!((caller.user_id.to_string().as_str(), caller.email, caller.default_account_id), (id, None, None));
+        context.remove("expiresAt");
+        assert_eq!(Caller::from_context(&context), None);
+    }
+}

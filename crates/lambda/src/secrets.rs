@@ -1,0 +1,123 @@
+//! Secrets: read from Secrets Manager, kept five minutes, never printed.
+
+use aws_config::SdkConfig;
+use oslira_domain::{Error, Result};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::Mutex;
+
+/// After this a secret is read again, so that a rotated one is taken up without a deploy.
+const LIFETIME: Duration = Duration::from_secs(300);
+
+/// The secrets there are. Each Lambda's IAM role can read only those it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// Connection URL of the login role that can only become `authenticated`.
+    UserDatabase,
+    /// Connection URL of the login role that can only become `service_role`.
+    SystemDatabase,
+    /// Connection URL of Supabase's `postgres`, over the session port.
+    MigrationsDatabase,
+    /// Apify's API token.
+    ApifyToken,
+    /// OpenAI's API key.
+    OpenAiKey,
+    /// Anthropic's API key.
+    AnthropicKey,
+    /// Supabase's legacy HS256 secret.
+    JwtSecret,
+}
+
+impl Secret {
+    /// The environment variable that holds the secret's ARN.
+    pub(crate) const fn variable(self) -> &'static str {
+        match self {
+            Self::UserDatabase => "USER_DATABASE_SECRET",
+            Self::SystemDatabase => "SYSTEM_DATABASE_SECRET",
+            Self::MigrationsDatabase => "MIGRATIONS_DATABASE_SECRET",
+            Self::ApifyToken => "APIFY_TOKEN_SECRET",
+            Self::OpenAiKey => "OPENAI_KEY_SECRET",
+            Self::AnthropicKey => "ANTHROPIC_KEY_SECRET",
+            Self::JwtSecret => "JWT_SECRET_SECRET",
+        }
+    }
+}
+
+/// One secret's value, read at most once in five minutes.
+pub struct CachedSecret {
+    reader: Option<Arc<Reader>>,
+    arn: String,
+    cached: Mutex<Option<(Arc<str>, Instant)>>,
+}
+
+impl CachedSecret {
+    pub(crate) fn new(reader: Arc<Reader>, arn: String) -> Self {
+        Self { reader: Some(reader), arn, cached: Mutex::default() }
+    }
+
+    /// A value that is known already and never read again: for tools and tests.
+    pub fn fixed(value: &str) -> Self {
+        let cached = Mutex::new(Some((Arc::from(value), Instant::now())));
+        Self { reader: None, arn: "fixed".to_owned(), cached }
+    }
+
+    /// The value. An old one is used on when Secrets Manager does not answer.
+    pub async fn get(&self) -> Result<Arc<str>> {
+        let mut cached = self.cached.lock().await;
+        let Some(reader) = &self.reader else {
+            return cached.as_ref().map(|(value, _)| Arc::clone(value)).ok_or_else(|| Error::internal("no value"));
+        };
+        if let Some((value, read_at)) = &*cached
+            && read_at.elapsed() < LIFETIME
+        {
+            return Ok(Arc::clone(value));
+        }
+        match (reader.read(&self.arn).await, &*cached) {
+            (Ok(value), _) => {
+                *cached = Some((Arc::clone(&value), Instant::now()));
+                Ok(value)
+            }
+            (Err(error), Some((value, _))) => {
+                tracing::warn!(secret = self.arn, cause = error.chain(), "secret not refreshed; the old value is used");
+                Ok(Arc::clone(value))
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+}
+
+impl fmt::Debug for CachedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedSecret").field("arn", &self.arn).finish_non_exhaustive()
+    }
+}
+
+/// Reads Secrets Manager.
+#[derive(Debug)]
+pub(crate) struct Reader(aws_sdk_secretsmanager::Client);
+
+impl Reader {
+    pub(crate) fn new(sdk: &SdkConfig) -> Self {
+        Self(aws_sdk_secretsmanager::Client::new(sdk))
+    }
+
+    async fn read(&self, arn: &str) -> Result<Arc<str>> {
+        let answer = self.0.get_secret_value().secret_id(arn).send().await.map_err(Error::store)?;
+        answer.secret_string.map(Arc::from).ok_or_else(|| Error::internal(format!("the secret {arn} has no text value")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_secret_is_never_printed() {
+        let secret = CachedSecret::fixed("hunter2");
+        assert_eq!(&*secret.get().await.unwrap(), "hunter2");
+        assert!(!format!("{secret:?}").contains("hunter2"));
+    }
+}

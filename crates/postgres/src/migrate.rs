@@ -1,0 +1,57 @@
+//! Applies `migrations/` and gives the Lambdas' login roles their passwords.
+
+use oslira_domain::{Error, Result};
+use oslira_lambda::tls_config;
+use serde::Serialize;
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+refinery::embed_migrations!("../../migrations");
+
+/// Anything but the other locks' keys: it keeps two deploys from migrating at once.
+const LOCK: i64 = 0x05_11_2A;
+
+/// What a run did.
+#[derive(Debug, Serialize)]
+pub struct Migrated {
+    /// The migrations applied now, in order.
+    pub applied: Vec<String>,
+}
+
+/// Connects with `migrations_url` (the session port: the advisory lock belongs to the session), applies what is
+/// new, and sets the password of each login role to the one in its connection URL.
+pub async fn migrate(migrations_url: &str, login_urls: &[&str], extra_root: Option<Vec<u8>>) -> Result<Migrated> {
+    let config = parse(migrations_url)?;
+    let tls = MakeRustlsConnect::new(tls_config(extra_root)?);
+    let (mut client, connection) = config.connect(tls).await.map_err(Error::store)?;
+    tokio::spawn(connection);
+
+    client.batch_execute(&format!("select pg_advisory_lock({LOCK})")).await.map_err(Error::store)?;
+    client.batch_execute("create schema if not exists oslira").await.map_err(Error::internal)?;
+    let mut runner = migrations::runner();
+    runner.set_migration_table_name("oslira.schema_migrations");
+    let report = runner.run_async(&mut client).await.map_err(Error::internal)?;
+    for url in login_urls {
+        set_password(&client, &parse(url)?).await?;
+    }
+    Ok(Migrated { applied: report.applied_migrations().iter().map(ToString::to_string).collect() })
+}
+
+/// Sends a SCRAM verifier rather than the password, which would end up in the server's log.
+async fn set_password(client: &Client, login: &Config) -> Result<()> {
+    let (Some(user), Some(password)) = (login.get_user(), login.get_password()) else {
+        return Err(Error::internal("a database secret lacks a user or a password"));
+    };
+    // Through Supabase's pooler the user is `role.project`.
+    let role = user.split('.').next().unwrap_or(user);
+    if !["oslira_user", "oslira_system"].contains(&role) {
+        return Err(Error::internal("a database secret names a login role that is not ours"));
+    }
+    let verifier = postgres_protocol::password::scram_sha_256(password);
+    client.batch_execute(&format!("alter role {role} password '{verifier}'")).await.map_err(Error::internal)
+}
+
+fn parse(url: &str) -> Result<Config> {
+    // The parse error may quote the URL, and so the password.
+    url.parse().map_err(|_| Error::internal("a database secret is not a connection URL"))
+}

@@ -1,0 +1,98 @@
+//! Profiles in S3: immutable snapshots, and a cache entry per username that points to the latest.
+
+use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
+use jiff::Timestamp;
+use oslira_domain::{Error, Result, Snapshot, Username};
+use oslira_lambda::Env;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// What is remembered of a username.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "outcome")]
+pub enum CachedProfile {
+    /// The profile was scraped.
+    #[serde(rename_all = "camelCase")]
+    Found {
+        /// The key of the snapshot.
+        snapshot_key: String,
+        /// When it was scraped.
+        scraped_at: Timestamp,
+    },
+    /// Instagram had no such account.
+    #[serde(rename_all = "camelCase")]
+    NotFound {
+        /// When that was seen.
+        scraped_at: Timestamp,
+    },
+    /// The account was private.
+    #[serde(rename_all = "camelCase")]
+    Private {
+        /// When that was seen.
+        scraped_at: Timestamp,
+    },
+}
+
+/// The bucket of profiles.
+#[derive(Debug)]
+pub struct ProfileStore {
+    client: Client,
+    bucket: String,
+}
+
+impl ProfileStore {
+    /// Needs the variable `PROFILES_BUCKET`; `S3_FORCE_PATH_STYLE` is for servers without a host name per bucket.
+    pub fn new(env: &Env) -> Result<Self> {
+        let config = aws_sdk_s3::config::Builder::from(env.sdk())
+            .force_path_style(env.optional("S3_FORCE_PATH_STYLE").as_deref() == Some("true"))
+            .build();
+        Ok(Self { client: Client::from_conf(config), bucket: env.var("PROFILES_BUCKET")? })
+    }
+
+    /// What is remembered of a username, fresh or not.
+    pub async fn cached(&self, username: &Username) -> Result<Option<CachedProfile>> {
+        self.get(&cache_key(username)).await
+    }
+
+    /// Stores a snapshot, then points the cache entry to it. `scrape_id` names the scrape: repeating it with
+    /// the same id overwrites the same object. Answers the snapshot's key.
+    pub async fn store(&self, snapshot: &Snapshot, scrape_id: &str) -> Result<String> {
+        let username = &snapshot.profile.username;
+        let key = format!("profiles/{username}/{scrape_id}");
+        self.put(&key, snapshot).await?;
+        let entry = CachedProfile::Found { snapshot_key: key.clone(), scraped_at: snapshot.scraped_at };
+        self.put(&cache_key(username), &entry).await?;
+        Ok(key)
+    }
+
+    /// Remembers that a username has no public profile.
+    pub async fn remember(&self, username: &Username, refusal: &CachedProfile) -> Result<()> {
+        self.put(&cache_key(username), refusal).await
+    }
+
+    /// The snapshot under a key that an earlier step gave.
+    pub async fn snapshot(&self, key: &str) -> Result<Snapshot> {
+        self.get(key).await?.ok_or_else(|| Error::internal(format!("the snapshot {key} is gone")))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+        let object = match answer {
+            Ok(object) => object,
+            Err(SdkError::ServiceError(error)) if matches!(error.err(), GetObjectError::NoSuchKey(_)) => return Ok(None),
+            Err(error) => return Err(Error::store(error)),
+        };
+        let bytes = object.body.collect().await.map_err(Error::store)?.into_bytes();
+        serde_json::from_slice(&bytes).map(Some).map_err(Error::internal)
+    }
+
+    async fn put(&self, key: &str, value: &impl Serialize) -> Result<()> {
+        let bytes = serde_json::to_vec(value).map_err(Error::internal)?;
+        let put = self.client.put_object().bucket(&self.bucket).key(key).content_type("application/json");
+        put.body(ByteStream::from(bytes)).send().await.map_err(Error::store)?;
+        Ok(())
+    }
+}
+
+fn cache_key(username: &Username) -> String {
+    format!("instagram:{username}:v1")
+}

@@ -1,0 +1,213 @@
+//! Progress of runs, in DynamoDB.
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::SdkError,
+    operation::update_item::{UpdateItemError, UpdateItemOutput},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+use jiff::{SignedDuration, Timestamp};
+use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus, Step};
+use oslira_lambda::Env;
+use std::collections::HashMap;
+
+type Item = HashMap<String, AttributeValue>;
+
+/// How long an item lives if nothing ends its run.
+const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+/// How long it lives after the run has ended.
+const LIFETIME_AFTER_END: SignedDuration = SignedDuration::from_hours(1);
+
+/// What a progress item says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Who may see it.
+    pub account_id: AccountId,
+    /// Where the run is.
+    pub status: RunStatus,
+    /// 0 to 100.
+    pub percent: u8,
+    /// The step, as a sentence.
+    pub step: String,
+    /// When the run was accepted.
+    pub created_at: Timestamp,
+    /// When the item last changed.
+    pub updated_at: Timestamp,
+    /// Someone asked for the run to stop.
+    pub cancel_requested: bool,
+    /// When each status was first reached, in order of time.
+    pub reached: Vec<(RunStatus, Timestamp)>,
+}
+
+/// The table of progress items.
+#[derive(Debug)]
+pub struct ProgressStore {
+    client: Client,
+    table: String,
+}
+
+impl ProgressStore {
+    /// Needs the variable `PROGRESS_TABLE`.
+    pub fn new(env: &Env) -> Result<Self> {
+        Ok(Self { client: Client::new(env.sdk()), table: env.var("PROGRESS_TABLE")? })
+    }
+
+    /// Moves a run on to `step` and tells where it is now. A late or repeated call changes nothing.
+    pub async fn advance(&self, run_id: RunId, account_id: AccountId, step: Step) -> Result<Progress> {
+        let (status, percent, sentence) = step.shown();
+        self.write(run_id, account_id, status, percent, sentence).await
+    }
+
+    /// Like [`advance`](Self::advance), for a stage that is about to spend money: an error when the run was
+    /// cancelled or settled meanwhile.
+    pub async fn begin(&self, run_id: RunId, account_id: AccountId, step: Step) -> Result<Progress> {
+        let progress = self.advance(run_id, account_id, step).await?;
+        match progress.status {
+            _ if progress.cancel_requested => Err(Error::new(Code::RunCancelled, "The analysis was cancelled.")),
+            status if status.is_terminal() => {
+                Err(Error::new(Code::RunSettled, format!("The analysis was {status} before this step.")))
+            }
+            _ => Ok(progress),
+        }
+    }
+
+    /// Shows the end of a run. The percentage of a failed or cancelled one stays where it was.
+    pub async fn finish(&self, run_id: RunId, account_id: AccountId, status: RunStatus, sentence: &str) -> Result<()> {
+        let percent = if status == RunStatus::Complete { 100 } else { 0 };
+        self.write(run_id, account_id, status, percent, sentence).await.map(drop)
+    }
+
+    /// The item of a run; `None` when it is missing or has expired.
+    pub async fn read(&self, run_id: RunId) -> Result<Option<Progress>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("runId", AttributeValue::S(run_id.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(Error::store)?;
+        let Some(item) = answer.item else { return Ok(None) };
+        // DynamoDB may keep an expired item for two days.
+        let is_live = number(&item, "expiresAt").is_some_and(|at| at > Timestamp::now().as_second());
+        if is_live { parse(&item).map(Some) } else { Ok(None) }
+    }
+
+    async fn write(
+        &self,
+        run_id: RunId,
+        account_id: AccountId,
+        status: RunStatus,
+        percent: u8,
+        sentence: &str,
+    ) -> Result<Progress> {
+        let now = Timestamp::now();
+        let lifetime = if status.is_terminal() { LIFETIME_AFTER_END } else { LIFETIME };
+        let is_rising = status == RunStatus::Complete || !status.is_terminal();
+        // A failed run keeps its percentage: the bar stops where it was.
+        let set_percent = if is_rising { "#progress = :progress" } else { "#progress = if_not_exists(#progress, :progress)" };
+        let may_change = if is_rising {
+            "attribute_not_exists(#status) OR (NOT #status IN (:complete, :failed, :cancelled) AND #progress <= :progress)"
+        } else {
+            "attribute_not_exists(#status) OR NOT #status IN (:complete, :failed, :cancelled)"
+        };
+        let reached = format!("reached_{status}");
+        let outcome = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("runId", text(&run_id))
+            .update_expression(format!(
+                "SET #status = :status, #step = :step, {set_percent}, updatedAt = :now, expiresAt = :expiresAt, \
+                 accountId = if_not_exists(accountId, :accountId), createdAt = if_not_exists(createdAt, :now), \
+                 #reached = if_not_exists(#reached, :now)"
+            ))
+            .condition_expression(may_change)
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#step", "step")
+            .expression_attribute_names("#progress", "progress")
+            .expression_attribute_names("#reached", reached)
+            .expression_attribute_values(":status", text(&status))
+            .expression_attribute_values(":step", AttributeValue::S(sentence.to_owned()))
+            .expression_attribute_values(":progress", AttributeValue::N(percent.to_string()))
+            .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
+            .expression_attribute_values(":expiresAt", AttributeValue::N((now + lifetime).as_second().to_string()))
+            .expression_attribute_values(":accountId", text(&account_id))
+            .expression_attribute_values(":complete", text(&RunStatus::Complete))
+            .expression_attribute_values(":failed", text(&RunStatus::Failed))
+            .expression_attribute_values(":cancelled", text(&RunStatus::Cancelled))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let item = match outcome {
+            Ok(UpdateItemOutput { attributes: Some(item), .. }) => item,
+            Ok(_) => return Err(Error::store("DynamoDB answered without the item")),
+            Err(SdkError::ServiceError(error)) => match error.into_err() {
+                UpdateItemError::ConditionalCheckFailedException(refused) => {
+                    refused.item.ok_or_else(|| Error::store("DynamoDB refused without the item"))?
+                }
+                error => return Err(Error::store(error)),
+            },
+            Err(error) => return Err(Error::store(error)),
+        };
+        parse(&item)
+    }
+}
+
+fn parse(item: &Item) -> Result<Progress> {
+    let wrong = |name: &str| Error::internal(format!("a progress item has no good `{name}`"));
+    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).ok_or_else(|| wrong(name));
+    let time = |name: &str| {
+        number(item, name).and_then(|ms| Timestamp::from_millisecond(ms).ok()).ok_or_else(|| wrong(name))
+    };
+    let mut reached: Vec<(RunStatus, Timestamp)> = RunStatus::ALL
+        .into_iter()
+        .filter_map(|status| Some((status, time(&format!("reached_{status}")).ok()?)))
+        .collect();
+    reached.sort_by_key(|(_, at)| *at);
+    Ok(Progress {
+        account_id: text("accountId")?.parse().map_err(|_| wrong("accountId"))?,
+        status: text("status")?.parse().map_err(|_| wrong("status"))?,
+        percent: number(item, "progress").and_then(|n| u8::try_from(n).ok()).ok_or_else(|| wrong("progress"))?,
+        step: text("step")?.clone(),
+        created_at: time("createdAt")?,
+        updated_at: time("updatedAt")?,
+        cancel_requested: item.get("cancelRequested").and_then(|value| value.as_bool().ok()).copied().unwrap_or(false),
+        reached,
+    })
+}
+
+fn number(item: &Item, name: &str) -> Option<i64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+fn text(value: &impl ToString) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_read_in_order_of_time() {
+        let n = |n: i64| AttributeValue::N(n.to_string());
+        let mut item: Item = HashMap::from([
+            ("accountId".into(), AttributeValue::S("0190a5a0-0000-7000-8000-000000000001".into())),
+            ("status".into(), AttributeValue::S("analyzing".into())),
+            ("progress".into(), n(45)),
+            ("step".into(), AttributeValue::S("Thinking".into())),
+            ("createdAt".into(), n(1_000)),
+            ("updatedAt".into(), n(9_000)),
+            ("reached_analyzing".into(), n(9_000)),
+            ("reached_queued".into(), n(1_000)),
+        ]);
+        let progress = parse(&item).unwrap();
+        assert_eq!((progress.status, progress.percent, progress.cancel_requested), (RunStatus::Analyzing, 45, false));
+        assert_eq!(progress.reached.first().unwrap().0, RunStatus::Queued);
+        item.remove("accountId");
+        assert_eq!(parse(&item).unwrap_err().code, Code::InternalError);
+    }
+}
