@@ -1,1 +1,10 @@
-//! oslira-apify
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod error;
+mod items;
+mod run;
+
+pub use client::Apify;
+pub use items::ProfileOutcome;
+pub use run::{ActorRun, ActorStatus};

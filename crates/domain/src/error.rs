@@ -43,8 +43,11 @@ impl Error {
 
     /// One of our own stores (Postgres, DynamoDB, S3, Secrets Manager, Step Functions, SQS) did not answer.
     pub fn store(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(Code::StoreUnavailable, "A part of Oslira is not available at the moment; try again shortly.")
-            .because(cause)
+        Self::new(
+            Code::StoreUnavailable,
+            "A part of Oslira is not available at the moment; try again shortly.",
+        )
+        .because(cause)
     }
 
     /// A fault of ours.
@@ -114,7 +117,12 @@ macro_rules! codes {
             /// All codes.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The name: `error.code` in JSON, `errorType` of a Lambda, `ErrorEquals` in a state machine.
+            /// The code of this name.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str() == name)
+            }
+
+            /// The name: `code` in JSON, `errorType` of a Lambda, `ErrorEquals` in a state machine.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)* }
             }
@@ -163,6 +171,11 @@ codes! {
     /// The idempotency key was used with another body.
     IdempotencyKeyReused = 422, Info, false;
 
+    /// The run failed and was refunded; `details.reason` names the code below that says why.
+    RunFailed = 410, Info, false;
+
+    // From here on: why a run ended, and what stages answer the state machine. Their HTTP status is that of the
+    // result which names them.
     /// Instagram has no such account.
     ProfileNotFound = 410, Info, false;
     /// The account is private.
@@ -218,10 +231,13 @@ mod tests {
     #[test]
     fn only_infrastructure_is_retried() {
         for code in Code::ALL {
-            assert!(!code.as_str().is_empty());
+            assert_eq!(Code::named(code.as_str()), Some(*code));
             assert!((400..=503).contains(&code.http_status()), "{code}");
             if code.is_retried() {
-                assert!(["ApifyUnavailable", "ApifyBusy", "AiUnavailable", "StoreUnavailable"].contains(&code.as_str()));
+                assert!(
+                    ["ApifyUnavailable", "ApifyBusy", "AiUnavailable", "StoreUnavailable"]
+                        .contains(&code.as_str())
+                );
             }
             assert!(!code.class().as_str().is_empty());
         }

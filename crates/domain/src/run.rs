@@ -26,7 +26,12 @@ pub enum RunStatus {
 impl RunStatus {
     /// All states.
     pub const ALL: [Self; 7] = [
-        Self::Queued, Self::Scraping, Self::Analyzing, Self::Saving, Self::Complete, Self::Failed,
+        Self::Queued,
+        Self::Scraping,
+        Self::Analyzing,
+        Self::Saving,
+        Self::Complete,
+        Self::Failed,
         Self::Cancelled,
     ];
 
@@ -58,7 +63,10 @@ impl fmt::Display for RunStatus {
 impl FromStr for RunStatus {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| format!("unknown run status {text:?}"))
+        Self::ALL
+            .into_iter()
+            .find(|s| s.as_str() == text)
+            .ok_or_else(|| format!("unknown run status {text:?}"))
     }
 }
 
@@ -113,7 +121,12 @@ mod tests {
     #[test]
     fn steps_never_go_back() {
         let steps = [
-            Step::Accepted, Step::CheckingCache, Step::Scraping, Step::Analyzing, Step::Answered, Step::Saving,
+            Step::Accepted,
+            Step::CheckingCache,
+            Step::Scraping,
+            Step::Analyzing,
+            Step::Answered,
+            Step::Saving,
             Step::Done,
         ];
         assert!(steps.map(|step| step.shown().1).is_sorted());

@@ -91,7 +91,10 @@ impl fmt::Display for Tier {
 impl FromStr for Tier {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|tier| tier.as_str() == text).ok_or("must be \"light\", \"deep\" or \"xray\"")
+        Self::ALL
+            .into_iter()
+            .find(|tier| tier.as_str() == text)
+            .ok_or("must be \"light\", \"deep\" or \"xray\"")
     }
 }
 
@@ -116,7 +119,11 @@ pub enum Task {
 impl Task {
     /// All tasks.
     pub const ALL: [Self; 6] = [
-        Self::Scoring, Self::CoreStrategy, Self::Outreach, Self::Personality, Self::Psychographic,
+        Self::Scoring,
+        Self::CoreStrategy,
+        Self::Outreach,
+        Self::Personality,
+        Self::Psychographic,
         Self::Commercial,
     ];
 

@@ -14,9 +14,8 @@ pub struct Username(String);
 pub struct InvalidUsername(&'static str);
 
 /// First path segments of instagram.com that are pages of the site, not accounts.
-const RESERVED: [&str; 11] = [
-    "about", "accounts", "direct", "explore", "locations", "p", "reel", "reels", "stories", "tags", "tv",
-];
+const RESERVED: [&str; 11] =
+    ["about", "accounts", "direct", "explore", "locations", "p", "reel", "reels", "stories", "tags", "tv"];
 
 impl Username {
     /// The normalised text, without `@`.
@@ -89,9 +88,17 @@ mod tests {
     #[test]
     fn spellings_of_one_username_are_one() {
         for text in [
-            "nasa", " NASA ", "@nasa", "n a s a", "instagram.com/nasa", "https://www.instagram.com/nasa/",
-            "https://instagram.com/_u/nasa", "http://m.instagram.com/_n/nasa/?hl=en#top", "instagr.am/nasa",
-            "https://www.instagram.com/nasa/reels/", "https://www.instagram.com/@nasa",
+            "nasa",
+            " NASA ",
+            "@nasa",
+            "n a s a",
+            "instagram.com/nasa",
+            "https://www.instagram.com/nasa/",
+            "https://instagram.com/_u/nasa",
+            "http://m.instagram.com/_n/nasa/?hl=en#top",
+            "instagr.am/nasa",
+            "https://www.instagram.com/nasa/reels/",
+            "https://www.instagram.com/@nasa",
         ] {
             assert_eq!(text.parse::<Username>().map(String::from).as_deref(), Ok("nasa"), "{text}");
         }
@@ -101,8 +108,20 @@ mod tests {
     fn what_instagram_would_refuse_is_refused() {
         let long = "a".repeat(31);
         for text in [
-            "", "@", ".nasa", "nasa.", "na..sa", "na-sa", "nåsa", "na/sa", "@@nasa", &long, "explore",
-            "https://www.instagram.com/p/Cxyz/", "https://www.instagram.com/", "https://example.com/nasa",
+            "",
+            "@",
+            ".nasa",
+            "nasa.",
+            "na..sa",
+            "na-sa",
+            "nåsa",
+            "na/sa",
+            "@@nasa",
+            &long,
+            "explore",
+            "https://www.instagram.com/p/Cxyz/",
+            "https://www.instagram.com/",
+            "https://example.com/nasa",
         ] {
             assert!(text.parse::<Username>().is_err(), "{text}");
         }

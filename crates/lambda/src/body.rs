@@ -37,8 +37,11 @@ pub(crate) fn invalid_field(field: &str, problem: impl Into<String>) -> Error {
 
 fn invalid(fields: Map<String, Value>) -> Error {
     let names: Vec<&str> = fields.keys().map(String::as_str).collect();
-    Error::new(Code::ValidationFailed, format!("Not accepted: {}. See details for what would be.", names.join(", ")))
-        .with_details(Value::Object(fields))
+    Error::new(
+        Code::ValidationFailed,
+        format!("Not accepted: {}. See details for what would be.", names.join(", ")),
+    )
+    .with_details(Value::Object(fields))
 }
 
 impl BodyErrors {
@@ -56,15 +59,15 @@ impl DeserializeError for BodyErrors {
         location: ValuePointerRef<'_>,
     ) -> ControlFlow<Self, Self> {
         let (location, problem) = match error {
-            ErrorKind::MissingField { field } => {
-                (path(location, Some(field)), "is required".to_owned())
-            }
-            ErrorKind::UnknownKey { key, accepted } => {
-                (path(location, Some(key)), format!("is not a known field; known are {}", accepted.join(", ")))
-            }
-            ErrorKind::IncorrectValueKind { actual, accepted } => {
-                (path(location, None), format!("must be {}, not {}", kinds(accepted), kinds(&[actual.kind()])))
-            }
+            ErrorKind::MissingField { field } => (path(location, Some(field)), "is required".to_owned()),
+            ErrorKind::UnknownKey { key, accepted } => (
+                path(location, Some(key)),
+                format!("is not a known field; known are {}", accepted.join(", ")),
+            ),
+            ErrorKind::IncorrectValueKind { actual, accepted } => (
+                path(location, None),
+                format!("must be {}, not {}", kinds(accepted), kinds(&[actual.kind()])),
+            ),
             ErrorKind::UnknownValue { accepted, .. } => {
                 (path(location, None), format!("must be one of {}", accepted.join(", ")))
             }
@@ -86,7 +89,11 @@ impl MergeWithError<Self> for BodyErrors {
 }
 
 impl MergeWithError<FieldProblem> for BodyErrors {
-    fn merge(errors: Option<Self>, other: FieldProblem, location: ValuePointerRef<'_>) -> ControlFlow<Self, Self> {
+    fn merge(
+        errors: Option<Self>,
+        other: FieldProblem,
+        location: ValuePointerRef<'_>,
+    ) -> ControlFlow<Self, Self> {
         Self::add(errors, path(location, None), other.0)
     }
 }
@@ -188,10 +195,16 @@ mod tests {
     fn good_bodies_pass_and_what_is_no_object_does_not() {
         let body: Body = parse(br#"{"name": " ann ", "inner": {"howMany": 3, "tags": []}}"#).unwrap();
         assert_eq!((body.name.as_str(), body.inner.how_many, body.inner.tags.len()), ("ann", 3, 0));
-        assert_eq!(parse::<Body>(b"[1]").unwrap_err().details, Some(json!({"body": "must be an object, not an array"})));
+        assert_eq!(
+            parse::<Body>(b"[1]").unwrap_err().details,
+            Some(json!({"body": "must be an object, not an array"}))
+        );
         assert_eq!(parse::<Body>(b"{").unwrap_err().code, Code::MalformedBody);
         assert_eq!(
-            parse::<Body>(br#"{"inner": {"howMany": -1, "tags": []}, "name": ""}"#).unwrap_err().details.unwrap()["name"],
+            parse::<Body>(br#"{"inner": {"howMany": -1, "tags": []}, "name": ""}"#)
+                .unwrap_err()
+                .details
+                .unwrap()["name"],
             "must not be empty"
         );
     }

@@ -45,7 +45,10 @@ mod tests {
             ("expiresAt".to_owned(), json!("1900000000")),
         ]);
         let caller = Caller::from_context(&context).unwrap();
-        assert_eq!((caller.user_id.to_string().as_str(), caller.email, caller.default_account_id), (id, None, None));
+        assert_eq!(
+            (caller.user_id.to_string().as_str(), caller.email, caller.default_account_id),
+            (id, None, None)
+        );
         context.remove("expiresAt");
         assert_eq!(Caller::from_context(&context), None);
     }

@@ -31,15 +31,20 @@ impl Env {
             .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(100)))
             .load()
             .await;
-        let allowed_origins =
-            optional("ALLOWED_ORIGINS").unwrap_or_default().split(',').map(|origin| origin.trim().to_owned()).collect();
+        let allowed_origins = optional("ALLOWED_ORIGINS")
+            .unwrap_or_default()
+            .split(',')
+            .map(|origin| origin.trim().to_owned())
+            .collect();
         Ok(Self { function, allowed_origins, secrets: Arc::new(secrets::Reader::new(&sdk)), sdk })
     }
 
     /// A variable that the template must set.
     pub fn var(&self, name: &str) -> Result<String> {
         optional(name).ok_or_else(|| {
-            Error::internal(format!("the environment variable {name} is not set; infra/template.yaml sets it"))
+            Error::internal(format!(
+                "the environment variable {name} is not set; infra/template.yaml sets it"
+            ))
         })
     }
 

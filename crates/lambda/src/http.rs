@@ -70,6 +70,12 @@ impl Request {
         body::parse(&self.body)
     }
 
+    /// The error for an idempotency key that came before with another body.
+    pub fn idempotency_key_reused() -> Error {
+        let message = "This Idempotency-Key came with another body before; use a new key for a new request.";
+        Error::new(Code::IdempotencyKeyReused, message)
+    }
+
     /// The `Idempotency-Key` header, 1 to 255 characters.
     pub fn idempotency_key(&self) -> Result<Option<&str>> {
         match self.headers.get("idempotency-key").map(String::as_str) {
@@ -125,7 +131,7 @@ where
         let origin = allowed_origin(env, request.headers.get("origin"));
         let log = InvocationLog::start(env.function, &request.request_id);
         let request_id = request.request_id.clone();
-        let answer = AssertUnwindSafe(handler(request)).catch_unwind();
+        let answer = AssertUnwindSafe(Box::pin(handler(request))).catch_unwind();
         async move {
             let answer = answer.await.unwrap_or_else(|_| Err(Error::internal("the handler panicked")));
             let response = response(&answer, &request_id, &origin);
@@ -190,7 +196,8 @@ fn response(answer: &Result<Reply>, request_id: &str, origin: &str) -> Response<
     body["timestamp"] = Timestamp::now().to_string().into();
 
     let mut response = Response::new(body.to_string());
-    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = value.parse() {
@@ -232,7 +239,10 @@ mod tests {
         let other = "0190a5a0-0000-7000-8000-000000000002";
         assert!(signed_in(&[]).account_id().is_ok());
         assert_eq!(signed_in(&[("x-account-id", other)]).account_id().unwrap().to_string(), other);
-        assert_eq!(signed_in(&[("x-account-id", "mine")]).account_id().unwrap_err().code, Code::AccountNotFound);
+        assert_eq!(
+            signed_in(&[("x-account-id", "mine")]).account_id().unwrap_err().code,
+            Code::AccountNotFound
+        );
     }
 
     #[test]
@@ -257,14 +267,20 @@ mod tests {
         assert_eq!(answer.status(), 201);
         assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example");
         let body: Value = serde_json::from_str(answer.body()).unwrap();
-        assert_eq!((&body["success"], &body["data"]["id"], &body["requestId"]), (&json!(true), &json!(1), &json!("r-1")));
+        assert_eq!(
+            (&body["success"], &body["data"]["id"], &body["requestId"]),
+            (&json!(true), &json!(1), &json!("r-1"))
+        );
     }
 
     #[test]
     fn an_error_shows_its_sentence_and_hides_its_cause() {
         let error = Error::store("connection to 10.0.0.7 refused").with_details(json!({"part": "x"}));
         let answer = response(&Err(error), "r-1", "https://app.example");
-        assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"5".parse().unwrap()));
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["retry-after"]),
+            (503, &"5".parse().unwrap())
+        );
         assert!(!answer.body().contains("10.0.0.7"));
         let body: Value = serde_json::from_str(answer.body()).unwrap();
         assert_eq!((&body["success"], &body["code"]), (&json!(false), &json!("StoreUnavailable")));

@@ -32,7 +32,7 @@ where
             let id = record.message_id.clone().unwrap_or_default();
             let log = InvocationLog::start(env.function, &event.context.request_id);
             let outcome = match read(&record) {
-                Ok(message) => AssertUnwindSafe(handler(message))
+                Ok(message) => AssertUnwindSafe(Box::pin(handler(message)))
                     .catch_unwind()
                     .await
                     .unwrap_or_else(|_| Err(Error::internal("the handler panicked"))),
@@ -51,8 +51,9 @@ where
 }
 
 fn read<T: DeserializeOwned>(record: &SqsMessage) -> Result<Message<T>> {
-    let body = serde_json::from_str(record.body.as_deref().unwrap_or_default())
-        .map_err(|error| Error::new(Code::ValidationFailed, "The message is not this queue's.").because(error))?;
+    let body = serde_json::from_str(record.body.as_deref().unwrap_or_default()).map_err(|error| {
+        Error::new(Code::ValidationFailed, "The message is not this queue's.").because(error)
+    })?;
     let receive_count =
         record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
     Ok(Message { body, receive_count })

@@ -68,7 +68,10 @@ impl CachedSecret {
     pub async fn get(&self) -> Result<Arc<str>> {
         let mut cached = self.cached.lock().await;
         let Some(reader) = &self.reader else {
-            return cached.as_ref().map(|(value, _)| Arc::clone(value)).ok_or_else(|| Error::internal("no value"));
+            return cached
+                .as_ref()
+                .map(|(value, _)| Arc::clone(value))
+                .ok_or_else(|| Error::internal("no value"));
         };
         if let Some((value, read_at)) = &*cached
             && read_at.elapsed() < LIFETIME
@@ -81,7 +84,11 @@ impl CachedSecret {
                 Ok(value)
             }
             (Err(error), Some((value, _))) => {
-                tracing::warn!(secret = self.arn, cause = error.chain(), "secret not refreshed; the old value is used");
+                tracing::warn!(
+                    secret = self.arn,
+                    cause = error.chain(),
+                    "secret not refreshed; the old value is used"
+                );
                 Ok(Arc::clone(value))
             }
             (Err(error), None) => Err(error),
@@ -106,7 +113,10 @@ impl Reader {
 
     async fn read(&self, arn: &str) -> Result<Arc<str>> {
         let answer = self.0.get_secret_value().secret_id(arn).send().await.map_err(Error::store)?;
-        answer.secret_string.map(Arc::from).ok_or_else(|| Error::internal(format!("the secret {arn} has no text value")))
+        answer
+            .secret_string
+            .map(Arc::from)
+            .ok_or_else(|| Error::internal(format!("the secret {arn} has no text value")))
     }
 }
 

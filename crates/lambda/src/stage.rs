@@ -36,12 +36,15 @@ where
         let answer = match serde_json::from_value(event.payload) {
             Ok(input) => {
                 let invocation = Invocation { input, deadline: deadline(event.context.deadline) };
-                AssertUnwindSafe(handler(invocation))
+                // Boxed: the compiler nests the layouts of futures within futures only so deep.
+                AssertUnwindSafe(Box::pin(handler(invocation)))
                     .catch_unwind()
                     .await
                     .unwrap_or_else(|_| Err(Error::internal("the handler panicked")))
             }
-            Err(error) => Err(Error::new(Code::ValidationFailed, format!("The input is not this step's: {error}."))),
+            Err(error) => {
+                Err(Error::new(Code::ValidationFailed, format!("The input is not this step's: {error}.")))
+            }
         };
         log.finish(None, answer.as_ref().err());
         answer.map_err(StageError)

@@ -12,7 +12,8 @@ use tracing_subscriber::EnvFilter;
 
 pub(crate) fn init() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    let logs =
+        tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(false);
     // A second init in one process (a test) keeps the first.
     let _ = logs.with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

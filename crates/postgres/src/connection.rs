@@ -164,7 +164,8 @@ async fn transaction(
     sql: &str,
     params: &[Param<'_>],
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let begin = format!("begin; set local statement_timeout = '{}s'; set local role {role}", PATIENCE.as_secs());
+    let begin =
+        format!("begin; set local statement_timeout = '{}s'; set local role {role}", PATIENCE.as_secs());
     let claims: [Param<'_>; 1] = [(&claims, Type::TEXT)];
     let (begun, claimed, rows, committed) = futures::future::join4(
         client.batch_execute(&begin),
@@ -207,8 +208,9 @@ pub trait RowExt {
 
 impl RowExt for Row {
     fn read<'a, T: FromSql<'a>>(&'a self, column: &str) -> Result<T> {
-        self.try_get(column)
-            .map_err(|error| Error::new(Code::InternalError, "Something went wrong on our side.").because(error))
+        self.try_get(column).map_err(|error| {
+            Error::new(Code::InternalError, "Something went wrong on our side.").because(error)
+        })
     }
 }
 
@@ -227,7 +229,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_unreachable_server_is_a_store_error_and_the_url_stays_secret() {
-        let url = CachedSecret::fixed("postgresql://oslira_user:hunter2@127.0.0.1:1/postgres?sslmode=require");
+        let url =
+            CachedSecret::fixed("postgresql://oslira_user:hunter2@127.0.0.1:1/postgres?sslmode=require");
         let db = UserDb::lazy(url, None).unwrap();
         let user_id = "0190a5a0-0000-7000-8000-000000000001".parse().unwrap();
         let error = db.query(user_id, "select 1", &[]).await.unwrap_err();

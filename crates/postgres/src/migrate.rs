@@ -20,7 +20,11 @@ pub struct Migrated {
 
 /// Connects with `migrations_url` (the session port: the advisory lock belongs to the session), applies what is
 /// new, and sets the password of each login role to the one in its connection URL.
-pub async fn migrate(migrations_url: &str, login_urls: &[&str], extra_root: Option<Vec<u8>>) -> Result<Migrated> {
+pub async fn migrate(
+    migrations_url: &str,
+    login_urls: &[&str],
+    extra_root: Option<Vec<u8>>,
+) -> Result<Migrated> {
     let config = parse(migrations_url)?;
     let tls = MakeRustlsConnect::new(tls_config(extra_root)?);
     let (mut client, connection) = config.connect(tls).await.map_err(Error::store)?;

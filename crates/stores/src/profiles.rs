@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
 use jiff::Timestamp;
-use oslira_domain::{Error, Result, Snapshot, Username};
+use oslira_domain::{Code, Error, Result, Snapshot, Username};
 use oslira_lambda::Env;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -50,7 +50,14 @@ impl ProfileStore {
 
     /// What is remembered of a username, fresh or not.
     pub async fn cached(&self, username: &Username) -> Result<Option<CachedProfile>> {
-        self.get(&cache_key(username)).await
+        match self.get(&cache_key(username)).await {
+            // Written by another version of this code: scraping again is right, failing is not.
+            Err(error) if error.code == Code::InternalError => {
+                tracing::warn!(%username, cause = error.chain(), "unreadable cache entry");
+                Ok(None)
+            }
+            answer => answer,
+        }
     }
 
     /// Stores a snapshot, then points the cache entry to it. `scrape_id` names the scrape: repeating it with
@@ -78,7 +85,9 @@ impl ProfileStore {
         let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await;
         let object = match answer {
             Ok(object) => object,
-            Err(SdkError::ServiceError(error)) if matches!(error.err(), GetObjectError::NoSuchKey(_)) => return Ok(None),
+            Err(SdkError::ServiceError(error)) if matches!(error.err(), GetObjectError::NoSuchKey(_)) => {
+                return Ok(None);
+            }
             Err(error) => return Err(Error::store(error)),
         };
         let bytes = object.body.collect().await.map_err(Error::store)?.into_bytes();

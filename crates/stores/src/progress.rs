@@ -63,7 +63,9 @@ impl ProgressStore {
     pub async fn begin(&self, run_id: RunId, account_id: AccountId, step: Step) -> Result<Progress> {
         let progress = self.advance(run_id, account_id, step).await?;
         match progress.status {
-            _ if progress.cancel_requested => Err(Error::new(Code::RunCancelled, "The analysis was cancelled.")),
+            _ if progress.cancel_requested => {
+                Err(Error::new(Code::RunCancelled, "The analysis was cancelled."))
+            }
             status if status.is_terminal() => {
                 Err(Error::new(Code::RunSettled, format!("The analysis was {status} before this step.")))
             }
@@ -72,7 +74,13 @@ impl ProgressStore {
     }
 
     /// Shows the end of a run. The percentage of a failed or cancelled one stays where it was.
-    pub async fn finish(&self, run_id: RunId, account_id: AccountId, status: RunStatus, sentence: &str) -> Result<()> {
+    pub async fn finish(
+        &self,
+        run_id: RunId,
+        account_id: AccountId,
+        status: RunStatus,
+        sentence: &str,
+    ) -> Result<()> {
         let percent = if status == RunStatus::Complete { 100 } else { 0 };
         self.write(run_id, account_id, status, percent, sentence).await.map(drop)
     }
@@ -106,7 +114,11 @@ impl ProgressStore {
         let lifetime = if status.is_terminal() { LIFETIME_AFTER_END } else { LIFETIME };
         let is_rising = status == RunStatus::Complete || !status.is_terminal();
         // A failed run keeps its percentage: the bar stops where it was.
-        let set_percent = if is_rising { "#progress = :progress" } else { "#progress = if_not_exists(#progress, :progress)" };
+        let set_percent = if is_rising {
+            "#progress = :progress"
+        } else {
+            "#progress = if_not_exists(#progress, :progress)"
+        };
         let may_change = if is_rising {
             "attribute_not_exists(#status) OR (NOT #status IN (:complete, :failed, :cancelled) AND #progress <= :progress)"
         } else {
@@ -170,11 +182,17 @@ fn parse(item: &Item) -> Result<Progress> {
     Ok(Progress {
         account_id: text("accountId")?.parse().map_err(|_| wrong("accountId"))?,
         status: text("status")?.parse().map_err(|_| wrong("status"))?,
-        percent: number(item, "progress").and_then(|n| u8::try_from(n).ok()).ok_or_else(|| wrong("progress"))?,
+        percent: number(item, "progress")
+            .and_then(|n| u8::try_from(n).ok())
+            .ok_or_else(|| wrong("progress"))?,
         step: text("step")?.clone(),
         created_at: time("createdAt")?,
         updated_at: time("updatedAt")?,
-        cancel_requested: item.get("cancelRequested").and_then(|value| value.as_bool().ok()).copied().unwrap_or(false),
+        cancel_requested: item
+            .get("cancelRequested")
+            .and_then(|value| value.as_bool().ok())
+            .copied()
+            .unwrap_or(false),
         reached,
     })
 }
@@ -205,7 +223,10 @@ mod tests {
             ("reached_queued".into(), n(1_000)),
         ]);
         let progress = parse(&item).unwrap();
-        assert_eq!((progress.status, progress.percent, progress.cancel_requested), (RunStatus::Analyzing, 45, false));
+        assert_eq!(
+            (progress.status, progress.percent, progress.cancel_requested),
+            (RunStatus::Analyzing, 45, false)
+        );
         assert_eq!(progress.reached.first().unwrap().0, RunStatus::Queued);
         item.remove("accountId");
         assert_eq!(parse(&item).unwrap_err().code, Code::InternalError);

@@ -1,1 +1,13 @@
-//! oslira-auth
+//! Who is calling, and what they may call.
+//!
+//! `authorize-request` runs before every signed-in route: it checks the token and names the caller.
+//! `verify-token` tells a front end who its token belongs to.
+
+mod accounts;
+mod authorize;
+mod keys;
+mod token;
+
+pub use accounts::verify_token;
+pub use authorize::{AuthorizerRequest, Rules, authorize_request};
+pub use keys::KeySet;

@@ -1,1 +1,5 @@
-//! oslira-credits
+//! Credits as their owner sees them.
+
+mod balance;
+
+pub use balance::get_credit_balance;

@@ -1,1 +1,9 @@
-//! oslira-profile-cache
+//! Profiles: from the cache when it is fresh, from Instagram through Apify when it is not.
+
+mod check;
+mod scrape;
+mod slots;
+
+pub use check::check_profile_cache;
+pub use scrape::{ScrapeRequest, ScrapeTools, scrape_profiles};
+pub use slots::{Lane, ScrapeSlots};

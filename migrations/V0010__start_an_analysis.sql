@@ -1,20 +1,5 @@
 -- Accepting a run: steps 1 to 5 of an analysis in one call, one transaction, one round trip.
 
-create table oslira.idempotency_keys (
-  account_id uuid not null references public.accounts,
-  route text not null,
-  idempotency_key text not null,
-  body_hash bytea not null,
-  resource_id uuid not null,
-  created_at timestamptz not null default now(),
-  primary key (account_id, route, idempotency_key),
-  constraint idempotency_keys_idempotency_key_length check (char_length(idempotency_key) between 1 and 255),
-  constraint idempotency_keys_body_hash_length check (octet_length(body_hash) = 32)
-);
-comment on table oslira.idempotency_keys is 'What a request with an Idempotency-Key made, so that its repetition answers the same. Kept 24 hours.';
-alter table oslira.idempotency_keys enable row level security;
-alter table oslira.idempotency_keys force row level security;
-
 -- Charges the caller's account for one analysis, or says why not.
 --
 -- outcome: accepted | in_progress (run_id is the other run's) | insufficient_credits | account_not_found
@@ -48,17 +33,12 @@ begin
   select b.balance into strict balance
     from public.credit_balances b where b.account_id = p_account_id for update;
 
-  if p_idempotency_key is not null then
-    delete from oslira.idempotency_keys k
-      where k.account_id = p_account_id and k.route = c_route and k.idempotency_key = p_idempotency_key
-        and k.created_at < now() - interval '24 hours';
-    select * into v_key from oslira.idempotency_keys k
-      where k.account_id = p_account_id and k.route = c_route and k.idempotency_key = p_idempotency_key;
-    if found and v_key.body_hash <> p_body_hash then
-      outcome := 'idempotency_key_reused';
-      return next;
-      return;
-    end if;
+  -- Under the balance lock, so two requests with one key come here in turn; a refusal below rolls nothing in.
+  v_key := oslira.find_idempotency_key(p_account_id, c_route, p_idempotency_key);
+  if v_key.body_hash <> p_body_hash then
+    outcome := 'idempotency_key_reused';
+    return next;
+    return;
   end if;
 
   select * into v_run from public.runs r

@@ -1,0 +1,106 @@
+//! What can go wrong with Apify, and which of the product's errors it is.
+
+use crate::ActorStatus;
+use oslira_domain::{Code, Error};
+use reqwest::StatusCode;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Messages of Apify are sentences; what is longer is no message.
+const MAX_MESSAGE_CHARS: usize = 300;
+
+/// The private cause of an error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("Apify could not be reached")]
+    Transport(#[source] reqwest::Error),
+    #[error("Apify answered {status} {kind}: {message}")]
+    Status { status: StatusCode, kind: String, message: String, retry_after: Option<Duration> },
+    /// Carries the position only: the text would be somebody's profile.
+    #[error("Apify's answer is not the JSON that was expected (line {line}, column {column})")]
+    Body { line: usize, column: usize },
+    #[error("the actor run {id} is {status:?}")]
+    Run { id: String, status: ActorStatus },
+}
+
+impl Failure {
+    /// Reads an answer that is no success.
+    pub(crate) async fn of(response: reqwest::Response) -> Self {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Body {
+            error: Detail,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Detail {
+            r#type: String,
+            message: String,
+        }
+        let status = response.status();
+        let retry_after = retry_after(&response);
+        let text = response.text().await.unwrap_or_default();
+        let Detail { r#type, message } = serde_json::from_str::<Body>(&text).unwrap_or_default().error;
+        let message = message.chars().take(MAX_MESSAGE_CHARS).collect();
+        Self::Status { status, kind: r#type, message, retry_after }
+    }
+
+    /// Trying again may help.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Transport(_) | Self::Body { .. } | Self::Run { .. } => true,
+            Self::Status { status, kind, .. } => match status.as_u16() {
+                402 => {
+                    matches!(kind.as_str(), "concurrent-runs-limit-exceeded" | "actor-memory-limit-exceeded")
+                }
+                408 | 429 => true,
+                status => status >= 500,
+            },
+        }
+    }
+
+    /// Trying again at once may help: after a timeout the caller's time is as good as over.
+    pub(crate) fn is_soon_over(&self) -> bool {
+        self.is_transient() && !matches!(self, Self::Transport(error) if error.is_timeout())
+    }
+
+    /// How long Apify asks us to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Transport(error.without_url())
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Body { line: error.line(), column: error.column() }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let error = if failure.is_transient() {
+            Self::new(Code::ApifyUnavailable, "Instagram could not be read at the moment.")
+        } else {
+            Self::new(
+                Code::ApifyRejected,
+                "Reading Instagram is not possible at the moment; we have been told.",
+            )
+        };
+        error.because(failure)
+    }
+}
+
+/// The header in its form in seconds, the only one Apify sends.
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let seconds = response.headers().get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}

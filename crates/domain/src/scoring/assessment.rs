@@ -1,0 +1,155 @@
+//! The score of a lead, put together.
+
+use super::{Metrics, QualityFlag, SubScore, icp_match};
+use crate::{Icp, Profile};
+use serde::{Deserialize, Serialize};
+
+/// The most points that quality flags take together.
+pub const MAX_PENALTY: u8 = 30;
+
+const AI_FIT_WEIGHT: f64 = 0.40;
+
+/// What the AI said, already checked and clamped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fit {
+    /// How well the lead fits, 0 to 100.
+    pub score: u8,
+    /// How sure the model is, in percent.
+    pub confidence: u8,
+    /// Why, as sentences.
+    pub reasons: Vec<String>,
+}
+
+/// The lead's score and all that explains it: a part of the analysis' result, under these names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Assessment {
+    /// The lead's score, 0 to 100.
+    pub score: u8,
+    /// How much is known, 0 to 1, to two decimals.
+    pub confidence: f64,
+    /// The parts of the score, the AI's first. The weights of the known ones sum to 1.
+    pub sub_scores: Vec<SubScore>,
+    /// What is odd about the profile, and what it costs.
+    pub quality_flags: Vec<QualityFlag>,
+    /// The figures.
+    pub metrics: Metrics,
+}
+
+/// Puts the score together by the formula of the [module](super).
+pub fn assess(
+    profile: &Profile,
+    metrics: Metrics,
+    flags: Vec<QualityFlag>,
+    icp: &Icp,
+    fit: Fit,
+) -> Assessment {
+    let ai_fit = SubScore {
+        name: "aiFit".into(),
+        score: Some(fit.score.min(100)),
+        weight: AI_FIT_WEIGHT,
+        evidence: fit.reasons,
+    };
+    let mut sub_scores = vec![ai_fit];
+    sub_scores.extend(icp_match(profile, &metrics, icp));
+
+    let asked: f64 = sub_scores.iter().map(|sub| sub.weight).sum();
+    let known: f64 = sub_scores.iter().filter(|sub| sub.score.is_some()).map(|sub| sub.weight).sum();
+    for sub in &mut sub_scores {
+        sub.weight = if sub.score.is_some() { sub.weight / known } else { 0.0 };
+    }
+    let mean: f64 = sub_scores.iter().map(|sub| sub.weight * f64::from(sub.score.unwrap_or_default())).sum();
+    let penalty = flags.iter().fold(0_u8, |sum, flag| sum.saturating_add(flag.penalty)).min(MAX_PENALTY);
+
+    let data = (0.7 + 0.05 * metrics.posts_measured as f64).min(1.0);
+    let confidence = f64::from(fit.confidence.min(100)) / 100.0 * (0.5 + 0.5 * known / asked) * data;
+    Assessment {
+        score: (mean.round() as u8).saturating_sub(penalty),
+        confidence: (confidence * 100.0).round() / 100.0,
+        sub_scores,
+        quality_flags: flags,
+        metrics,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        quality_flags,
+        samples::{icp, now, profile},
+    };
+    use super::*;
+
+    fn fit(score: u8, confidence: u8) -> Fit {
+        Fit { score, confidence, reasons: vec!["Bakes daily.".into()] }
+    }
+
+    fn assessed(profile: &Profile, icp: &Icp, fit: Fit) -> Assessment {
+        let metrics = Metrics::of(profile, now());
+        let flags = quality_flags(profile, &metrics);
+        assess(profile, metrics, flags, icp, fit)
+    }
+
+    fn weights(assessment: &Assessment) -> f64 {
+        assessment.sub_scores.iter().map(|sub| sub.weight).sum()
+    }
+
+    #[test]
+    fn a_perfect_lead_scores_100() {
+        let assessment = assessed(&profile(), &icp(), fit(100, 90));
+        assert_eq!((assessment.score, assessment.confidence), (100, 0.9));
+        assert!((weights(&assessment) - 1.0).abs() < 1e-9);
+        assert_eq!(assessment.sub_scores[0].evidence, ["Bakes daily."]);
+    }
+
+    #[test]
+    fn the_ai_decides_two_fifths() {
+        assert_eq!(assessed(&profile(), &icp(), fit(0, 90)).score, 60);
+        assert_eq!(assessed(&profile(), &icp(), fit(50, 90)).score, 80);
+        assert_eq!(assessed(&profile(), &icp(), fit(255, 255)).confidence, 1.0, "clamped");
+    }
+
+    #[test]
+    fn the_unknown_costs_confidence_not_points() {
+        let mut profile = profile();
+        profile.posts.clear();
+        let assessment = assessed(&profile, &icp(), fit(100, 100));
+        assert_eq!(assessment.score, 100);
+        // Engagement is not known: 0.85 of the weights; nothing was measured: 0.7.
+        assert_eq!(assessment.confidence, 0.65);
+        assert!((weights(&assessment) - 1.0).abs() < 1e-9);
+        let engagement = assessment.sub_scores.iter().find(|sub| sub.name == "engagement").unwrap();
+        assert_eq!((engagement.score, engagement.weight), (None, 0.0));
+    }
+
+    #[test]
+    fn flags_cost_points_up_to_a_limit() {
+        let mut profile = profile();
+        profile.biography = "  ".into();
+        profile.external_url = None;
+        let lighter = Icp { geo_focus: vec![], ..icp() };
+        assert_eq!(assessed(&profile, &lighter, fit(100, 100)).score, 90);
+
+        profile.posts.clear();
+        profile.posts_count = 0;
+        profile.following = 30_000;
+        let assessment = assessed(&profile, &lighter, fit(100, 100));
+        assert_eq!(assessment.quality_flags.iter().map(|flag| flag.penalty).sum::<u8>(), 35);
+        assert_eq!(assessment.score, 70);
+        assert_eq!(
+            assessed(&profile, &Icp { content_themes: vec!["chess".into()], ..lighter }, fit(0, 100)).score,
+            0
+        );
+    }
+
+    #[test]
+    fn it_serialises_to_the_shape_of_a_result() {
+        let assessment = assessed(&profile(), &icp(), fit(80, 75));
+        let json = serde_json::to_value(&assessment).unwrap();
+        let keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys, ["score", "confidence", "subScores", "qualityFlags", "metrics"]);
+        assert_eq!(json["subScores"][0]["name"], "aiFit");
+        assert_eq!(serde_json::from_value::<Assessment>(json).unwrap(), assessment);
+    }
+}

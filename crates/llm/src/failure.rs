@@ -1,0 +1,172 @@
+//! What can go wrong with a vendor, and which of the product's errors it is.
+
+use crate::Provider;
+use jiff::civil::Date;
+use oslira_domain::{Code, Error};
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
+use std::{fmt, time::Duration};
+
+/// Why one vendor gave no answer.
+///
+/// Says nothing that a prompt, an answer or a key could be part of: a vendor's message may quote them, so
+/// only its status and its own identifiers are kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{provider}: {problem}")]
+    Transport { provider: Provider, problem: &'static str },
+    #[error("{provider} answered {status} {kind} for {model}")]
+    Status { provider: Provider, model: String, status: u16, kind: Kind, retry_after: Option<Duration> },
+    #[error("{provider} answered something that is not its API's JSON")]
+    Body { provider: Provider },
+    #[error("{model} was shut down on {date}")]
+    ShutDown { model: String, date: Date },
+    #[error("{provider} is not asked at present")]
+    Avoided { provider: Provider },
+    #[error("no time was left to ask {provider}")]
+    NoTime { provider: Provider },
+    #[error("{model} refused")]
+    Refused { model: String },
+    #[error("{model} answered, but not in the shape asked for")]
+    Unfit { model: String },
+    #[error("{model} wrote more than it may")]
+    Truncated { model: String },
+}
+
+/// What may be done about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// The same question may be answered later.
+    Wait,
+    /// We must set something right: key, quota, model, request.
+    Repair,
+    /// The model will not answer this.
+    None,
+}
+
+impl Failure {
+    pub(crate) fn remedy(&self) -> Remedy {
+        match self {
+            Self::Transport { .. } | Self::Body { .. } | Self::Avoided { .. } | Self::NoTime { .. } => {
+                Remedy::Wait
+            }
+            Self::ShutDown { .. } => Remedy::Repair,
+            Self::Refused { .. } | Self::Unfit { .. } | Self::Truncated { .. } => Remedy::None,
+            Self::Status { status, kind, .. } => match status {
+                429 if kind.is("insufficient_quota") => Remedy::Repair,
+                408 | 429 | 500.. => Remedy::Wait,
+                _ => Remedy::Repair,
+            },
+        }
+    }
+
+    /// How long the vendor asks us to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    pub(crate) fn transport(provider: Provider, error: &reqwest::Error) -> Self {
+        let problem = if error.is_timeout() {
+            "no answer in time"
+        } else if error.is_connect() {
+            "no connection"
+        } else {
+            "the connection broke"
+        };
+        Self::Transport { provider, problem }
+    }
+
+    /// Reads an answer that is no success.
+    pub(crate) fn status(
+        provider: Provider,
+        model: &str,
+        status: u16,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Self {
+        let kind = Kind::of(body);
+        let model = model.to_owned();
+        // What OpenAI answers when it finds that the prompt itself must not be answered.
+        if status == 400
+            && ["invalid_prompt", "content_filter", "content_policy_violation"].iter().any(|it| kind.is(it))
+        {
+            return Self::Refused { model };
+        }
+        Self::Status { provider, model, status, kind, retry_after: retry_after(headers) }
+    }
+}
+
+/// An error's `type` and `code`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Kind {
+    r#type: Option<String>,
+    code: Option<String>,
+}
+
+impl Kind {
+    fn of(body: &[u8]) -> Self {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Body {
+            error: Kind,
+        }
+        let Kind { r#type, code } = serde_json::from_slice::<Body>(body).unwrap_or_default().error;
+        // An identifier, or it is not what it should be and stays out of the log.
+        let identifier = |text: &String| {
+            text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        };
+        Self { r#type: r#type.filter(identifier), code: code.filter(identifier) }
+    }
+
+    fn is(&self, name: &str) -> bool {
+        [&self.r#type, &self.code].into_iter().any(|it| it.as_deref() == Some(name))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.r#type, &self.code) {
+            (Some(kind), Some(code)) if kind != code => write!(f, "{kind}/{code}"),
+            (Some(name), _) | (None, Some(name)) => f.write_str(name),
+            (None, None) => f.write_str("(no type)"),
+        }
+    }
+}
+
+/// `retry-after-ms`, or `Retry-After` in seconds.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let seconds = number("retry-after-ms").map(|ms| ms / 1e3).or_else(|| number("retry-after"))?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// Why no vendor gave an answer: the cause of the error.
+#[derive(Debug)]
+pub(crate) struct Failures(pub(crate) Vec<Failure>);
+
+impl fmt::Display for Failures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<_> = self.0.iter().map(Failure::to_string).collect();
+        f.write_str(&texts.join("; "))
+    }
+}
+
+impl std::error::Error for Failures {}
+
+impl From<Failures> for Error {
+    fn from(failures: Failures) -> Self {
+        let any = |remedy| failures.0.iter().any(|failure| failure.remedy() == remedy);
+        let error = if any(Remedy::Wait) {
+            Self::new(Code::AiUnavailable, "No AI model answered; try again shortly.")
+        } else if any(Remedy::None) {
+            Self::new(Code::AnswerUnusable, "The AI models gave no usable answer about this profile.")
+        } else {
+            Self::new(Code::AiRejected, "AI analysis is not possible at the moment; we have been told.")
+        };
+        error.because(failures)
+    }
+}

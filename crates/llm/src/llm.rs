@@ -1,0 +1,189 @@
+//! Asking: which vendor, in which order, with how much of the time.
+
+use crate::{
+    Assignment, Catalogue, Outcome, Provider, Question, anthropic,
+    failure::{Failure, Failures, Remedy},
+    openai,
+    turn::{Turn, receive},
+};
+use jiff::civil::Date;
+use oslira_domain::Class;
+use reqwest::{Client, RequestBuilder, header::HeaderValue};
+use serde_json::Value;
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// The part of the time left that a vendor may use while another waits behind it.
+const FIRST_PROVIDER_SHARE: f64 = 0.6;
+
+/// Where a vendor is, and our key there.
+#[derive(Clone)]
+pub struct Endpoint {
+    base_url: String,
+    key: String,
+}
+
+impl Endpoint {
+    /// OpenAI itself; `/chat/completions` follows.
+    pub const OPENAI: &'static str = "https://api.openai.com/v1";
+    /// Anthropic itself; `/v1/messages` follows.
+    pub const ANTHROPIC: &'static str = "https://api.anthropic.com";
+
+    /// A vendor, or a gateway in front of it, and the key.
+    pub fn new(base_url: impl AsRef<str>, key: impl AsRef<str>) -> Self {
+        Self {
+            base_url: base_url.as_ref().trim_end_matches('/').to_owned(),
+            key: key.as_ref().trim().to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    /// Leaves the key out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+/// A client of both vendors. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Llm {
+    http: Client,
+    openai: Endpoint,
+    anthropic: Endpoint,
+    catalogue: Arc<Catalogue>,
+    avoided: Vec<Provider>,
+}
+
+impl Llm {
+    /// A client that uses the [embedded catalogue](Catalogue::embedded).
+    pub fn new(http: Client, openai: Endpoint, anthropic: Endpoint) -> Self {
+        Self { http, openai, anthropic, catalogue: Catalogue::embedded(), avoided: Vec::new() }
+    }
+
+    /// The same client with other models.
+    #[must_use]
+    pub fn with_catalogue(self, catalogue: Catalogue) -> Self {
+        Self { catalogue: Arc::new(catalogue), ..self }
+    }
+
+    /// The same client without this provider: for a circuit breaker that is open.
+    #[must_use]
+    pub fn avoiding(mut self, provider: Provider) -> Self {
+        self.avoided.push(provider);
+        self
+    }
+
+    /// Asks until a model's answer can be read, in the order that this crate's page describes.
+    ///
+    /// `read` turns the JSON into the answer or says what is wrong with it, in words for the model.
+    ///
+    /// # Errors
+    /// In the outcome: `AiUnavailable`, `AiRejected` or `AnswerUnusable`.
+    pub async fn ask<T>(
+        &self,
+        question: &Question<'_>,
+        today: Date,
+        deadline: Instant,
+        read: impl Fn(Value) -> Result<T, String>,
+    ) -> Outcome<T> {
+        let mut failures = Vec::new();
+        let mut models = Vec::new();
+        for assignment in self.catalogue.of(question.role) {
+            match self.serves(assignment, today) {
+                Ok(()) => models.push(assignment),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        let mut calls = Vec::new();
+        for (index, assignment) in models.iter().copied().enumerate() {
+            let is_last = index + 1 == models.len();
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = if is_last { left } else { left.mul_f64(FIRST_PROVIDER_SHARE) };
+            let turn =
+                Turn { llm: self, question, assignment, ends: Instant::now() + share, calls: &mut calls };
+            match turn.take(&read).await {
+                Ok(answer) => return Outcome { calls, answer: Ok(answer) },
+                Err(failure) => {
+                    report(assignment, &failure);
+                    failures.push(failure);
+                }
+            }
+        }
+        Outcome { calls, answer: Err(Failures(failures).into()) }
+    }
+
+    /// The days on which OpenAI says that models will be shut down, by model id (`GET {base}/models`). Models
+    /// without a date are left out. Anthropic's list has no dates.
+    ///
+    /// # Errors
+    /// `AiUnavailable` or `AiRejected`.
+    pub async fn openai_shutdown_dates(
+        &self,
+        timeout: Duration,
+    ) -> oslira_domain::Result<BTreeMap<String, Date>> {
+        let provider = Provider::OpenAi;
+        let url = format!("{}/models", self.openai.base_url);
+        let request = self.http.get(url).bearer_auth(&self.openai.key).timeout(timeout);
+        let listed = receive(request, provider, "the list of models").await;
+        listed
+            .and_then(|(body, _)| openai::shutdown_dates(&body).map_err(|_| Failure::Body { provider }))
+            .map_err(|failure| Failures(vec![failure]).into())
+    }
+
+    fn serves(&self, Assignment { role, model, .. }: Assignment<'_>, today: Date) -> Result<(), Failure> {
+        if let Some(date) = model.shutdown.filter(|_| model.is_shut_down(today)) {
+            let class = Class::Critical.as_str();
+            tracing::error!(class, model = model.id, ?role, %date, "a role has a model that was shut down");
+            return Err(Failure::ShutDown { model: model.id.clone(), date });
+        }
+        if self.avoided.contains(&model.provider) {
+            return Err(Failure::Avoided { provider: model.provider });
+        }
+        Ok(())
+    }
+
+    /// The HTTP request that puts the question to the model.
+    pub(crate) fn request(
+        &self,
+        assignment: Assignment<'_>,
+        question: &Question<'_>,
+        correction: Option<&str>,
+    ) -> RequestBuilder {
+        let model = assignment.model;
+        match model.provider {
+            Provider::OpenAi => self
+                .http
+                .post(format!("{}/chat/completions", self.openai.base_url))
+                .bearer_auth(&self.openai.key)
+                .json(&openai::request(model, question, correction)),
+            Provider::Anthropic => self
+                .http
+                .post(format!("{}/v1/messages", self.anthropic.base_url))
+                .header("x-api-key", sensitive(&self.anthropic.key))
+                .header("anthropic-version", anthropic::VERSION)
+                .json(&anthropic::request(model, question, correction)),
+        }
+    }
+}
+
+/// A header that is not shown in any log. A key with a line break is sent as none, which the vendor refuses.
+fn sensitive(key: &str) -> HeaderValue {
+    let mut value = HeaderValue::from_str(key).unwrap_or(HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}
+
+/// Logs why a provider is given up.
+fn report(Assignment { role, is_fallback, model }: Assignment<'_>, failure: &Failure) {
+    let class = match failure.remedy() {
+        Remedy::Repair => Class::Critical,
+        Remedy::Wait | Remedy::None => Class::Warn,
+    };
+    let (class, model, provider) = (class.as_str(), &model.id, model.provider.as_str());
+    if class == Class::Critical.as_str() {
+        tracing::error!(class, provider, model, ?role, is_fallback, %failure, "a provider refuses us");
+    } else {
+        tracing::warn!(class, provider, model, ?role, is_fallback, %failure, "a provider gave no answer");
+    }
+}

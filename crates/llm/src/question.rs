@@ -1,0 +1,48 @@
+//! What is asked.
+
+use oslira_domain::{Effort, Role};
+use serde_json::Value;
+use std::fmt;
+
+/// One question, for whichever model has the role.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// Decides the models.
+    pub role: Role,
+    /// How hard the model thinks; not sent to a model that does not accept it.
+    pub effort: Effort,
+    /// Upper bound of the answer in tokens, reasoning included.
+    pub max_output_tokens: u32,
+    /// What to do, and for which business: the stable prefix, which vendors cache.
+    pub instructions: &'a str,
+    /// What to do it with: untrusted text, different each time.
+    pub data: &'a str,
+    /// The schema's name: 1 to 64 of `a-z A-Z 0-9 _ -`.
+    pub schema_name: &'a str,
+    /// The shape of the answer; see [`assert_strict`](crate::assert_strict).
+    pub schema: &'a Value,
+    /// Questions of one key share their instructions; at most 64 characters are used.
+    pub cache_key: &'a str,
+}
+
+impl fmt::Debug for Question<'_> {
+    /// Leaves the prompt out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question")
+            .field("role", &self.role)
+            .field("effort", &self.effort)
+            .field("schema_name", &self.schema_name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The question's data, followed by what was wrong with the last answer.
+pub(crate) fn data_with(question: &Question<'_>, correction: Option<&str>) -> String {
+    match correction {
+        None => question.data.to_owned(),
+        Some(correction) => format!(
+            "{}\n\nYour previous answer could not be used: {correction}\nAnswer again, as JSON of the given schema.",
+            question.data
+        ),
+    }
+}

@@ -1,0 +1,163 @@
+//! A server that stands for both vendors: it gives prepared answers and keeps the requests.
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use oslira_llm::{Endpoint, Llm};
+use serde_json::{Value, json};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+pub(crate) const OPENAI_KEY: &str = "sk-openai-secret";
+pub(crate) const ANTHROPIC_KEY: &str = "sk-ant-secret";
+/// Marks an answer that never comes.
+const HANGS: &str = "x-hangs";
+
+#[derive(Clone)]
+pub(crate) struct Seen {
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Vendors {
+    openai: Arc<Mutex<VecDeque<Response>>>,
+    anthropic: Arc<Mutex<VecDeque<Response>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Vendors {
+    /// Vendors that give these answers, one per request, and a client of both.
+    pub(crate) async fn start(
+        openai: impl IntoIterator<Item = Response>,
+        anthropic: impl IntoIterator<Item = Response>,
+    ) -> (Self, Llm) {
+        let vendors = Self::default();
+        vendors.openai.lock().unwrap().extend(openai);
+        vendors.anthropic.lock().unwrap().extend(anthropic);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(answer).with_state(vendors.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (vendors, client(&base_url))
+    }
+
+    pub(crate) fn openai_requests(&self) -> Vec<Seen> {
+        self.requests("/openai")
+    }
+
+    pub(crate) fn anthropic_requests(&self) -> Vec<Seen> {
+        self.requests("/anthropic")
+    }
+
+    fn requests(&self, prefix: &str) -> Vec<Seen> {
+        self.seen.lock().unwrap().iter().filter(|seen| seen.path.starts_with(prefix)).cloned().collect()
+    }
+}
+
+async fn answer(State(vendors): State<Vendors>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let path = parts.uri.path().to_owned();
+    let queue = if path.starts_with("/openai") { &vendors.openai } else { &vendors.anthropic };
+    let next = queue.lock().unwrap().pop_front();
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    vendors.seen.lock().unwrap().push(Seen { path, headers: parts.headers, body });
+    match next {
+        Some(response) if response.headers().contains_key(HANGS) => std::future::pending().await,
+        Some(response) => response,
+        None => StatusCode::IM_A_TEAPOT.into_response(),
+    }
+}
+
+/// A client of both vendors below one address.
+pub(crate) fn client(base_url: &str) -> Llm {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let http = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap();
+    Llm::new(
+        http,
+        Endpoint::new(format!("{base_url}/openai"), OPENAI_KEY),
+        Endpoint::new(format!("{base_url}/anthropic/"), format!("{ANTHROPIC_KEY}\n")),
+    )
+}
+
+pub(crate) fn openai_answer(content: &str) -> Response {
+    respond(
+        200,
+        json!({
+            "id": "chatcmpl-C1", "object": "chat.completion", "created": 1763600000, "model": "gpt-6-luna",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": content, "refusal": null},
+                "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 1500, "completion_tokens": 200, "total_tokens": 1700,
+                "prompt_tokens_details": {"cached_tokens": 1200},
+                "completion_tokens_details": {"reasoning_tokens": 120}},
+        }),
+    )
+}
+
+pub(crate) fn message(stop_reason: &str, text: &str) -> Response {
+    respond(
+        200,
+        json!({
+            "id": "msg_01", "type": "message", "role": "assistant", "model": "claude-haiku-5-5",
+            "content": [{"type": "thinking", "thinking": "…", "signature": "s"}, {"type": "text", "text": text}],
+            "stop_reason": stop_reason,
+            "usage": {"input_tokens": 300, "cache_creation_input_tokens": 1000, "cache_read_input_tokens": 1200,
+                "output_tokens": 200},
+        }),
+    )
+}
+
+pub(crate) fn openai_error(status: u16, code: &str) -> Response {
+    let message = format!("canary: Incorrect API key provided: {OPENAI_KEY}.");
+    respond(
+        status,
+        json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": code}}),
+    )
+}
+
+/// Any answer; it asks for no wait, so that a test need not wait for the client's own back-off.
+pub(crate) fn respond(status: u16, body: Value) -> Response {
+    (StatusCode::from_u16(status).unwrap(), [("retry-after", "0")], Json(body)).into_response()
+}
+
+pub(crate) fn hangs() -> Response {
+    [(HANGS, "1")].into_response()
+}
+
+/// What is logged while a test keeps it.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub(crate) fn keep(&self) -> tracing::subscriber::DefaultGuard {
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(move || log.clone()).finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,218 @@
+//! `analyze-profile`: puts one task to a model, and keeps the answer.
+
+use crate::{prompt, run};
+use jiff::{Timestamp, tz::TimeZone};
+use oslira_domain::{
+    AccountId, BusinessProfile, Code, Error, FollowerRange, Icp, Result, RunId, Step, Task, Tier,
+    scoring::Metrics,
+};
+use oslira_lambda::{CachedSecret, Invocation, note_account, note_run};
+use oslira_llm::{Call, Endpoint, Llm, Question};
+use oslira_postgres::{Row, RowExt, SystemDb, Type};
+use oslira_stores::{ProfileStore, ProgressStore};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What is kept back of the invocation's time for writing the answer down.
+const RESERVE: Duration = Duration::from_secs(8);
+
+/// What the state machine passes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnalyzeProfile {
+    run_id: RunId,
+    account_id: AccountId,
+    tier: Tier,
+    task: Task,
+    snapshot_key: String,
+}
+
+/// What it passes on: the answer itself stays in Postgres.
+#[derive(Debug, Serialize)]
+pub struct Analyzed {
+    task: Task,
+}
+
+/// What a task works with.
+#[derive(Debug)]
+pub struct AnalyzeTools {
+    /// The HTTP client.
+    pub http: reqwest::Client,
+    /// OpenAI's address, or a gateway's.
+    pub openai_url: String,
+    /// OpenAI's key.
+    pub openai_key: CachedSecret,
+    /// Anthropic's address, or a gateway's.
+    pub anthropic_url: String,
+    /// Anthropic's key.
+    pub anthropic_key: CachedSecret,
+    /// The run's profile.
+    pub profiles: ProfileStore,
+    /// The progress bar, and the wish to cancel.
+    pub progress: ProgressStore,
+    /// The business profile, and the answers.
+    pub db: SystemDb,
+}
+
+/// Asks, unless this run has the answer already. Every call is written down whatever came of it, in the same statement
+/// as the answer: one that was paid for is never lost, nor paid for twice.
+pub async fn analyze_profile(
+    tools: &AnalyzeTools,
+    invocation: Invocation<AnalyzeProfile>,
+) -> Result<Analyzed> {
+    let Invocation { input, deadline } = invocation;
+    note_run(input.run_id);
+    note_account(input.account_id);
+    let prompt = prompt::of(input.task).ok_or_else(|| {
+        Error::new(Code::ValidationFailed, format!("The task {} is not on offer.", input.task))
+    })?;
+
+    let (begun, snapshot, context) = tokio::join!(
+        tools.progress.begin(input.run_id, input.account_id, Step::Analyzing),
+        tools.profiles.snapshot(&input.snapshot_key),
+        context(&tools.db, input.run_id, input.task)
+    );
+    begun?;
+    let context = context?;
+    if context.is_answered {
+        return Ok(Analyzed { task: input.task });
+    }
+
+    let snapshot = snapshot?;
+    let metrics = Metrics::of(&snapshot.profile, snapshot.scraped_at);
+    let (settings, task) = (input.task.settings(), input.task.as_str());
+    let question = Question {
+        role: settings.role,
+        effort: settings.effort,
+        max_output_tokens: settings.max_output_tokens,
+        instructions: &prompt::prefix(&prompt, &context.business),
+        data: &prompt::data(&snapshot.profile, &metrics, input.tier.posts()),
+        schema_name: task,
+        schema: &prompt.schema,
+        cache_key: &format!("{}:{task}", context.business_profile_id),
+    };
+    let (openai_key, anthropic_key) = tokio::join!(tools.openai_key.get(), tools.anthropic_key.get());
+    let llm = Llm::new(
+        tools.http.clone(),
+        Endpoint::new(&tools.openai_url, openai_key?),
+        Endpoint::new(&tools.anthropic_url, anthropic_key?),
+    );
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let outcome = llm.ask(&question, today, deadline - RESERVE, prompt.read).await;
+
+    let answer = outcome.answer.as_ref().ok();
+    let (recorded, shown) = tokio::join!(
+        record(&tools.db, input.run_id, input.task, answer, &outcome.calls),
+        tools.progress.advance(
+            input.run_id,
+            input.account_id,
+            if answer.is_some() { Step::Answered } else { Step::Analyzing }
+        )
+    );
+    // The failure to answer is what the state machine must hear of; that of the record only when there is an answer.
+    outcome.answer?;
+    recorded?;
+    shown?;
+    Ok(Analyzed { task: input.task })
+}
+
+struct Context {
+    business_profile_id: Uuid,
+    business: BusinessProfile,
+    is_answered: bool,
+}
+
+/// The business's side of the run, and whether the task was answered before; an error when the run is settled.
+async fn context(db: &SystemDb, run_id: RunId, task: Task) -> Result<Context> {
+    let sql = "select r.status, p.*,
+                      exists (select from oslira.task_answers t where t.run_id = r.run_id and t.task = $2) as is_answered
+                 from public.runs r join public.business_profiles p using (business_profile_id, account_id)
+                 where r.run_id = $1";
+    let rows = db.query(sql, &[(&run_id.0, Type::UUID), (&task.as_str(), Type::TEXT)]).await?;
+    let row = rows.first().ok_or_else(|| Error::internal("the run does not exist"))?;
+    if let Some(status) = run::settled(row)? {
+        return Err(Error::new(Code::RunSettled, format!("The analysis was {status} before this step.")));
+    }
+    Ok(Context {
+        business_profile_id: row.read("business_profile_id")?,
+        business: business(row)?,
+        is_answered: row.read("is_answered")?,
+    })
+}
+
+pub(crate) fn business(row: &Row) -> Result<BusinessProfile> {
+    Ok(BusinessProfile {
+        name: row.read("name")?,
+        description: row.read("description")?,
+        website: row.read("website")?,
+        voice: row.read("voice")?,
+        offer: row.read("offer")?,
+        icp: icp(row)?,
+    })
+}
+
+pub(crate) fn icp(row: &Row) -> Result<Icp> {
+    let count = |column| Ok::<u64, Error>(u64::try_from(row.read::<i64>(column)?).unwrap_or(0));
+    Ok(Icp {
+        follower_range: FollowerRange { min: count("follower_min")?, max: count("follower_max")? },
+        engagement_min: row.read("engagement_min")?,
+        content_themes: row.read("content_themes")?,
+        geo_focus: row.read("geo_focus")?,
+    })
+}
+
+async fn record(
+    db: &SystemDb,
+    run_id: RunId,
+    task: Task,
+    answer: Option<&Value>,
+    calls: &[Call],
+) -> Result<()> {
+    // The ids are made before the statement is sent, so that sending it twice writes each row once.
+    let calls: Vec<Value> = calls
+        .iter()
+        .map(|call| {
+            json!({
+                "id": Uuid::now_v7(),
+                "provider": call.provider.as_str(),
+                "model": call.model,
+                "input_tokens": call.input_tokens,
+                "cached_tokens": call.cached_tokens,
+                "output_tokens": call.output_tokens,
+                "cost_usd": call.cost_usd,
+                "duration_ms": call.duration_ms,
+                "is_fallback": call.is_fallback,
+                "is_cache_hit": call.gateway_cache_hit,
+                "outcome": call.outcome,
+            })
+        })
+        .collect();
+    let sql = "with answered as (
+                 insert into oslira.task_answers (run_id, task, answer)
+                   select $1, $2, $3::jsonb where $3 is not null
+                 on conflict (run_id, task) do nothing
+               )
+               insert into public.ai_usage_logs (ai_usage_log_id, account_id, run_id, task, provider, model, input_tokens,
+                   cached_tokens, output_tokens, cost_usd, duration_ms, is_fallback, is_cache_hit, outcome)
+                 select c.id, r.account_id, r.run_id, $2, c.provider, c.model, c.input_tokens, c.cached_tokens,
+                        c.output_tokens, c.cost_usd, c.duration_ms, c.is_fallback, c.is_cache_hit, c.outcome
+                   from public.runs r,
+                        jsonb_to_recordset($4) as c (id uuid, provider text, model text, input_tokens integer,
+                            cached_tokens integer, output_tokens integer, cost_usd double precision, duration_ms bigint,
+                            is_fallback boolean, is_cache_hit boolean, outcome text)
+                   where r.run_id = $1
+                 on conflict (ai_usage_log_id) do nothing";
+    db.query(
+        sql,
+        &[
+            (&run_id.0, Type::UUID),
+            (&task.as_str(), Type::TEXT),
+            (&answer, Type::JSONB),
+            (&Value::Array(calls), Type::JSONB),
+        ],
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! Stage "Refund Credits", and the rule on executions that ended badly: settles a run and refunds it, once.
+
+use oslira_analysis::compensate_run;
+use oslira_lambda::{Env, RuntimeError, serve_stage};
+use oslira_postgres::SystemDb;
+use oslira_stores::ProgressStore;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    let env = &Env::init("compensate-run").await?;
+    let progress = &ProgressStore::new(env)?;
+    let db = &SystemDb::connect(env).await?;
+    serve_stage(env, |invocation| compensate_run(db, progress, invocation)).await
+}

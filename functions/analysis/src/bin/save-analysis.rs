@@ -1,0 +1,15 @@
+//! Stage "Save Analysis": scores, stores, and marks the run complete.
+
+use oslira_analysis::save_analysis;
+use oslira_lambda::{Env, RuntimeError, serve_stage};
+use oslira_postgres::SystemDb;
+use oslira_stores::{ProfileStore, ProgressStore};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    let env = &Env::init("save-analysis").await?;
+    let profiles = &ProfileStore::new(env)?;
+    let progress = &ProgressStore::new(env)?;
+    let db = &SystemDb::connect(env).await?;
+    serve_stage(env, |invocation| save_analysis(db, profiles, progress, invocation)).await
+}

@@ -1,0 +1,16 @@
+//! `POST /api/leads/analyze`: charge the account and start one analysis.
+
+use oslira_analysis::{Executions, StartRunsQueue, start_analysis};
+use oslira_lambda::{Env, RuntimeError, serve};
+use oslira_postgres::UserDb;
+use oslira_stores::ProgressStore;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    let env = &Env::init("start-analysis").await?;
+    let executions = &Executions::new(env)?;
+    let queue = &StartRunsQueue::new(env)?;
+    let progress = &ProgressStore::new(env)?;
+    let db = &UserDb::connect(env).await?;
+    serve(env, |request| start_analysis(db, executions, queue, progress, request)).await
+}

@@ -1,0 +1,15 @@
+//! Queue `start-runs`: starts the execution of a run that could not be started at once.
+
+use oslira_analysis::{Executions, start_queued_run};
+use oslira_lambda::{Env, RuntimeError, serve_queue};
+use oslira_postgres::SystemDb;
+use oslira_stores::ProgressStore;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    let env = &Env::init("start-queued-run").await?;
+    let executions = &Executions::new(env)?;
+    let progress = &ProgressStore::new(env)?;
+    let db = &SystemDb::connect(env).await?;
+    serve_queue(env, |message| start_queued_run(db, executions, progress, message)).await
+}

@@ -1,0 +1,101 @@
+//! `GET /api/analysis/{runId}/progress`.
+
+use crate::run;
+use jiff::Timestamp;
+use oslira_domain::{Result, RunStatus, Step};
+use oslira_lambda::{Reply, Request};
+use oslira_postgres::{Param, RowExt, Type, UserDb};
+use oslira_stores::{Progress, ProgressStore};
+use serde_json::{Value, json};
+
+/// Answers `{runId, status, progress, currentStep, elapsedMs}`; progress is 0 to 100 and never goes back. A failed or
+/// cancelled run has `reason` and `code` too.
+///
+/// Postgres decides whether the caller may see the run and how it ended; DynamoDB, asked at the same time, only
+/// where it is in between. So a lost or expired item costs detail, never truth.
+pub async fn get_analysis_progress(db: &UserDb, progress: &ProgressStore, request: Request) -> Result<Reply> {
+    let (caller, account_id) = (request.caller()?, request.account_id()?);
+    let run_id = run::requested(&request)?;
+    let sql = "select status, failure_code, failure_message, created_at, finished_at
+                 from public.runs where run_id = $1 and account_id = $2";
+    let params: [Param<'_>; 2] = [(&run_id.0, Type::UUID), (&account_id.0, Type::UUID)];
+    let (rows, item) = tokio::join!(db.query(caller.user_id, sql, &params), progress.read(run_id));
+    let rows = rows?;
+    let row = rows.first().ok_or_else(run::not_found)?;
+    let item = item.unwrap_or_else(|error| {
+        tracing::warn!(runId = %run_id, cause = error.chain(), "progress item not read");
+        None
+    });
+
+    let created_at: Timestamp = row.read("created_at")?;
+    let ended_at: Option<Timestamp> = row.read("finished_at")?;
+    let (status, percent, step) = shown(run::settled(row)?, item);
+    let mut data = json!({
+        "runId": run_id,
+        "status": status,
+        "progress": percent,
+        "currentStep": step,
+        "elapsedMs": run::elapsed_ms(created_at, ended_at.unwrap_or_else(Timestamp::now)),
+    });
+    if let Some(reason) = row.read::<Option<String>>("failure_message")? {
+        data["reason"] = Value::String(reason);
+        data["code"] = json!(row.read::<Option<String>>("failure_code")?);
+    }
+    Ok(Reply::ok(data))
+}
+
+fn shown(settled: Option<RunStatus>, item: Option<Progress>) -> (RunStatus, u8, String) {
+    let percent = item.as_ref().map_or(0, |item| item.percent);
+    match (settled, item) {
+        (Some(RunStatus::Complete), _) => {
+            let (status, percent, step) = Step::Done.shown();
+            (status, percent, step.to_owned())
+        }
+        (Some(status), _) => {
+            let step =
+                if status == RunStatus::Cancelled { "Cancelled and refunded" } else { "Failed and refunded" };
+            (status, percent, step.to_owned())
+        }
+        (None, Some(item)) if !item.status.is_terminal() => (item.status, item.percent, item.step),
+        // Pending in Postgres although the item is missing or says otherwise: not begun, as far as anyone can tell.
+        (None, _) => {
+            let (status, percent, step) = Step::Accepted.shown();
+            (status, percent, step.to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(status: RunStatus, percent: u8) -> Progress {
+        Progress {
+            account_id: "0190a5a0-0000-7000-8000-000000000001".parse().unwrap(),
+            status,
+            percent,
+            step: "Working".to_owned(),
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+            cancel_requested: false,
+            reached: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn postgres_decides_the_end_and_the_item_what_is_before_it() {
+        let analyzing = || Some(item(RunStatus::Analyzing, 45));
+        assert_eq!(shown(None, analyzing()), (RunStatus::Analyzing, 45, "Working".to_owned()));
+        assert_eq!(shown(Some(RunStatus::Complete), analyzing()).1, 100);
+        assert_eq!(
+            shown(Some(RunStatus::Failed), analyzing()),
+            (RunStatus::Failed, 45, "Failed and refunded".to_owned())
+        );
+        assert_eq!(
+            shown(Some(RunStatus::Cancelled), None),
+            (RunStatus::Cancelled, 0, "Cancelled and refunded".to_owned())
+        );
+        assert_eq!(shown(None, None).0, RunStatus::Queued);
+        assert_eq!(shown(None, Some(item(RunStatus::Complete, 100))).0, RunStatus::Queued);
+    }
+}

@@ -1,0 +1,61 @@
+//! `start-queued-run`: starts the execution of a run that `start-analysis` could not, or refunds it in the end.
+
+use crate::{compensate::refund, executions::Executions, run};
+use oslira_domain::{
+    AccountId, AnalysisInput, BusinessProfileId, Code, Error, Result, RunId, RunStatus, Tier, Username,
+};
+use oslira_lambda::{Message, note_account, note_run};
+use oslira_postgres::{Row, RowExt, SystemDb, Type};
+use oslira_stores::ProgressStore;
+use serde::Deserialize;
+
+/// How often a run is tried; the queue's `maxReceiveCount`.
+const TRIES: u32 = 5;
+
+/// A message of the queue `start-runs`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueuedRun {
+    run_id: RunId,
+}
+
+/// Starts the execution under the same name as ever, so that a run has one however often it is tried.
+pub async fn start_queued_run(
+    db: &SystemDb,
+    executions: &Executions,
+    progress: &ProgressStore,
+    message: Message<QueuedRun>,
+) -> Result<()> {
+    let run_id = message.body.run_id;
+    note_run(run_id);
+    let sql = "select run_id, account_id, business_profile_id, username, tier, status from public.runs where run_id = $1";
+    let rows = db.query(sql, &[(&run_id.0, Type::UUID)]).await?;
+    let Some(row) = rows.first() else {
+        return Err(Error::new(Code::RunNotFound, "There is no such run."));
+    };
+    if run::settled(row)?.is_some() {
+        return Ok(());
+    }
+    let input = input(row)?;
+    note_account(input.account_id);
+    match executions.start(&input).await {
+        Err(error) if message.receive_count >= TRIES => {
+            tracing::error!(runId = %run_id, cause = error.chain(), "execution not started; refunding");
+            let reason = "The analysis could not be started.";
+            refund(db, progress, run_id, RunStatus::Failed, Code::StartFailed, reason).await.map(drop)
+        }
+        outcome => outcome,
+    }
+}
+
+fn input(row: &Row) -> Result<AnalysisInput> {
+    let username: Username = row.read::<String>("username")?.parse().map_err(Error::internal)?;
+    let tier: Tier = row.read::<&str>("tier")?.parse().map_err(|problem: &str| Error::internal(problem))?;
+    Ok(AnalysisInput {
+        run_id: RunId(row.read("run_id")?),
+        account_id: AccountId(row.read("account_id")?),
+        business_profile_id: BusinessProfileId(row.read("business_profile_id")?),
+        username,
+        tier,
+    })
+}

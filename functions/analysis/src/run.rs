@@ -1,0 +1,31 @@
+//! A run as Postgres knows it: the truth about how it ended.
+
+use jiff::Timestamp;
+use oslira_domain::{Code, Error, Result, RunId, RunStatus};
+use oslira_lambda::{Request, note_run};
+use oslira_postgres::{Row, RowExt};
+
+/// The run named in the route; what is no id is no run.
+pub(crate) fn requested(request: &Request) -> Result<RunId> {
+    let run_id = request.path_id("runId", not_found)?;
+    note_run(run_id);
+    Ok(run_id)
+}
+
+/// Another tenant's run and one that never was look the same.
+pub(crate) fn not_found() -> Error {
+    Error::new(Code::RunNotFound, "There is no such analysis in this account.")
+}
+
+/// The settled state in the column `status`; `None` while the run is pending.
+pub(crate) fn settled(row: &Row) -> Result<Option<RunStatus>> {
+    match row.read::<&str>("status")? {
+        "pending" => Ok(None),
+        status => status.parse().map(Some).map_err(Error::internal),
+    }
+}
+
+/// Milliseconds from `from` to `to`, never below zero.
+pub(crate) fn elapsed_ms(from: Timestamp, to: Timestamp) -> i64 {
+    i64::try_from(to.duration_since(from).as_millis()).unwrap_or(i64::MAX).max(0)
+}

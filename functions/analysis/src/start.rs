@@ -1,0 +1,165 @@
+//! `POST /api/leads/analyze`: charge the account and start one analysis.
+
+use crate::{
+    executions::{Executions, StartRunsQueue},
+    prompt,
+};
+use deserr::Deserr;
+use oslira_domain::{
+    AnalysisInput, BusinessProfileId, Code, Error, InvalidUsername, Result, RunId, Step, Tier, Username,
+};
+use oslira_lambda::{BodyErrors, FieldProblem, Reply, Request, note_run};
+use oslira_postgres::{RowExt, Type, UserDb};
+use oslira_stores::ProgressStore;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+#[derive(Debug, Deserr)]
+#[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
+struct Body {
+    #[deserr(try_from(&String) = instagram_username -> FieldProblem)]
+    username: Username,
+    #[deserr(try_from(&String) = tier -> FieldProblem)]
+    analysis_type: Tier,
+    #[deserr(try_from(&String) = id -> FieldProblem)]
+    business_profile_id: BusinessProfileId,
+}
+
+/// Accepts a run: 202 with `{runId, status, estimatedSeconds, progressUrl, resultUrl, creditsCharged}`.
+///
+/// Once the charge is committed the answer is 202 whatever happens to the rest: if the execution cannot be started
+/// now, the queue starts it; if even the queue is out of reach, the hourly job for stale runs settles it.
+pub async fn start_analysis(
+    db: &UserDb,
+    executions: &Executions,
+    queue: &StartRunsQueue,
+    progress: &ProgressStore,
+    request: Request,
+) -> Result<Reply> {
+    let (caller, account_id) = (request.caller()?, request.account_id()?);
+    let key = request.idempotency_key()?;
+    let body: Body = request.body()?;
+    let new_run_id = RunId::generate();
+    let body_hash = Sha256::digest(&request.body).to_vec();
+
+    let sql = "select outcome, run_id, status, credits, balance
+                 from public.start_analysis($1, $2, $3, $4, $5, $6, $7)";
+    let rows = db
+        .query(
+            caller.user_id,
+            sql,
+            &[
+                (&account_id.0, Type::UUID),
+                (&body.business_profile_id.0, Type::UUID),
+                (&new_run_id.0, Type::UUID),
+                (&body.username.as_str(), Type::TEXT),
+                (&body.analysis_type.as_str(), Type::TEXT),
+                (&key, Type::TEXT),
+                (&body_hash, Type::BYTEA),
+            ],
+        )
+        .await?;
+    let row = rows.first().ok_or_else(|| Error::internal("start_analysis answered no row"))?;
+    match row.read("outcome")? {
+        "accepted" => {}
+        "account_not_found" => return Err(Request::account_not_found()),
+        "business_profile_not_found" => {
+            return Err(Error::new(
+                Code::BusinessProfileNotFound,
+                "There is no such business profile in this account.",
+            ));
+        }
+        "idempotency_key_reused" => return Err(Request::idempotency_key_reused()),
+        "in_progress" => {
+            let other = RunId(row.read("run_id")?);
+            let message = "This analysis is under way, or was made in the past five minutes.";
+            return Err(Error::new(Code::AnalysisInProgress, message).with_details(json!({"runId": other})));
+        }
+        "insufficient_credits" => {
+            let (balance, cost): (i32, i32) = (row.read("balance")?, row.read("credits")?);
+            let message = format!("The analysis costs {cost} credits and the balance is {balance}.");
+            let details = json!({"balance": balance, "cost": cost});
+            return Err(Error::new(Code::InsufficientCredits, message).with_details(details));
+        }
+        other => return Err(Error::internal(format!("start_analysis answered {other}"))),
+    }
+
+    let input = AnalysisInput {
+        run_id: RunId(row.read("run_id")?),
+        account_id,
+        business_profile_id: body.business_profile_id,
+        username: body.username,
+        tier: body.analysis_type,
+    };
+    note_run(input.run_id);
+    if row.read::<&str>("status")? == "pending" {
+        begin(executions, queue, progress, &input).await;
+    }
+    let run_id = input.run_id;
+    Ok(Reply::accepted(json!({
+        "runId": run_id,
+        "status": "queued",
+        "estimatedSeconds": input.tier.estimated_seconds(),
+        "progressUrl": format!("/api/analysis/{run_id}/progress"),
+        "resultUrl": format!("/api/analysis/{run_id}/result"),
+        "creditsCharged": row.read::<i32>("credits")?,
+    })))
+}
+
+async fn begin(
+    executions: &Executions,
+    queue: &StartRunsQueue,
+    progress: &ProgressStore,
+    input: &AnalysisInput,
+) {
+    let (shown, started) = tokio::join!(
+        progress.advance(input.run_id, input.account_id, Step::Accepted),
+        executions.start(input)
+    );
+    if let Err(error) = shown {
+        // The pipeline's first step makes the item if it is missing.
+        tracing::warn!(runId = %input.run_id, cause = error.chain(), "progress not shown");
+    }
+    let Err(error) = started else { return };
+    tracing::warn!(runId = %input.run_id, cause = error.chain(), "execution not started; queued");
+    if let Err(error) = queue.send(input.run_id).await {
+        tracing::error!(runId = %input.run_id, cause = error.chain(), "run not queued; the stale-run job will settle it");
+    }
+}
+
+fn instagram_username(text: &str) -> Result<Username, FieldProblem> {
+    text.parse().map_err(|problem: InvalidUsername| FieldProblem(problem.to_string()))
+}
+
+fn tier(text: &str) -> Result<Tier, FieldProblem> {
+    let tier: Tier = text.parse().map_err(|problem: &str| FieldProblem(problem.to_owned()))?;
+    if tier.tasks().iter().all(|task| prompt::is_ready(*task)) {
+        Ok(tier)
+    } else {
+        Err(FieldProblem(format!("\"{tier}\" is not on offer yet; \"light\" is")))
+    }
+}
+
+fn id(text: &str) -> Result<BusinessProfileId, FieldProblem> {
+    text.parse()
+        .map_err(|_| FieldProblem("must be an id such as 0190a5a0-0000-7000-8000-000000000001".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tiers_whose_every_task_is_there_are_sold() {
+        assert_eq!(tier("light").unwrap(), Tier::Light);
+        assert!(tier("LIGHT").unwrap_err().0.contains("must be \"light\""));
+        assert!(tier("deep").unwrap_err().0.contains("not on offer"));
+    }
+
+    #[test]
+    fn bad_fields_are_explained() {
+        assert!(instagram_username("na sa").is_ok());
+        assert!(instagram_username("p").unwrap_err().0.contains("not an account"));
+        assert!(id("7").unwrap_err().0.contains("must be an id"));
+    }
+}

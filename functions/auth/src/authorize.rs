@@ -1,0 +1,105 @@
+//! `authorize-request`: the REST API's token authorizer.
+
+use crate::{
+    keys::KeySet,
+    token::{refused, verify},
+};
+use oslira_domain::{AccountId, Result};
+use oslira_lambda::Invocation;
+use oslira_postgres::{RowExt, UserDb};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// What API Gateway asks.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorizerRequest {
+    #[serde(default)]
+    authorization_token: String,
+    method_arn: String,
+}
+
+/// Whose tokens are good.
+#[derive(Debug)]
+pub struct Rules {
+    /// `iss` of every token.
+    pub issuer: String,
+    /// `aud` of every token.
+    pub audience: String,
+}
+
+/// Answers with a policy and the caller's context, or refuses with 401.
+///
+/// API Gateway remembers the answer for the token, whatever path it was asked for, so the policy covers all
+/// signed-in routes of this stage, and nothing else: no public route, no other stage, no other API. Which rows the
+/// caller may touch is not decided here but by row-level security.
+pub async fn authorize_request(
+    keys: &KeySet,
+    rules: &Rules,
+    db: &UserDb,
+    invocation: Invocation<AuthorizerRequest>,
+) -> Result<Value> {
+    let request = invocation.input;
+    let token = bearer(&request.authorization_token).ok_or_else(|| refused("not a bearer token"))?;
+    let claims = verify(keys, &rules.issuer, &rules.audience, token).await?;
+
+    let sql = "select account_id from public.members where user_id = (select auth.uid()) order by created_at, account_id limit 1";
+    let account_id = match db.query(claims.sub, sql, &[]).await?.first() {
+        Some(row) => AccountId(row.read("account_id")?).to_string(),
+        None => String::new(),
+    };
+
+    Ok(json!({
+        "principalId": claims.sub,
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Action": "execute-api:Invoke",
+                "Effect": "Allow",
+                "Resource": signed_in_routes(&request.method_arn).ok_or_else(|| refused("not a method ARN"))?,
+            }],
+        },
+        // API Gateway passes text, numbers and booleans only, and hands all of them on as text.
+        "context": {
+            "userId": claims.sub.to_string(),
+            "email": claims.email.unwrap_or_default(),
+            "accountId": account_id,
+            "expiresAt": claims.exp.to_string(),
+        },
+    }))
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// `arn:…:{api}/{stage}/GET/api/leads` → every method of every route below `/api` of this stage. Methods are named
+/// one by one: a wildcard there would match slashes too, and so `/elsewhere/api/…`.
+fn signed_in_routes(method_arn: &str) -> Option<Vec<String>> {
+    let mut parts = method_arn.splitn(3, '/');
+    let (api, stage, _route) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(["GET", "POST", "PUT", "DELETE"].map(|method| format!("{api}/{stage}/{method}/api/*")).to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_covers_this_stages_signed_in_routes_and_no_more() {
+        let routes = signed_in_routes("arn:aws:execute-api:eu-west-1:1:abc/v1/GET/api/leads/7").unwrap();
+        assert_eq!(routes.len(), 4);
+        assert!(routes.contains(&"arn:aws:execute-api:eu-west-1:1:abc/v1/POST/api/*".to_owned()));
+        assert!(routes.iter().all(|route| route.ends_with("/api/*") && !route.contains("/*/")));
+        assert_eq!(signed_in_routes("arn:aws:execute-api:eu-west-1:1:abc"), None);
+    }
+
+    #[test]
+    fn the_scheme_is_bearer_in_any_case() {
+        assert_eq!(bearer("Bearer abc"), Some("abc"));
+        assert_eq!(bearer("bearer  abc "), Some("abc"));
+        assert_eq!(bearer("Basic abc"), None);
+        assert_eq!(bearer("abc"), None);
+    }
+}

@@ -1,0 +1,17 @@
+//! The REST API's token authorizer: checks the token and names the caller.
+
+use oslira_auth::{KeySet, Rules, authorize_request};
+use oslira_lambda::{Env, RuntimeError, Secret, http_client, serve_stage};
+use oslira_postgres::UserDb;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    let env = &Env::init("authorize-request").await?;
+    let rules = &Rules { issuer: env.var("JWT_ISSUER")?, audience: env.var("JWT_AUDIENCE")? };
+    let legacy_secret =
+        env.optional("JWT_SECRET_SECRET").map(|_| env.secret(Secret::JwtSecret)).transpose()?;
+    let keys = &KeySet::new(http_client()?, env.var("JWKS_URL")?, legacy_secret);
+    let (db, ()) = tokio::join!(UserDb::connect(env), keys.warm_up());
+    let db = &db?;
+    serve_stage(env, |request| authorize_request(keys, rules, db, request)).await
+}

@@ -1,0 +1,134 @@
+//! The keys that tokens are signed with: Supabase's published ones, and its legacy shared secret.
+
+use jsonwebtoken::{Algorithm, DecodingKey, jwk};
+use oslira_domain::{Error, Result};
+use oslira_lambda::CachedSecret;
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
+use tokio::sync::Mutex;
+
+/// How long fetched keys are used without asking again.
+const FRESH: Duration = Duration::from_secs(600);
+/// The least time between two fetches that unknown key ids cause, so that forged tokens cannot hammer Supabase.
+const BETWEEN_FETCHES: Duration = Duration::from_secs(30);
+/// How many unknown key ids are remembered.
+const MOST_UNKNOWN: usize = 1_000;
+/// How long a fetch may take: the caller is waiting.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A key and the one algorithm it is for. The token's header has no say in that.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) decoding: DecodingKey,
+}
+
+/// The keys, fetched when needed and kept while Supabase is out of reach.
+pub struct KeySet {
+    http: reqwest::Client,
+    url: String,
+    legacy_secret: Option<CachedSecret>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    keys: HashMap<String, Key>,
+    fetched_at: Option<Instant>,
+    /// Key ids that a fetch did not bring: they cause no other. A key published later comes with the next
+    /// regular fetch.
+    unknown: HashSet<String>,
+}
+
+impl KeySet {
+    /// `url` is the JWKS document's; `legacy_secret` signs HS256 tokens, where the project still has one.
+    pub fn new(http: reqwest::Client, url: String, legacy_secret: Option<CachedSecret>) -> Self {
+        Self { http, url, legacy_secret, state: Mutex::default() }
+    }
+
+    /// Fetches the keys during init, so that the first caller does not wait for it.
+    pub async fn warm_up(&self) {
+        if let Err(error) = self.fetch(&mut *self.state.lock().await).await {
+            tracing::warn!(cause = error.chain(), "the token keys are not reachable at start");
+        }
+    }
+
+    /// The published key with this id. `None` when Supabase does not have it; an error when that is not known.
+    pub(crate) async fn published(&self, key_id: &str) -> Result<Option<Key>> {
+        let mut state = self.state.lock().await;
+        let age = state.fetched_at.map(|at| at.elapsed());
+        let known = state.keys.get(key_id).cloned();
+        let must_fetch = match (&known, age) {
+            (_, None) => true,
+            (Some(_), Some(age)) => age >= FRESH,
+            (None, Some(age)) => age >= FRESH || (!state.unknown.contains(key_id) && age >= BETWEEN_FETCHES),
+        };
+        if !must_fetch {
+            return Ok(known);
+        }
+        match self.fetch(&mut state).await {
+            Ok(()) => {}
+            // An old key is better than none: a signature by it is still a good signature.
+            Err(error) if known.is_some() => {
+                tracing::warn!(cause = error.chain(), "token keys not refreshed")
+            }
+            Err(error) => return Err(error),
+        }
+        let key = state.keys.get(key_id).cloned();
+        if key.is_none() {
+            if state.unknown.len() >= MOST_UNKNOWN {
+                state.unknown.clear();
+            }
+            state.unknown.insert(key_id.to_owned());
+        }
+        Ok(key)
+    }
+
+    /// The key of HS256 tokens.
+    pub(crate) async fn legacy(&self) -> Result<Option<Key>> {
+        let Some(secret) = &self.legacy_secret else { return Ok(None) };
+        let secret = secret.get().await?;
+        Ok(Some(Key { algorithm: Algorithm::HS256, decoding: DecodingKey::from_secret(secret.as_bytes()) }))
+    }
+
+    async fn fetch(&self, state: &mut State) -> Result<()> {
+        // Whatever comes of it, this was a try: the next unknown key id waits its turn.
+        let answer = self.http.get(&self.url).timeout(PATIENCE).send().await;
+        if !state.keys.is_empty() {
+            state.fetched_at = Some(Instant::now());
+        }
+        let set: jwk::JwkSet = answer
+            .and_then(reqwest::Response::error_for_status)
+            .map_err(Error::store)?
+            .json()
+            .await
+            .map_err(Error::store)?;
+        state.keys = set.keys.iter().filter_map(key).collect();
+        state.fetched_at = Some(Instant::now());
+        Ok(())
+    }
+}
+
+/// Reads a published key; those we cannot use, and symmetric ones, are left out.
+fn key(jwk: &jwk::Jwk) -> Option<(String, Key)> {
+    let algorithm = match &jwk.algorithm {
+        jwk::AlgorithmParameters::EllipticCurve(curve) if curve.curve == jwk::EllipticCurve::P256 => {
+            Algorithm::ES256
+        }
+        jwk::AlgorithmParameters::RSA(_) => Algorithm::RS256,
+        _ => return None,
+    };
+    let decoding = DecodingKey::from_jwk(jwk).ok()?;
+    Some((jwk.common.key_id.clone()?, Key { algorithm, decoding }))
+}
+
+/// Which key a token asks for. The answer's algorithm is the key's own.
+pub(crate) async fn for_header(keys: &KeySet, header: &jsonwebtoken::Header) -> Result<Option<Key>> {
+    match (&header.kid, header.alg) {
+        (_, Algorithm::HS256) => keys.legacy().await,
+        (Some(key_id), _) => keys.published(key_id).await,
+        (None, _) => Ok(None),
+    }
+}

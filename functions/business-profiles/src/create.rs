@@ -1,0 +1,147 @@
+//! `POST /api/business-profiles`.
+
+use deserr::Deserr;
+use oslira_domain::{BusinessProfileId, Error, Result};
+use oslira_lambda::{BodyErrors, FieldProblem, Reply, Request, trimmed};
+use oslira_postgres::{RowExt, Type, UserDb};
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+const ROUTE: &str = "POST /api/business-profiles";
+
+/// The body, and with an id the answer.
+#[derive(Debug, Deserr, Serialize)]
+#[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
+struct NewBusinessProfile {
+    #[deserr(try_from(&String) = trimmed::<200> -> FieldProblem)]
+    name: String,
+    #[deserr(try_from(&String) = trimmed::<4_000> -> FieldProblem)]
+    description: String,
+    #[deserr(default, try_from(Option<String>) = web_address -> FieldProblem)]
+    website: Option<String>,
+    #[deserr(default, try_from(Option<String>) = optional::<1_000> -> FieldProblem)]
+    voice: Option<String>,
+    #[deserr(default, try_from(Option<String>) = optional::<2_000> -> FieldProblem)]
+    offer: Option<String>,
+    icp: Icp,
+}
+
+#[derive(Debug, Deserr, Serialize)]
+#[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
+struct Icp {
+    #[deserr(try_from(FollowerRange) = ordered -> FieldProblem)]
+    follower_range: FollowerRange,
+    #[deserr(try_from(f64) = percent -> FieldProblem)]
+    engagement_min: f64,
+    #[deserr(try_from(Vec<String>) = words -> FieldProblem)]
+    content_themes: Vec<String>,
+    #[deserr(try_from(Vec<String>) = words -> FieldProblem)]
+    geo_focus: Vec<String>,
+}
+
+#[derive(Debug, Deserr, Serialize)]
+#[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
+struct FollowerRange {
+    min: u32,
+    max: u32,
+}
+
+/// Adds a business profile to the caller's account: 201 with it and its id. A repetition with the same
+/// `Idempotency-Key` answers with the first one's.
+pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
+    let (caller, account_id) = (request.caller()?, request.account_id()?);
+    let key = request.idempotency_key()?;
+    let body: NewBusinessProfile = request.body()?;
+
+    let sql = "with claim as materialized (
+                 select * from public.claim_idempotency_key($1, $2, $3, $4, $5)
+               ), made as (
+                 insert into public.business_profiles (business_profile_id, account_id, name, description, website,
+                     voice, offer, follower_min, follower_max, engagement_min, content_themes, geo_focus)
+                   select claim.resource_id, $1, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+                     from claim where claim.outcome = 'new'
+                 on conflict (business_profile_id) do nothing
+               )
+               select outcome, resource_id from claim";
+    let body_hash = Sha256::digest(&request.body).to_vec();
+    let new_id = Uuid::now_v7();
+    let rows = db
+        .query(
+            caller.user_id,
+            sql,
+            &[
+                (&account_id.0, Type::UUID),
+                (&ROUTE, Type::TEXT),
+                (&key, Type::TEXT),
+                (&body_hash, Type::BYTEA),
+                (&new_id, Type::UUID),
+                (&body.name, Type::TEXT),
+                (&body.description, Type::TEXT),
+                (&body.website, Type::TEXT),
+                (&body.voice, Type::TEXT),
+                (&body.offer, Type::TEXT),
+                (&i64::from(body.icp.follower_range.min), Type::INT8),
+                (&i64::from(body.icp.follower_range.max), Type::INT8),
+                (&body.icp.engagement_min, Type::FLOAT8),
+                (&body.icp.content_themes, Type::TEXT_ARRAY),
+                (&body.icp.geo_focus, Type::TEXT_ARRAY),
+            ],
+        )
+        .await?;
+    let row = rows.first().ok_or_else(|| Error::internal("the statement answered no row"))?;
+    match row.read("outcome")? {
+        "new" | "repeated" => {}
+        "account_not_found" => return Err(Request::account_not_found()),
+        "reused" => return Err(Request::idempotency_key_reused()),
+        other => return Err(Error::internal(format!("unknown outcome {other}"))),
+    }
+    let mut data = serde_json::to_value(&body).map_err(Error::internal)?;
+    data["id"] = json!(BusinessProfileId(row.read("resource_id")?));
+    Ok(Reply::created(data))
+}
+
+fn optional<const MAX: usize>(text: Option<String>) -> Result<Option<String>, FieldProblem> {
+    text.map(|text| trimmed::<MAX>(&text)).transpose()
+}
+
+fn web_address(text: Option<String>) -> Result<Option<String>, FieldProblem> {
+    let website = optional::<500>(text)?;
+    match &website {
+        Some(url) if !url.starts_with("https://") && !url.starts_with("http://") => {
+            Err(FieldProblem("must begin with https:// or http://".to_owned()))
+        }
+        _ => Ok(website),
+    }
+}
+
+fn ordered(range: FollowerRange) -> Result<FollowerRange, FieldProblem> {
+    if range.min <= range.max {
+        Ok(range)
+    } else {
+        Err(FieldProblem("must have min no greater than max".to_owned()))
+    }
+}
+
+fn percent(value: f64) -> Result<f64, FieldProblem> {
+    if (0.0..=100.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(FieldProblem("must be a percentage, 0 to 100".to_owned()))
+    }
+}
+
+fn words(words: Vec<String>) -> Result<Vec<String>, FieldProblem> {
+    if words.len() > 30 {
+        return Err(FieldProblem(format!("must hold at most 30 entries, not {}", words.len())));
+    }
+    words
+        .iter()
+        .map(|word| {
+            trimmed::<60>(word).map_err(|problem| FieldProblem(format!("has an entry that {problem}")))
+        })
+        .collect()
+}

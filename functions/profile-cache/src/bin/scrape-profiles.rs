@@ -1,0 +1,21 @@
+//! Stage "Scrape Profile": one actor run for one to ten usernames, into the cache.
+
+use oslira_lambda::{Env, RuntimeError, Secret, http_client, serve_stage};
+use oslira_postgres::SystemDb;
+use oslira_profile_cache::{ScrapeSlots, ScrapeTools, scrape_profiles};
+use oslira_stores::{ProfileStore, ProgressStore};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    let env = &Env::init("scrape-profiles").await?;
+    let tools = &ScrapeTools {
+        http: http_client()?,
+        apify_url: env.var("APIFY_BASE_URL")?,
+        apify_token: env.secret(Secret::ApifyToken)?,
+        slots: ScrapeSlots::new(env)?,
+        profiles: ProfileStore::new(env)?,
+        progress: ProgressStore::new(env)?,
+        db: SystemDb::connect(env).await?,
+    };
+    serve_stage(env, |invocation| scrape_profiles(tools, invocation)).await
+}

@@ -1,0 +1,185 @@
+//! What was asked of each service: numbers, and the last requests themselves.
+
+use crate::Upstream;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+};
+
+/// Requests kept per service for counting by content.
+const KEPT: usize = 5_000;
+/// Requests shown per service.
+const SHOWN: usize = 500;
+
+/// The traffic of all services.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counters(Arc<Mutex<HashMap<Upstream, Lane>>>);
+
+#[derive(Debug, Default)]
+struct Lane {
+    requests: u64,
+    by_status: BTreeMap<String, u64>,
+    concurrent: u64,
+    max_concurrent: u64,
+    /// Requests with something to say (every method but GET), oldest first, numbered without gaps.
+    kept: VecDeque<Kept>,
+    first_number: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    at: Timestamp,
+    path: String,
+    body: String,
+    outcome: Option<String>,
+}
+
+/// A request under way. Dropped without [`InFlight::finish`], it counts as `dropped`: the client went away.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    counters: Counters,
+    upstream: Upstream,
+    number: Option<u64>,
+    outcome: Option<String>,
+}
+
+impl InFlight {
+    /// Ends the request: an HTTP status, or `reset`.
+    pub(crate) fn finish(mut self, outcome: impl Into<String>) {
+        self.outcome = Some(outcome.into());
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let outcome = self.outcome.take().unwrap_or_else(|| "dropped".to_owned());
+        let mut lanes = self.counters.0.lock();
+        let lane = lanes.entry(self.upstream).or_default();
+        lane.concurrent = lane.concurrent.saturating_sub(1);
+        *lane.by_status.entry(outcome.clone()).or_default() += 1;
+        let index = self.number.and_then(|number| number.checked_sub(lane.first_number));
+        if let Some(kept) = index.and_then(|index| lane.kept.get_mut(index as usize)) {
+            kept.outcome = Some(outcome);
+        }
+    }
+}
+
+impl Counters {
+    /// Counts a request in. Only requests that are not GET are kept for [`Counters::requests`].
+    pub(crate) fn begin(&self, upstream: Upstream, is_get: bool, path: &str, body: &str) -> InFlight {
+        let mut lanes = self.0.lock();
+        let lane = lanes.entry(upstream).or_default();
+        lane.requests += 1;
+        lane.concurrent += 1;
+        lane.max_concurrent = lane.max_concurrent.max(lane.concurrent);
+        let number = (!is_get).then(|| {
+            if lane.kept.len() == KEPT {
+                lane.kept.pop_front();
+                lane.first_number += 1;
+            }
+            lane.kept.push_back(Kept {
+                at: Timestamp::now(),
+                path: path.to_owned(),
+                body: body.to_owned(),
+                outcome: None,
+            });
+            lane.first_number + lane.kept.len() as u64 - 1
+        });
+        InFlight { counters: self.clone(), upstream, number, outcome: None }
+    }
+
+    /// The numbers of one service.
+    pub(crate) fn summary(&self, upstream: Upstream) -> Value {
+        let mut lanes = self.0.lock();
+        let lane = lanes.entry(upstream).or_default();
+        json!({
+            "requests": lane.requests,
+            "byStatus": lane.by_status,
+            "concurrent": lane.concurrent,
+            "maxConcurrent": lane.max_concurrent,
+        })
+    }
+
+    /// How many kept requests of a service hold a text in their body.
+    pub(crate) fn containing(&self, upstream: Upstream, text: &str) -> usize {
+        let lanes = self.0.lock();
+        lanes
+            .get(&upstream)
+            .map_or(0, |lane| lane.kept.iter().filter(|kept| kept.body.contains(text)).count())
+    }
+
+    /// The last requests of a service whose body holds a text, oldest first.
+    pub(crate) fn requests(&self, upstream: Upstream, text: &str) -> Vec<Value> {
+        let lanes = self.0.lock();
+        let Some(lane) = lanes.get(&upstream) else { return Vec::new() };
+        let matching: Vec<_> =
+            lane.kept.iter().rev().filter(|kept| kept.body.contains(text)).take(SHOWN).collect();
+        matching.into_iter().rev().map(Kept::to_json).collect()
+    }
+
+    /// Starts from zero. Requests under way stay counted as such.
+    pub(crate) fn reset(&self) {
+        for lane in self.0.lock().values_mut() {
+            lane.first_number += lane.kept.len() as u64;
+            lane.kept.clear();
+            lane.requests = 0;
+            lane.by_status.clear();
+            lane.max_concurrent = lane.concurrent;
+        }
+    }
+}
+
+impl Kept {
+    fn to_json(&self) -> Value {
+        let body = serde_json::from_str(&self.body).unwrap_or_else(|_| Value::String(self.body.clone()));
+        // A number where it is one: tests compare it with a status.
+        let status =
+            self.outcome.as_deref().map(|outcome| outcome.parse::<u16>().map_or(json!(outcome), Value::from));
+        json!({ "at": self.at, "path": self.path, "status": status, "body": body })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_while_and_after_they_run() {
+        let counters = Counters::default();
+        let first = counters.begin(Upstream::Openai, false, "/openai", "{\"user\":\"nasa\"}");
+        let second = counters.begin(Upstream::Openai, false, "/openai", "nike");
+        first.finish("200");
+        drop(second);
+        counters.begin(Upstream::Openai, true, "/openai/models", "").finish("401");
+        let summary = counters.summary(Upstream::Openai);
+        assert_eq!(summary["requests"], 3);
+        assert_eq!(summary["byStatus"], json!({"200": 1, "401": 1, "dropped": 1}));
+        assert_eq!((&summary["concurrent"], &summary["maxConcurrent"]), (&json!(0), &json!(2)));
+        assert_eq!(counters.containing(Upstream::Openai, "nasa"), 1);
+        let requests = counters.requests(Upstream::Openai, "");
+        assert_eq!(requests.len(), 2);
+        assert_eq!(requests[0]["status"], 200);
+        assert_eq!(requests[0]["body"]["user"], "nasa");
+        assert_eq!(requests[1]["status"], "dropped");
+    }
+
+    #[test]
+    fn memory_is_bounded_and_outcomes_stay_with_their_request() {
+        let counters = Counters::default();
+        let old = counters.begin(Upstream::Apify, false, "/old", "old");
+        for _ in 0..KEPT {
+            counters.begin(Upstream::Apify, false, "/new", "new").finish("201");
+        }
+        old.finish("500");
+        assert_eq!(counters.containing(Upstream::Apify, "old"), 0);
+        let shown = counters.requests(Upstream::Apify, "");
+        assert_eq!(shown.len(), SHOWN);
+        assert!(shown.iter().all(|request| request["status"] == 201));
+        counters.reset();
+        assert!(counters.requests(Upstream::Apify, "").is_empty());
+        assert_eq!(counters.summary(Upstream::Apify)["requests"], 0);
+    }
+}
