@@ -1,1 +1,38 @@
-//! harness
+//! What the tests share: the running stack, users to work as, the stand-ins' controls, and a Lambda runtime of their
+//! own for what the emulator cannot do (a process killed in the middle, a store that is out of reach).
+//!
+//! The stack is the one `stack.json` describes; `cargo xtask test` starts it and sets `OSLIRA_STACK`.
+
+mod aws;
+mod database;
+mod runtime;
+mod stack;
+mod stand_ins;
+mod user;
+
+pub use aws::{Aws, Execution};
+pub use database::Database;
+pub use runtime::{Answer, Lambda};
+pub use stack::Stack;
+pub use stand_ins::StandIns;
+pub use user::{Reply, Run, User};
+
+use anyhow::{Result, bail};
+use std::{future::Future, time::Duration};
+
+/// Asks again until there is an answer; an error when there is none within a minute.
+///
+/// This is how a test waits for something that happens elsewhere: for the thing itself, never for a length of time.
+pub async fn eventually<T, F, Fut>(what: &str, mut ask: F) -> Result<T>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<Option<T>>>,
+{
+    for _ in 0..1_200 {
+        if let Some(answer) = ask().await? {
+            return Ok(answer);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    bail!("waited a minute in vain for {what}")
+}

@@ -85,6 +85,16 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
+/// Whether an actor run may have been started although starting it gave this error: the answer was lost, or the
+/// server failed. After a refusal, or without a connection, there is none.
+pub fn may_have_started(error: &Error) -> bool {
+    match std::error::Error::source(error).and_then(|cause| cause.downcast_ref()) {
+        Some(Failure::Status { status, .. }) => status.is_server_error(),
+        Some(Failure::Transport(error)) => !error.is_connect(),
+        _ => true,
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let error = if failure.is_transient() {
@@ -103,4 +113,24 @@ impl From<Failure> for Error {
 fn retry_after(response: &reqwest::Response) -> Option<Duration> {
     let seconds = response.headers().get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refusal_is_proof_that_nothing_was_started() {
+        let status = |status| Failure::Status {
+            status: StatusCode::from_u16(status).unwrap(),
+            kind: String::new(),
+            message: String::new(),
+            retry_after: None,
+        };
+        for refusal in [400, 401, 402, 429] {
+            assert!(!may_have_started(&status(refusal).into()), "{refusal}");
+        }
+        assert!(may_have_started(&status(502).into()));
+        assert!(may_have_started(&Failure::Body { line: 1, column: 1 }.into()));
+    }
 }

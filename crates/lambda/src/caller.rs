@@ -14,7 +14,7 @@ pub struct Caller {
     pub email: Option<String>,
     /// The user's oldest account, for requests without `X-Account-Id`.
     pub default_account_id: Option<AccountId>,
-    /// When the token expires. API Gateway may remember the authorizer's answer for longer.
+    /// When the token expires, clocks' leeway included. API Gateway may remember the authorizer's answer for longer.
     pub expires_at: Timestamp,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     keys::KeySet,
-    token::{refused, verify},
+    token::{LEEWAY, refused, verify},
 };
 use oslira_domain::{AccountId, Result};
 use oslira_lambda::Invocation;
@@ -64,7 +64,8 @@ pub async fn authorize_request(
             "userId": claims.sub.to_string(),
             "email": claims.email.unwrap_or_default(),
             "accountId": account_id,
-            "expiresAt": claims.exp.to_string(),
+            // With the leeway, or a handler would refuse what was accepted here.
+            "expiresAt": claims.exp.saturating_add_unsigned(LEEWAY).to_string(),
         },
     }))
 }

@@ -7,7 +7,7 @@ use oslira_domain::{Code, Error, Result, UserId};
 use serde::Deserialize;
 
 /// How far clocks may differ, in seconds.
-const LEEWAY: u64 = 60;
+pub(crate) const LEEWAY: u64 = 60;
 
 /// What we read of an access token. Supabase's `anon` and `service_role` keys have no `sub`, so they are no users.
 #[derive(Debug, Deserialize)]

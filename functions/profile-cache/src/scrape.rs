@@ -128,6 +128,7 @@ async fn scrape(
             None => {
                 let run = match apify.start_profiles_run(&input.usernames, ACTOR_TIMEOUT).await {
                     Ok(run) => run,
+                    Err(error) if oslira_apify::may_have_started(&error) => return Err(error),
                     Err(error) => return Err(release_after(tools, lease, error).await),
                 };
                 tools.slots.note_actor_run(lease, &run.id).await?;

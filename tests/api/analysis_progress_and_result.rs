@@ -1,0 +1,78 @@
+//! `GET /api/analysis/{runId}/progress` and `…/result`
+
+use anyhow::Result;
+use oslira_tests::{Run, Stack, User};
+use serde_json::json;
+
+#[tokio::test]
+async fn another_tenants_run_does_not_exist() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let (user, stranger) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    let run = user.start(&user.username("mine")).await?;
+    let account = [("x-account-id", user.account_id.as_str())];
+    for path in ["progress", "result"].map(|what| format!("/api/analysis/{}/{what}", run.run_id)) {
+        let reply = stranger.get(&path).await?;
+        assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{}", reply.body);
+        // Naming the owner's account does not help: the database knows who is in it.
+        let reply = stranger.request(reqwest::Method::GET, &path, &account, None).await?;
+        assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{}", reply.body);
+    }
+    for id in ["1", "00000000-0000-7000-8000-000000000000", "%27%3B--"] {
+        let reply = user.get(&format!("/api/analysis/{id}/progress")).await?;
+        assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{id}: {}", reply.body);
+    }
+    user.finished(&run).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_result_is_not_ready_before_the_run_is_complete() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("slow");
+    stack
+        .stand_ins
+        .fault(json!({"upstream": "apify", "match": username, "kind": "slow", "delayMs": 2_000, "times": 1}))
+        .await?;
+    let run = user.start(&username).await?;
+    let early = user.result(&run).await?;
+    assert_eq!((early.status, early.code()), (409, "NotReady"), "{}", early.body);
+    assert_eq!(user.finished(&run).await?["status"], "complete");
+    assert_eq!(user.result(&run).await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn progress_outlives_its_item() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let (run, last) = user.analyze(&user.username("expired")).await?;
+    assert_eq!((&last["status"], &last["progress"]), (&json!("complete"), &json!(100)));
+    stack
+        .aws
+        .delete_item(&stack.description.tables["run-progress"], json!({"runId": {"S": run.run_id}}))
+        .await?;
+    let after = user.finished(&run).await?;
+    assert_eq!(after, last, "Postgres answers when the item is gone");
+    Ok(())
+}
+
+#[tokio::test]
+async fn progress_never_goes_back() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let Run { run_id, .. } = user.start(&user.username("forward")).await?;
+    let mut seen = Vec::new();
+    loop {
+        let reply = user.get(&format!("/api/analysis/{run_id}/progress")).await?;
+        let (status, percent) = (reply.data()["status"].clone(), reply.data()["progress"].as_u64());
+        seen.push(percent);
+        if status == "complete" {
+            break;
+        }
+        assert_ne!(status, "failed", "{}", reply.body);
+    }
+    assert!(seen.is_sorted(), "{seen:?}");
+    assert_eq!(seen.last(), Some(&Some(100)));
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! `POST /api/business-profiles`
+
+use anyhow::{Context, Result};
+use oslira_tests::{Stack, User};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const PATH: &str = "/api/business-profiles";
+
+fn coffee() -> Value {
+    json!({
+        "name": "Brew & Co",
+        "description": "Roasts coffee for cafés.",
+        "website": "https://brew.example",
+        "voice": "warm",
+        "icp": {
+            "followerRange": {"min": 1_000, "max": 50_000},
+            "engagementMin": 1.5,
+            "contentThemes": ["coffee", "café culture"],
+            "geoFocus": ["Berlin"],
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_new_profile_is_answered_with_its_id_and_can_be_analysed_against() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let reply = user.post(PATH, &coffee()).await?;
+    assert_eq!(reply.status, 201, "{}", reply.body);
+    let id = reply.data()["id"].as_str().context("no id")?.to_owned();
+    assert_eq!(reply.data()["icp"], coffee()["icp"]);
+
+    let mut body = user.analysis_of(&user.username("fresh"));
+    body["businessProfileId"] = json!(id);
+    let started = user.post("/api/leads/analyze", &body).await?;
+    assert_eq!(started.status, 202, "{}", started.body);
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_bad_field_is_named() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let mut body = coffee();
+    body["name"] = json!("");
+    body["description"] = json!("x".repeat(4_001));
+    body["website"] = json!("brew.example");
+    body["icp"]["followerRange"] = json!({"min": 9, "max": 1});
+    body["icp"]["engagementMin"] = json!(101);
+    body["icp"]["contentThemes"] = json!(["ok", 7]);
+    body["icp"]["geoFocus"] = json!(vec!["x"; 31]);
+    body["color"] = json!("red");
+    let reply = user.post(PATH, &body).await?;
+    assert_eq!((reply.status, reply.code()), (400, "ValidationFailed"), "{}", reply.body);
+    let details = reply.body["details"].as_object().context("no details")?;
+    let mut fields: Vec<&str> = details.keys().map(String::as_str).collect();
+    fields.sort_unstable();
+    assert_eq!(
+        fields,
+        [
+            "color",
+            "description",
+            "icp.contentThemes[1]",
+            "icp.engagementMin",
+            "icp.followerRange",
+            "icp.geoFocus",
+            "name",
+            "website",
+        ]
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_idempotency_key_makes_one_profile() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let post =
+        |body: Value| user.request(Method::POST, PATH, &[("idempotency-key", "k-1")], Some(body.to_string()));
+    let replies = futures::future::try_join_all((0..10).map(|_| post(coffee()))).await?;
+    let ids: std::collections::BTreeSet<String> =
+        replies.iter().map(|reply| reply.data()["id"].to_string()).collect();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    assert!(replies.iter().all(|reply| reply.status == 201));
+    let sql = "select count(*) as n from public.business_profiles where account_id = $1::text::uuid";
+    // One more than this test made: the one that every test user has.
+    assert_eq!(stack.database.row(sql, &[&user.account_id]).await?["n"], 2);
+
+    let mut other = coffee();
+    other["name"] = json!("Other");
+    let reply = post(other).await?;
+    assert_eq!((reply.status, reply.code()), (422, "IdempotencyKeyReused"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_is_added_to_another_tenants_account() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let (user, stranger) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    let headers = [("x-account-id", stranger.account_id.as_str())];
+    let reply = user.request(Method::POST, PATH, &headers, Some(coffee().to_string())).await?;
+    assert_eq!((reply.status, reply.code()), (404, "AccountNotFound"), "{}", reply.body);
+    Ok(())
+}

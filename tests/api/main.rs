@@ -1,0 +1,11 @@
+//! The public API, over HTTP, as a front end uses it. One module per route, and one for what all routes share.
+
+mod analysis_progress_and_result;
+mod auth_verify;
+mod business_profiles;
+mod credits_balance;
+mod every_route;
+mod health;
+mod leads_analyze;
+mod stores_down;
+mod tokens;

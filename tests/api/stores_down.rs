@@ -1,0 +1,86 @@
+//! What users see when a store of ours is out of reach: 503 with `Retry-After`, and nothing lost.
+
+use anyhow::Result;
+use oslira_tests::{Lambda, Stack, User, eventually};
+use serde_json::{Value, json};
+
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+#[tokio::test]
+async fn without_secrets_or_postgres_a_read_is_503() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let mut lambda = Lambda::start(&stack, "get-credit-balance", &[("AWS_ENDPOINT_URL", NOWHERE)]).await?;
+    let answer =
+        lambda.invoke(&user.event("GET", "/api/credits/balance", &Value::Null, &Value::Null)).await?;
+    let (status, body) = answer.http()?;
+    assert_eq!((status, &body["code"]), (503, &json!("StoreUnavailable")), "{body}");
+    let response = answer.outcome.map_err(anyhow::Error::msg)?;
+    assert_eq!(response["multiValueHeaders"]["retry-after"], json!(["5"]), "{response}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn progress_is_known_without_dynamodb() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let (run, _) = user.analyze(&user.username("nodynamo")).await?;
+    let mut lambda =
+        Lambda::start(&stack, "get-analysis-progress", &[("AWS_ENDPOINT_URL_DYNAMODB", NOWHERE)]).await?;
+    let event = user.event("GET", "/api/analysis/x/progress", &json!({"runId": run.run_id}), &Value::Null);
+    let (status, body) = lambda.invoke(&event).await?.http()?;
+    assert_eq!((status, &body["data"]["status"]), (200, &json!("complete")), "{body}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_whose_execution_cannot_be_started_is_started_by_the_queue() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("queued");
+    let mut lambda = Lambda::start(&stack, "start-analysis", &[("AWS_ENDPOINT_URL_SFN", NOWHERE)]).await?;
+    let event = user.event("POST", "/api/leads/analyze", &Value::Null, &user.analysis_of(&username));
+    let (status, body) = lambda.invoke(&event).await?.http()?;
+    assert_eq!(status, 202, "{body}");
+    let run =
+        oslira_tests::Run { run_id: body["data"]["runId"].as_str().unwrap_or_default().to_owned(), username };
+    assert_eq!(user.finished(&run).await?["status"], "complete");
+    assert_eq!(user.balance().await?, 9);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_that_can_never_be_started_is_refunded_at_the_fifth_try() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    // Neither the state machine nor the queue can be reached: the charge stands, the answer is still 202.
+    let nowhere = [("AWS_ENDPOINT_URL_SFN", NOWHERE), ("AWS_ENDPOINT_URL_SQS", NOWHERE)];
+    let mut lambda = Lambda::start(&stack, "start-analysis", &nowhere).await?;
+    let body = user.analysis_of(&user.username("never"));
+    let event = user.event("POST", "/api/leads/analyze", &Value::Null, &body);
+    let (status, body) = lambda.invoke(&event).await?.http()?;
+    assert_eq!((status, user.balance().await?), (202, 9), "{body}");
+    let run_id = body["data"]["runId"].as_str().unwrap_or_default().to_owned();
+
+    let mut consumer = Lambda::start(&stack, "start-queued-run", &nowhere).await?;
+    for receive_count in 1..=5 {
+        let record = json!({
+            "messageId": "m-1",
+            "body": json!({"runId": run_id}).to_string(),
+            "attributes": {"ApproximateReceiveCount": receive_count.to_string()},
+            "eventSource": "aws:sqs",
+        });
+        let answer =
+            consumer.invoke(&json!({"Records": [record]})).await?.outcome.map_err(anyhow::Error::msg)?;
+        let failed = answer["batchItemFailures"].as_array().map_or(0, Vec::len);
+        assert_eq!(failed, usize::from(receive_count < 5), "try {receive_count}: {answer}");
+    }
+    let progress = eventually("the refund", || async {
+        let reply = user.get(&format!("/api/analysis/{run_id}/progress")).await?;
+        Ok((reply.data()["status"] == "failed").then(|| reply.data().clone()))
+    })
+    .await?;
+    assert_eq!(progress["code"], "StartFailed");
+    assert_eq!(user.balance().await?, 10);
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! Documents: commands that exist, links that lead somewhere, and nothing about where this was written.
+
+use crate::{files, none};
+use std::path::Path;
+
+#[test]
+fn the_readmes_test_command_is_what_ci_runs() {
+    let script = files::text(".ci/run");
+    let last = script.lines().rev().find(|line| !line.trim().is_empty()).expect(".ci/run runs something");
+    let command = last.trim().strip_prefix("exec ").unwrap_or(last);
+    let readme = files::text("README.md");
+    let commands = readme.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    assert!(
+        commands.into_iter().any(|line| line == command),
+        "README.md must give {command:?}, the command of .ci/run, on a line of a code block"
+    );
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let is_document = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    none(files::all().into_iter().filter(is_document).flat_map(|path| {
+        let text = files::text(&path);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        links
+            .filter(|link| !link.contains("://") && !link.starts_with(['#', '<']))
+            .filter(|link| {
+                let file = link.split('#').next().unwrap_or_default();
+                let folder = path.parent().unwrap_or(Path::new(""));
+                !files::root().join(folder).join(file).exists()
+            })
+            .map(|link| format!("{}: the link to {link} leads nowhere", path.display()))
+            .collect::<Vec<_>>()
+    }));
+}
+
+#[test]
+fn nothing_tells_of_the_place_where_it_was_written() {
+    // Put together, or this file would be found.
+    let places = [["/wo", "rk"].concat(), ["../sha", "red"].concat(), ["sub", "agent"].concat()];
+    let is_word_end = |rest: &str| !rest.starts_with(|next: char| next.is_alphanumeric());
+    none(files::all().into_iter().flat_map(|path| {
+        let bytes = std::fs::read(files::root().join(&path)).unwrap();
+        let text = String::from_utf8(bytes).unwrap_or_default().to_lowercase();
+        let found = places.iter().filter(|place| text.split(place.as_str()).skip(1).any(is_word_end));
+        found.map(|place| format!("{}: remove {place:?}", path.display())).collect::<Vec<_>>()
+    }));
+}

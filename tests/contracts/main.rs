@@ -1,0 +1,25 @@
+//! What the files of this repository must agree on: template, state machines, Rust, SQL and documents.
+//!
+//! Nothing is run: files are read and compared. A test that fails says what to change, and where.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::print_stderr, reason = "a warning must reach whoever runs the tests")]
+
+mod documents;
+mod errors;
+mod files;
+mod lambdas;
+mod models;
+mod permissions;
+mod pipeline;
+mod routes;
+mod state_machine;
+mod stores;
+mod template;
+mod tiers;
+
+/// Fails with all problems at once, one a line.
+#[track_caller]
+fn none(problems: impl IntoIterator<Item = String>) {
+    let problems: Vec<String> = problems.into_iter().collect();
+    assert!(problems.is_empty(), "\n- {}\n", problems.join("\n- "));
+}

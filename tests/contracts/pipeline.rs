@@ -1,0 +1,133 @@
+//! State machines: nothing hangs, nothing is given up too early, nothing is lost, nothing takes a detour.
+
+use crate::{
+    files::map,
+    none,
+    state_machine::{StateMachine, Task},
+    template::{Resource, Template, target},
+};
+use std::collections::BTreeSet;
+
+/// The undo of a run. It ends all that goes wrong, so it has nothing to fall back on itself.
+const UNDO: &str = "Refund Credits";
+
+/// What the platform itself may do to any task; none of it is the run's fault.
+const PLATFORM_ERRORS: [&str; 9] = [
+    "Lambda.TooManyRequestsException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Sandbox.Timedout",
+    "States.Timeout",
+];
+
+/// The template's resource of a state machine: `analysis` → `AnalysisStateMachine`.
+fn resource<'a>(template: &'a Template, machine: &StateMachine) -> Resource<'a> {
+    let file = format!("../statemachines/{}.asl.json", machine.name);
+    let mut machines = template.of_kind("AWS::Serverless::StateMachine");
+    let found = machines.find(|resource| resource.properties["DefinitionUri"] == file.as_str());
+    found.unwrap_or_else(|| panic!("infra/template.yaml has no state machine with DefinitionUri {file}"))
+}
+
+/// Runs a check over every task of every state machine.
+fn every_task(check: impl Fn(&Task<'_>) -> Vec<String>) {
+    let machines = StateMachine::all();
+    let tasks: Vec<Task<'_>> = machines.iter().flat_map(StateMachine::tasks).collect();
+    assert!(!tasks.is_empty(), "there are no tasks in statemachines/");
+    none(tasks.iter().flat_map(|task| {
+        check(task).into_iter().map(|problem| format!("{}: {problem}", task.name)).collect::<Vec<_>>()
+    }));
+}
+
+#[test]
+fn every_task_is_retried_when_the_platform_fails_it() {
+    every_task(|task| {
+        let retried: BTreeSet<&str> = task.retried().collect();
+        let missing: Vec<&str> = if retried.contains("States.ALL") {
+            Vec::new()
+        } else {
+            PLATFORM_ERRORS.into_iter().filter(|name| !retried.contains(name)).collect()
+        };
+        if missing.is_empty() {
+            Vec::new()
+        } else {
+            vec![format!("its Retry must name {}", missing.join(", "))]
+        }
+    });
+}
+
+#[test]
+fn every_failure_ends_in_the_refund() {
+    every_task(|task| match task.after_any_error() {
+        _ if task.name == UNDO => Vec::new(),
+        Some(UNDO) => Vec::new(),
+        _ => vec![format!("it, or the Parallel it is in, must catch States.ALL and go on to {UNDO:?}")],
+    });
+}
+
+#[test]
+fn every_task_outlives_its_function() {
+    let template = Template::read();
+    let machines = StateMachine::all();
+    none(machines.iter().flat_map(|machine| {
+        let substitutions = &resource(&template, machine).properties["DefinitionSubstitutions"];
+        let template = &template;
+        machine.tasks().into_iter().filter_map(move |task| {
+            let function =
+                target(&substitutions[task.placeholder()]).and_then(|name| template.resource(name));
+            let Some(function) = function else {
+                return Some(format!(
+                    "{}: ${{{}}} is no function of the template",
+                    task.name,
+                    task.placeholder()
+                ));
+            };
+            let (limit, timeout) = (task.state["TimeoutSeconds"].as_u64(), template.timeout(function));
+            (limit.is_none_or(|limit| limit <= timeout)).then(|| {
+                format!(
+                    "{}: its TimeoutSeconds must be more than the {timeout} s of {}",
+                    task.name, function.name
+                )
+            })
+        })
+    }));
+}
+
+#[test]
+fn a_state_machine_may_call_the_functions_it_names_and_no_other() {
+    let template = Template::read();
+    none(StateMachine::all().iter().flat_map(|machine| {
+        let resource = resource(&template, machine);
+        let tasks = machine.tasks();
+        let used: BTreeSet<&str> = tasks.iter().map(Task::placeholder).collect();
+        let given: BTreeSet<&str> =
+            map(&resource.properties["DefinitionSubstitutions"]).map(|(name, _)| name).collect();
+        let substitutions = used.symmetric_difference(&given).map(|name| {
+            format!(
+                "{}: ${{{name}}} must be both used in its definition and in DefinitionSubstitutions",
+                machine.name
+            )
+        });
+        let named: BTreeSet<&str> = map(&resource.properties["DefinitionSubstitutions"])
+            .filter_map(|(_, function)| target(function))
+            .collect();
+        let may: BTreeSet<&str> = resource.may("lambda:InvokeFunction").collect();
+        let permissions = named.symmetric_difference(&may).map(|name| {
+            format!("{}: lambda:InvokeFunction and the functions it names differ in {name}", machine.name)
+        });
+        substitutions.chain(permissions).collect::<Vec<_>>()
+    }));
+}
+
+#[test]
+fn a_light_analysis_takes_no_detour() {
+    let machine = StateMachine::read("analysis");
+    let hops = |cache| machine.hops(&[("$run.tier", "light"), ("$source.cache", cache)]);
+    let (cold, cached) = (hops("miss"), hops("hit"));
+    assert!(cold <= 4, "{cold} Lambdas in a row with a cold cache: each costs about 150 ms, so 4 at most");
+    assert!(cached <= 3, "{cached} Lambdas in a row with a cached profile: 3 at most");
+    assert!(cached < cold, "a cached profile must save a step");
+}

@@ -1,0 +1,126 @@
+//! The template's routes and `docs/openapi.yaml`.
+
+use crate::{
+    files::{self, list, map, string},
+    none,
+    template::{Route, Template},
+};
+use oslira_domain::{Code, RunStatus, Tier};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+fn openapi() -> Value {
+    files::yaml("docs/openapi.yaml")
+}
+
+/// Path, method and operation of each route.
+fn operations(openapi: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
+    const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
+    map(&openapi["paths"])
+        .flat_map(|(path, item)| map(item).map(move |(method, operation)| (path, method, operation)))
+        .filter(|(_, method, _)| METHODS.contains(method))
+}
+
+#[test]
+fn every_route_is_documented_with_its_security_and_no_other_is() {
+    let template = Template::read();
+    let openapi = openapi();
+    let deployed: BTreeSet<Route> = template.functions().flat_map(|function| function.routes()).collect();
+    let documented: BTreeSet<Route> = operations(&openapi)
+        .map(|(path, method, operation)| {
+            let security = operation.get("security").unwrap_or(&openapi["security"]);
+            Route {
+                method: method.to_owned(),
+                path: path.to_owned(),
+                is_public: list(security).next().is_none(),
+            }
+        })
+        .collect();
+    let shown = |route: &Route| {
+        let who = if route.is_public { "public" } else { "signed-in" };
+        format!("{} {} ({who})", route.method.to_uppercase(), route.path)
+    };
+    assert!(!deployed.is_empty(), "the template has no routes");
+    let missing = deployed
+        .difference(&documented)
+        .map(|route| format!("{}: describe it in docs/openapi.yaml", shown(route)));
+    let extra = documented
+        .difference(&deployed)
+        .map(|route| format!("{}: it is in docs/openapi.yaml but not in infra/template.yaml", shown(route)));
+    none(missing.chain(extra));
+}
+
+#[test]
+fn a_route_is_public_or_guarded_by_the_authorizer() {
+    let template = Template::read();
+    assert!(
+        template.resource(template.authorizer()).is_some(),
+        "the API's DefaultAuthorizer must be a function of the template, or every route is open"
+    );
+    let events = template.functions().flat_map(|function| {
+        let own = move |event: &Value| (function.name.to_owned(), event["Auth"]["Authorizer"].clone());
+        function.events("Api").map(own).collect::<Vec<_>>()
+    });
+    none(events.filter(|(_, authorizer)| !authorizer.is_null() && authorizer != "NONE").map(
+        |(name, authorizer)| {
+            format!("{name} has the authorizer {authorizer}: leave it out (the default one) or say NONE")
+        },
+    ));
+}
+
+#[test]
+fn documented_answers_have_the_status_of_their_code() {
+    let openapi = openapi();
+    let mut problems = Vec::new();
+    for (path, method, operation) in operations(&openapi) {
+        let at = format!("{} {path}", method.to_uppercase());
+        for (status, response) in map(&operation["responses"]) {
+            let response = resolve(&openapi, response);
+            let media = &response["content"]["application/json"];
+            if media.is_null() {
+                problems.push(format!("{at} {status}: give it application/json content"));
+            }
+            if !status.starts_with(['4', '5']) {
+                continue;
+            }
+            let examples: Vec<&Value> =
+                map(&media["examples"]).map(|(_, example)| &resolve(&openapi, example)["value"]).collect();
+            if examples.is_empty() && status != "503" {
+                problems.push(format!("{at} {status}: give an example of each code under `examples`"));
+            }
+            for example in examples.into_iter().filter(|example| example["success"] == false) {
+                let Some(name) = example["code"].as_str() else { continue };
+                let expected = Code::named(name).map(|code| code.http_status().to_string());
+                if expected.is_some_and(|expected| expected != status) {
+                    problems.push(format!("{at} {status}: {name} is answered with another status; see crates/domain/src/error.rs"));
+                }
+            }
+        }
+    }
+    none(problems);
+}
+
+#[test]
+fn enumerations_are_those_of_the_code() {
+    let openapi = openapi();
+    let documented = |schema: &str| -> BTreeSet<String> {
+        list(&openapi["components"]["schemas"][schema]["enum"]).map(|name| string(name).to_owned()).collect()
+    };
+    let codes: BTreeSet<String> =
+        Code::ALL.iter().map(ToString::to_string).chain(crate::errors::gateway_codes()).collect();
+    let statuses = RunStatus::ALL.map(|status| status.to_string()).into();
+    let tiers = Tier::ALL.map(|tier| tier.to_string()).into();
+    for (schema, expected) in [("ErrorCode", codes), ("RunStatus", statuses), ("AnalysisType", tiers)] {
+        let documented = documented(schema);
+        none(documented.symmetric_difference(&expected).map(|name| {
+            format!("{name}: the enum {schema} in docs/openapi.yaml and the domain crate disagree on it")
+        }));
+    }
+}
+
+/// What a `$ref` points at, or the value itself.
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    let Some(reference) = value["$ref"].as_str() else { return value };
+    let pointer = reference.strip_prefix('#').unwrap_or(reference);
+    document.pointer(pointer).unwrap_or_else(|| panic!("docs/openapi.yaml: {reference} leads nowhere"))
+}

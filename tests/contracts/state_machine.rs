@@ -1,0 +1,123 @@
+//! A state machine's definition, as far as contracts are about it.
+
+use crate::files::{self, list, map, string};
+use serde_json::Value;
+
+/// A definition in `statemachines/`.
+pub(crate) struct StateMachine {
+    /// The file's name without `.asl.json`.
+    pub(crate) name: String,
+    definition: Value,
+}
+
+/// A task, wherever it is nested.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'a> {
+    /// The state's name.
+    pub(crate) name: &'a str,
+    /// The state.
+    pub(crate) state: &'a Value,
+    /// The state of the top level that it is, or is in.
+    pub(crate) outermost: &'a Value,
+}
+
+impl StateMachine {
+    pub(crate) fn all() -> Vec<Self> {
+        let names = files::stems("statemachines", ".asl.json").into_iter();
+        names
+            .map(|name| Self { definition: files::json(format!("statemachines/{name}.asl.json")), name })
+            .collect()
+    }
+
+    pub(crate) fn read(name: &str) -> Self {
+        Self::all().into_iter().find(|machine| machine.name == name).expect("the state machine is there")
+    }
+
+    pub(crate) fn tasks(&self) -> Vec<Task<'_>> {
+        let mut tasks = Vec::new();
+        for (name, state) in map(&self.definition["States"]) {
+            collect(name, state, state, &mut tasks);
+        }
+        tasks
+    }
+
+    /// How many tasks follow each other on the way from the start to the end, where every choice is made by these
+    /// values of its variables. Branches that run at the same time count as their longest.
+    pub(crate) fn hops(&self, variables: &[(&str, &str)]) -> usize {
+        hops(&self.definition, variables)
+    }
+}
+
+impl Task<'_> {
+    /// The placeholder of the function that it calls, without its braces: `ScoreLeadArn`.
+    pub(crate) fn placeholder(&self) -> &str {
+        let name = string(&self.state["Arguments"]["FunctionName"]);
+        name.strip_prefix("${").and_then(|name| name.strip_suffix('}')).unwrap_or(name)
+    }
+
+    /// The errors on which it is tried again.
+    pub(crate) fn retried(&self) -> impl Iterator<Item = &str> {
+        list(&self.state["Retry"]).flat_map(|retry| list(&retry["ErrorEquals"])).map(string)
+    }
+
+    /// All error names that it reacts to.
+    pub(crate) fn named_errors(&self) -> impl Iterator<Item = &str> {
+        let states = [self.state, self.outermost];
+        let rules = states.into_iter().flat_map(|state| list(&state["Retry"]).chain(list(&state["Catch"])));
+        rules.flat_map(|rule| list(&rule["ErrorEquals"])).map(string)
+    }
+
+    /// Where it goes on after any error that is not tried again.
+    pub(crate) fn after_any_error(&self) -> Option<&str> {
+        let catches = list(&self.state["Catch"]).chain(list(&self.outermost["Catch"]));
+        let mut all = catches.filter(|catch| list(&catch["ErrorEquals"]).any(|name| name == "States.ALL"));
+        all.next().map(|catch| string(&catch["Next"]))
+    }
+}
+
+fn collect<'a>(name: &'a str, state: &'a Value, outermost: &'a Value, tasks: &mut Vec<Task<'a>>) {
+    if state["Type"] == "Task" {
+        tasks.push(Task { name, state, outermost });
+    }
+    let inner = list(&state["Branches"]).chain(state.get("ItemProcessor"));
+    for (name, state) in inner.flat_map(|machine| map(&machine["States"])) {
+        collect(name, state, outermost, tasks);
+    }
+}
+
+fn hops(machine: &Value, variables: &[(&str, &str)]) -> usize {
+    let mut next = string(&machine["StartAt"]);
+    let mut count = 0;
+    // No way through a machine passes more states than it has.
+    for _ in map(&machine["States"]) {
+        let state = &machine["States"][next];
+        count += match string(&state["Type"]) {
+            "Task" => 1,
+            "Parallel" => {
+                list(&state["Branches"]).map(|branch| hops(branch, variables)).max().unwrap_or_default()
+            }
+            _ => 0,
+        };
+        next = match string(&state["Type"]) {
+            "Choice" => {
+                let mut choices = list(&state["Choices"]);
+                let chosen = choices.find(|choice| holds(string(&choice["Condition"]), variables));
+                string(chosen.map_or(&state["Default"], |choice| &choice["Next"]))
+            }
+            "Fail" | "Succeed" => return count,
+            _ if state["End"] == true => return count,
+            _ => string(&state["Next"]),
+        };
+    }
+    panic!("the machine goes round in circles");
+}
+
+/// Whether `{% $a.b = 'c' %}` holds.
+fn holds(condition: &str, variables: &[(&str, &str)]) -> bool {
+    let inner = condition.strip_prefix("{%").and_then(|text| text.strip_suffix("%}"));
+    let equation = inner.and_then(|text| text.split_once(" = "));
+    let (variable, literal) = equation.unwrap_or_else(|| panic!("teach this test to read {condition:?}"));
+    let known = variables.iter().find(|(name, _)| *name == variable.trim());
+    let (_, value) = known.unwrap_or_else(|| panic!("tell this test what {variable} is"));
+    literal.trim().trim_matches('\'') == *value
+}

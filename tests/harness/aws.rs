@@ -1,0 +1,117 @@
+//! The AWS emulator, by its JSON protocols.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+/// The emulator.
+#[derive(Debug)]
+pub struct Aws {
+    http: reqwest::Client,
+    endpoint: String,
+}
+
+/// How an execution stands.
+#[derive(Debug, PartialEq)]
+pub struct Execution {
+    /// `RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`.
+    pub status: String,
+}
+
+impl Aws {
+    pub(crate) fn new(http: reqwest::Client, endpoint: &str) -> Self {
+        Self { http, endpoint: endpoint.to_owned() }
+    }
+
+    /// Multiplies what state machines wait between retries.
+    pub(crate) async fn scale_waits(&self, factor: f64) -> Result<()> {
+        let url = format!("{}/_ministack/config", self.endpoint);
+        let config = json!({"stepfunctions._SFN_WAIT_SCALE": factor.to_string()});
+        self.http.post(url).json(&config).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// Invokes a Lambda: its answer, or what it reports as error.
+    pub async fn invoke(&self, function_arn: &str, payload: &Value) -> Result<Result<Value, Value>> {
+        let url = format!("{}/2015-03-31/functions/{function_arn}/invocations", self.endpoint);
+        let answer =
+            self.http.post(url).header("authorization", authorization("lambda")).json(payload).send().await?;
+        let is_error = answer.headers().contains_key("x-amz-function-error");
+        let body: Value = answer.error_for_status()?.json().await?;
+        Ok(if is_error { Err(body) } else { Ok(body) })
+    }
+
+    /// An execution of a state machine, by its name; `None` before it was started.
+    pub async fn execution(&self, state_machine_arn: &str, name: &str) -> Result<Option<Execution>> {
+        let arn = execution_arn(state_machine_arn, name);
+        let answer = self
+            .json("AWSStepFunctions.DescribeExecution", "states", "1.0", &json!({"executionArn": arn}))
+            .await?;
+        Ok(answer["status"].as_str().map(|status| Execution { status: status.to_owned() }))
+    }
+
+    /// The history of an execution: everything an operator, or an intruder, can read there.
+    pub async fn history(&self, state_machine_arn: &str, name: &str) -> Result<Value> {
+        let input = json!({"executionArn": execution_arn(state_machine_arn, name), "maxResults": 1000});
+        self.json("AWSStepFunctions.GetExecutionHistory", "states", "1.0", &input).await
+    }
+
+    /// Stops an execution, as an operator would in the console.
+    pub async fn stop_execution(&self, state_machine_arn: &str, name: &str) -> Result<()> {
+        let arn = execution_arn(state_machine_arn, name);
+        let input = json!({"executionArn": arn, "error": "Stopped", "cause": "by a test"});
+        let answer = self.json("AWSStepFunctions.StopExecution", "states", "1.0", &input).await?;
+        ensure!(answer.get("stopDate").is_some(), "not stopped: {answer}");
+        Ok(())
+    }
+
+    /// Puts a message into a queue.
+    pub async fn send(&self, queue_url: &str, body: &str) -> Result<()> {
+        let input = json!({"QueueUrl": queue_url, "MessageBody": body});
+        let answer = self.json("AmazonSQS.SendMessage", "sqs", "1.0", &input).await?;
+        ensure!(answer.get("MessageId").is_some(), "not sent: {answer}");
+        Ok(())
+    }
+
+    /// Takes the item of a key from a DynamoDB table.
+    pub async fn delete_item(&self, table: &str, key: Value) -> Result<()> {
+        let input = json!({"TableName": table, "Key": key});
+        self.json("DynamoDB_20120810.DeleteItem", "dynamodb", "1.0", &input).await.map(drop)
+    }
+
+    /// All items of a DynamoDB table.
+    pub async fn items(&self, table: &str) -> Result<Vec<Value>> {
+        let answer =
+            self.json("DynamoDB_20120810.Scan", "dynamodb", "1.0", &json!({"TableName": table})).await?;
+        Ok(answer["Items"].as_array().context("no items")?.clone())
+    }
+
+    /// The value of a secret.
+    pub async fn secret(&self, arn: &str) -> Result<String> {
+        let answer = self.json("secretsmanager.GetSecretValue", "secretsmanager", "1.1", &json!({"SecretId": arn})).await?;
+        Ok(answer["SecretString"].as_str().context("no value")?.to_owned())
+    }
+
+    async fn json(&self, target: &str, service: &str, version: &str, input: &Value) -> Result<Value> {
+        let answer = self
+            .http
+            .post(&self.endpoint)
+            .header("x-amz-target", target)
+            .header("content-type", format!("application/x-amz-json-{version}"))
+            .header("authorization", authorization(service))
+            .body(input.to_string())
+            .send()
+            .await?;
+        Ok(answer.json().await?)
+    }
+}
+
+/// The emulator tells services and regions apart by the credential's scope, and checks no signature.
+fn authorization(service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=00"
+    )
+}
+
+fn execution_arn(state_machine_arn: &str, name: &str) -> String {
+    format!("{}:{name}", state_machine_arn.replace(":stateMachine:", ":execution:"))
+}

@@ -1,0 +1,254 @@
+//! A Lambda runtime of our own: starts one of our binaries and hands it events, as Lambda does.
+//!
+//! For what the emulator cannot do: other environment variables, a process killed between any two instructions,
+//! the time to the first poll, the memory.
+
+use crate::Stack;
+use anyhow::{Context, Result, bail};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use std::{
+    env,
+    path::PathBuf,
+    process::Stdio,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    net::TcpListener,
+    process::{Child, Command},
+    sync::{Mutex, mpsc},
+    task::JoinHandle,
+};
+
+/// A running execution environment of one Lambda. It ends with the value.
+#[derive(Debug)]
+pub struct Lambda {
+    child: Child,
+    server: JoinHandle<()>,
+    events: mpsc::UnboundedSender<Event>,
+    answers: mpsc::UnboundedReceiver<Answer>,
+    /// From the start of the process to its first request for an event.
+    pub init: Duration,
+    next_id: u64,
+}
+
+/// What an invocation came to.
+#[derive(Debug)]
+pub struct Answer {
+    /// The response, or the reported error.
+    pub outcome: Result<Value, Value>,
+    /// When it arrived.
+    pub at: Instant,
+}
+
+#[derive(Debug)]
+struct Event {
+    id: u64,
+    payload: Bytes,
+}
+
+struct Runtime {
+    events: Mutex<mpsc::UnboundedReceiver<Event>>,
+    answers: mpsc::UnboundedSender<Answer>,
+    polled: mpsc::UnboundedSender<Instant>,
+}
+
+impl Lambda {
+    /// Starts the binary of this name with the stack's environment and `overrides`.
+    pub async fn start(stack: &Stack, name: &str, overrides: &[(&str, &str)]) -> Result<Self> {
+        Self::start_binary(&binary(name)?, name, &stack.functions_env, overrides).await
+    }
+
+    /// Starts a binary from a file.
+    pub async fn start_binary(
+        file: &std::path::Path,
+        name: &str,
+        environment: &std::collections::HashMap<String, String>,
+        overrides: &[(&str, &str)],
+    ) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (events, queue) = mpsc::unbounded_channel();
+        let (answered, answers) = mpsc::unbounded_channel();
+        let (polled, mut polls) = mpsc::unbounded_channel();
+        let runtime = Arc::new(Runtime { events: Mutex::new(queue), answers: answered, polled });
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+            .with_state(runtime);
+        let server = tokio::spawn(async move {
+            // It ends when the value is dropped; until then there is nothing to do about an error.
+            let _ = axum::serve(listener, router).await;
+        });
+        let started = Instant::now();
+        let mut child = Command::new(file)
+            .env_clear()
+            .envs(environment)
+            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", name)
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", "local")
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", "local")
+            .envs(overrides.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{} does not start; was it built?", file.display()))?;
+        let first_poll = tokio::select! {
+            at = polls.recv() => at.context("no poll")?,
+            status = child.wait() => bail!("{name} ended during init: {}", status?),
+        };
+        let init = first_poll.duration_since(started);
+        Ok(Self { child, server, events, answers, init, next_id: 0 })
+    }
+
+    /// Hands over an event and waits for what comes of it.
+    pub async fn invoke(&mut self, payload: &Value) -> Result<Answer> {
+        self.send(payload)?;
+        self.answered().await
+    }
+
+    /// Waits for what comes of the event that was sent.
+    pub async fn answered(&mut self) -> Result<Answer> {
+        tokio::select! {
+            answer = self.answers.recv() => answer.context("the runtime ended"),
+            status = self.child.wait() => bail!("the process ended: {}", status?),
+        }
+    }
+
+    /// Hands over an event and waits for nothing.
+    pub fn send(&mut self, payload: &Value) -> Result<()> {
+        self.next_id += 1;
+        let payload = Bytes::from(payload.to_string());
+        self.events.send(Event { id: self.next_id, payload }).context("the runtime ended")
+    }
+
+    /// Kills the process where it stands.
+    pub async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// Resident memory, in bytes.
+    pub fn memory(&self) -> Result<u64> {
+        let id = self.child.id().context("the process has ended")?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib * 1024)
+    }
+}
+
+impl Drop for Lambda {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// The binary that the build put beside the tests' own.
+fn binary(name: &str) -> Result<PathBuf> {
+    // target/{triple}/debug/deps/{test}-{hash}
+    let test = env::current_exe()?;
+    let folder = test.parent().and_then(std::path::Path::parent).context("an odd place for a test")?;
+    Ok(folder.join(name))
+}
+
+async fn next(State(runtime): State<Arc<Runtime>>) -> Response {
+    // The receiver is gone once the first poll was seen.
+    let _ = runtime.polled.send(Instant::now());
+    let Some(event) = runtime.events.lock().await.recv().await else {
+        return StatusCode::GONE.into_response();
+    };
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + Duration::from_secs(60);
+    let mut headers = HeaderMap::new();
+    let mut set = |name: &'static str, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    };
+    set("lambda-runtime-aws-request-id", event.id.to_string());
+    set("lambda-runtime-deadline-ms", deadline.as_millis().to_string());
+    set(
+        "lambda-runtime-invoked-function-arn",
+        "arn:aws:lambda:us-east-1:000000000000:function:local".to_owned(),
+    );
+    set(
+        "lambda-runtime-trace-id",
+        "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0".to_owned(),
+    );
+    (headers, event.payload).into_response()
+}
+
+async fn response(State(runtime): State<Arc<Runtime>>, Path(_): Path<String>, body: Bytes) -> StatusCode {
+    answer(&runtime, Ok(parse(&body)))
+}
+
+async fn error(State(runtime): State<Arc<Runtime>>, Path(_): Path<String>, body: Bytes) -> StatusCode {
+    answer(&runtime, Err(parse(&body)))
+}
+
+fn answer(runtime: &Runtime, outcome: Result<Value, Value>) -> StatusCode {
+    let _ = runtime.answers.send(Answer { outcome, at: Instant::now() });
+    StatusCode::ACCEPTED
+}
+
+fn parse(body: &Bytes) -> Value {
+    serde_json::from_slice(body).unwrap_or(Value::Null)
+}
+
+impl Answer {
+    /// The status and envelope of an HTTP endpoint's answer.
+    pub fn http(&self) -> Result<(u16, Value)> {
+        let response = self.outcome.as_ref().map_err(|error| anyhow::anyhow!("an error: {error}"))?;
+        let status = u16::try_from(response["statusCode"].as_u64().context("no status")?)?;
+        Ok((status, serde_json::from_str(response["body"].as_str().context("no body")?)?))
+    }
+}
+
+impl crate::User<'_> {
+    /// The event of a request of this user, as API Gateway hands it to a Lambda.
+    pub fn event(&self, method: &str, path: &str, path_parameters: &Value, body: &Value) -> Value {
+        json!({
+            "resource": path,
+            "path": path,
+            "httpMethod": method,
+            "headers": {"Content-Type": "application/json", "Origin": "http://localhost:3000"},
+            "multiValueHeaders": {"Content-Type": ["application/json"], "Origin": ["http://localhost:3000"]},
+            "queryStringParameters": null,
+            "multiValueQueryStringParameters": null,
+            "pathParameters": path_parameters,
+            "stageVariables": null,
+            "requestContext": {
+                "accountId": "000000000000",
+                "apiId": "local",
+                "httpMethod": method,
+                "identity": {"sourceIp": "127.0.0.1"},
+                "path": path,
+                "requestId": "request-1",
+                "resourceId": "local",
+                "resourcePath": path,
+                "stage": "v1",
+                "authorizer": {
+                    "principalId": self.user_id,
+                    "userId": self.user_id,
+                    "email": self.email,
+                    "accountId": self.account_id,
+                    "expiresAt": "4102444800",
+                },
+            },
+            "body": if body.is_null() { Value::Null } else { Value::String(body.to_string()) },
+            "isBase64Encoded": false,
+        })
+    }
+}

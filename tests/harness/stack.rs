@@ -1,0 +1,87 @@
+//! The running stack, from its `stack.json`.
+
+use crate::{Aws, Database, StandIns};
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use std::{
+    collections::{BTreeMap, HashMap},
+    env, fs,
+    path::PathBuf,
+};
+
+/// The stack's description and the clients to its parts.
+#[derive(Debug)]
+pub struct Stack {
+    /// What `stack.json` says.
+    pub description: Description,
+    /// The environment of all Lambdas together, as `functions.env` has it.
+    pub functions_env: HashMap<String, String>,
+    /// The AWS emulator.
+    pub aws: Aws,
+    /// The upstream servers.
+    pub stand_ins: StandIns,
+    /// Postgres as its superuser.
+    pub database: Database,
+    /// The client that tests send requests with.
+    pub http: reqwest::Client,
+}
+
+/// `stack.json`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Description {
+    /// The public API.
+    pub api_url: String,
+    /// The AWS emulator.
+    pub aws_endpoint: String,
+    /// The superuser, directly.
+    pub postgres_url: String,
+    /// The Lambdas' user role, through the pooler.
+    pub pooler_url: String,
+    /// The upstream servers.
+    pub stand_ins_url: String,
+    /// ARNs by name.
+    pub state_machines: BTreeMap<String, String>,
+    /// ARNs by name.
+    pub functions: BTreeMap<String, String>,
+    /// URLs by name.
+    pub queues: BTreeMap<String, String>,
+    /// Names by name.
+    pub tables: BTreeMap<String, String>,
+}
+
+impl Stack {
+    /// Connects to the stack that `OSLIRA_STACK` names, or that `cargo xtask up` left running.
+    pub async fn connect() -> Result<Self> {
+        let file = env::var_os("OSLIRA_STACK").map_or_else(
+            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/local/stack.json")),
+            PathBuf::from,
+        );
+        let text = fs::read_to_string(&file)
+            .with_context(|| format!("no stack at {}; `cargo xtask up` starts one", file.display()))?;
+        let description: Description = serde_json::from_str(&text)?;
+        let functions_env = fs::read_to_string(file.with_file_name("functions.env"))?
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
+            .collect();
+        let http = oslira_lambda::http_client()?;
+        let stack = Self {
+            aws: Aws::new(http.clone(), &description.aws_endpoint),
+            stand_ins: StandIns::new(http.clone(), &description.stand_ins_url),
+            database: Database::connect(&description.postgres_url).await?,
+            functions_env,
+            description,
+            http,
+        };
+        // Retries wait as long as in production, which tests need not.
+        stack.aws.scale_waits(0.02).await?;
+        Ok(stack)
+    }
+
+    /// The value of the secret that this variable of the Lambdas names.
+    pub async fn secret(&self, variable: &str) -> Result<String> {
+        let arn = self.functions_env.get(variable).with_context(|| format!("no variable {variable}"))?;
+        self.aws.secret(arn).await
+    }
+}

@@ -1,0 +1,70 @@
+//! The upstream servers' controls.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+/// Faults, counters and forged tokens.
+#[derive(Debug)]
+pub struct StandIns {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl StandIns {
+    pub(crate) fn new(http: reqwest::Client, url: &str) -> Self {
+        Self { http, url: url.to_owned() }
+    }
+
+    /// Puts a fault in force. Match a username, so that it strikes no other test.
+    pub async fn fault(&self, fault: Value) -> Result<()> {
+        self.call(reqwest::Method::POST, "faults", &fault).await.map(drop)
+    }
+
+    /// How many requests to a service had this text in their body.
+    pub async fn requests(&self, upstream: &str, containing: &str) -> Result<u64> {
+        let counters =
+            self.call(reqwest::Method::GET, &format!("counters?contains={containing}"), &Value::Null).await?;
+        counters[upstream]["requests"].as_u64().with_context(|| format!("no counter in {counters}"))
+    }
+
+    /// How many actor runs were started for a username.
+    pub async fn actor_runs(&self, username: &str) -> Result<u64> {
+        let counters =
+            self.call(reqwest::Method::GET, &format!("counters?contains={username}"), &Value::Null).await?;
+        counters["apify"]["actorRuns"].as_u64().with_context(|| format!("no counter in {counters}"))
+    }
+
+    /// The bodies of the latest requests to a service with this text in them.
+    pub async fn bodies(&self, upstream: &str, containing: &str) -> Result<Vec<Value>> {
+        let path = format!("requests?upstream={upstream}&contains={containing}");
+        let requests = self.call(reqwest::Method::GET, &path, &Value::Null).await?;
+        let requests = requests.get("requests").unwrap_or(&requests);
+        Ok(requests.as_array().into_iter().flatten().map(|request| request["body"].clone()).collect())
+    }
+
+    /// A token of these terms; see the stand-ins' README.
+    pub async fn token(&self, terms: Value) -> Result<String> {
+        let answer = self.call(reqwest::Method::POST, "jwt", &terms).await?;
+        Ok(answer["token"].as_str().context("no token")?.to_owned())
+    }
+
+    /// A good token of a user.
+    pub async fn token_of(&self, user_id: &str, email: &str) -> Result<String> {
+        self.token(json!({"alg": "ES256", "claims": {"sub": user_id, "email": email}})).await
+    }
+
+    /// The key server's address, issuer, legacy secret and service keys.
+    pub async fn keys(&self) -> Result<Value> {
+        self.call(reqwest::Method::GET, "keys", &Value::Null).await
+    }
+
+    async fn call(&self, method: reqwest::Method, path: &str, body: &Value) -> Result<Value> {
+        let request = self.http.request(method, format!("{}/_control/{path}", self.url));
+        let request = if body.is_null() { request } else { request.json(body) };
+        let answer = request.send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        anyhow::ensure!(status.is_success(), "the stand-ins answered {status} to {path}: {text}");
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+}

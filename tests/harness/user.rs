@@ -1,0 +1,194 @@
+//! A signed-in user with an account of their own, who uses the API as a front end would.
+
+use crate::{Stack, eventually};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A user of one test: no other test sees their account.
+#[derive(Debug)]
+pub struct User<'a> {
+    stack: &'a Stack,
+    /// Supabase's id.
+    pub user_id: String,
+    /// The address in the token.
+    pub email: String,
+    /// Their account.
+    pub account_id: String,
+    /// A business profile of that account.
+    pub business_profile_id: String,
+    /// A good token.
+    pub token: String,
+}
+
+/// An answer of the API.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: reqwest::header::HeaderMap,
+    /// The envelope.
+    pub body: Value,
+}
+
+/// A run that was accepted.
+#[derive(Debug)]
+pub struct Run {
+    /// Its id.
+    pub run_id: String,
+    /// Whom it analyses.
+    pub username: String,
+}
+
+impl Reply {
+    /// `code` of the envelope.
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+
+    /// `data` of the envelope.
+    pub fn data(&self) -> &Value {
+        &self.body["data"]
+    }
+}
+
+impl<'a> User<'a> {
+    /// Signs up a new user, confirmed, with this many credits and a business profile for coffee.
+    pub async fn sign_up(stack: &'a Stack, credits: i32) -> Result<User<'a>> {
+        let user_id = Uuid::now_v7().to_string();
+        let email = format!("{user_id}@example.test");
+        let db = &stack.database;
+        db.run(&format!(
+            "insert into auth.users (id, email, email_confirmed_at) values ('{user_id}', '{email}', now())"
+        ))
+        .await?;
+        let sql = "select m.account_id, b.balance from public.members m join public.credit_balances b using (account_id)
+                     where m.user_id = $1::text::uuid";
+        let row = db.row(sql, &[&user_id]).await?;
+        let account_id = row["account_id"].as_str().context("no account")?.to_owned();
+        let missing = i64::from(credits) - row["balance"].as_i64().context("no balance")?;
+        if missing != 0 {
+            db.run(&format!("select oslira.grant_credits('{account_id}', {missing}, 'test')")).await?;
+        }
+        let business_profile_id = Uuid::now_v7().to_string();
+        db.run(&format!(
+            "insert into public.business_profiles (business_profile_id, account_id, name, description, follower_min,
+                 follower_max, engagement_min, content_themes, geo_focus)
+               values ('{business_profile_id}', '{account_id}', 'Brew & Co', 'Roasts coffee for cafés.', 1000, 500000, 1.5,
+                 '{{coffee,travel}}', '{{}}')"
+        ))
+        .await?;
+        let token = stack.stand_ins.token_of(&user_id, &email).await?;
+        Ok(Self { stack, user_id, email, account_id, business_profile_id, token })
+    }
+
+    /// A username no other test uses. What is in it decides what the scraper finds: see the stand-ins' README.
+    pub fn username(&self, word: &str) -> String {
+        let unique = Uuid::new_v4().simple().to_string();
+        format!("{word}_{}", &unique[..12])
+    }
+
+    /// GET as this user.
+    pub async fn get(&self, path: &str) -> Result<Reply> {
+        self.request(reqwest::Method::GET, path, &[], None).await
+    }
+
+    /// POST as this user.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Reply> {
+        self.request(reqwest::Method::POST, path, &[], Some(body.to_string())).await
+    }
+
+    /// Any request as this user, with more headers and a body as it is.
+    pub async fn request(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Result<Reply> {
+        let authorization = format!("Bearer {}", self.token);
+        let mut all = vec![("authorization", authorization.as_str()), ("origin", "http://localhost:3000")];
+        all.extend(headers);
+        request(self.stack, method, path, &all, body).await
+    }
+
+    /// The body that asks for a LIGHT analysis.
+    pub fn analysis_of(&self, username: &str) -> Value {
+        json!({"username": username, "analysisType": "light", "businessProfileId": self.business_profile_id})
+    }
+
+    /// Starts a LIGHT analysis that must be accepted.
+    pub async fn start(&self, username: &str) -> Result<Run> {
+        let reply = self.post("/api/leads/analyze", &self.analysis_of(username)).await?;
+        ensure!(reply.status == 202, "not accepted: {} {}", reply.status, reply.body);
+        let run_id = reply.data()["runId"].as_str().context("no run id")?.to_owned();
+        Ok(Run { run_id, username: username.to_owned() })
+    }
+
+    /// Waits until a run has ended, and answers its last progress.
+    pub async fn finished(&self, run: &Run) -> Result<Value> {
+        let path = format!("/api/analysis/{}/progress", run.run_id);
+        eventually("the run to end", || async {
+            let reply = self.get(&path).await?;
+            ensure!(reply.status == 200, "no progress: {} {}", reply.status, reply.body);
+            let ended = ["complete", "failed", "cancelled"]
+                .contains(&reply.data()["status"].as_str().unwrap_or_default());
+            Ok(ended.then(|| reply.data().clone()))
+        })
+        .await
+    }
+
+    /// The result of a run.
+    pub async fn result(&self, run: &Run) -> Result<Reply> {
+        self.get(&format!("/api/analysis/{}/result", run.run_id)).await
+    }
+
+    /// Runs a LIGHT analysis to its end, whichever it is.
+    pub async fn analyze(&self, username: &str) -> Result<(Run, Value)> {
+        let run = self.start(username).await?;
+        let progress = self.finished(&run).await?;
+        Ok((run, progress))
+    }
+
+    /// The balance, after seeing that it equals the ledger's sum.
+    pub async fn balance(&self) -> Result<i64> {
+        let (balance, ledger) = self.stack.database.balance_and_ledger(&self.account_id).await?;
+        ensure!(balance == ledger, "the balance is {balance} and the ledger's sum {ledger}");
+        Ok(balance)
+    }
+}
+
+/// Any request to the API.
+pub(crate) async fn request(
+    stack: &Stack,
+    method: reqwest::Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<String>,
+) -> Result<Reply> {
+    let mut request = stack.http.request(method, format!("{}{path}", stack.description.api_url));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if let Some(body) = body {
+        request = request.header("content-type", "application/json").body(body);
+    }
+    let answer = request.send().await?;
+    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+    let text = answer.text().await?;
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Ok(Reply { status, headers, body })
+}
+
+impl Stack {
+    /// A request without a user.
+    pub async fn request(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Reply> {
+        request(self, method, path, headers, None).await
+    }
+}

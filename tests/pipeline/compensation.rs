@@ -1,0 +1,72 @@
+//! Runs that go wrong end in one refund, whatever went wrong.
+
+use anyhow::Result;
+use oslira_tests::{Run, Stack, User, eventually};
+use serde_json::{Value, json};
+
+/// The run has failed for this reason and was refunded once.
+async fn assert_refunded(stack: &Stack, user: &User<'_>, run: &Run, reason: &str) -> Result<()> {
+    let progress = user.finished(run).await?;
+    assert_eq!((&progress["status"], &progress["code"]), (&json!("failed"), &json!(reason)), "{progress}");
+    let result = user.result(run).await?;
+    assert_eq!((result.status, result.code()), (410, "RunFailed"), "{}", result.body);
+    assert_eq!(result.body["details"], json!({"reason": reason, "creditsRefunded": 1}));
+    assert!(!result.body["error"].as_str().unwrap_or_default().is_empty());
+    let sql = "select kind, amount from public.credit_transactions where run_id = $1::text::uuid order by created_at";
+    let moves = stack.database.rows(sql, &[&run.run_id]).await?;
+    assert_eq!(Value::Array(moves), json!([{"kind": "charge", "amount": -1}, {"kind": "refund", "amount": 1}]));
+    assert_eq!(user.balance().await?, 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_profile_that_is_not_there_fails_plainly_and_is_remembered() -> Result<()> {
+    let stack = Stack::connect().await?;
+    for (word, reason) in [("missing", "ProfileNotFound"), ("private", "ProfilePrivate")] {
+        let user = User::sign_up(&stack, 10).await?;
+        let username = user.username(word);
+        let run = user.start(&username).await?;
+        assert_refunded(&stack, &user, &run, reason).await?;
+
+        // A failed run is no duplicate, and the scraper is not asked again for ten minutes.
+        let again = user.start(&username).await?;
+        assert_refunded(&stack, &user, &again, reason).await?;
+        assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "{word}");
+        assert_eq!(stack.stand_ins.requests("openai", &username).await?, 0, "{word}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_execution_stopped_in_the_console_is_settled_at_once() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("stopped");
+    stack.stand_ins.fault(json!({"upstream": "apify", "match": username, "kind": "slow", "delayMs": 5_000})).await?;
+    let run = user.start(&username).await?;
+    let machine = &stack.description.state_machines["analysis"];
+    eventually("the scrape to begin", || async {
+        Ok((stack.stand_ins.requests("apify", &username).await? > 0).then_some(()))
+    })
+    .await?;
+    stack.aws.stop_execution(machine, &run.run_id).await?;
+    assert_refunded(&stack, &user, &run, "ExecutionStopped").await
+}
+
+#[tokio::test]
+async fn a_message_nobody_can_read_ends_in_the_dead_letter_queue_and_harms_no_other() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let mut consumer = oslira_tests::Lambda::start(&stack, "start-queued-run", &[]).await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let (run, _) = user.analyze(&user.username("settled")).await?;
+    let record = |id: &str, body: String| json!({"messageId": id, "body": body, "attributes": {}, "eventSource": "aws:sqs"});
+    let records = json!({"Records": [
+        record("good", json!({"runId": run.run_id}).to_string()),
+        record("poison", "{".to_owned()),
+        record("nobody", json!({"runId": "0190a5a0-0000-7000-8000-000000000001"}).to_string()),
+    ]});
+    let answer = consumer.invoke(&records).await?.outcome.map_err(anyhow::Error::msg)?;
+    assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "poison"}, {"itemIdentifier": "nobody"}]));
+    assert_eq!(user.balance().await?, 9, "a settled run is left as it is");
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! What must not be seen: secrets and strangers' words in histories, one tenant's business in another's prompt.
+
+use anyhow::Result;
+use oslira_tests::{Stack, User};
+
+#[tokio::test]
+async fn an_executions_history_holds_ids_and_keys_only() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let (run, _) = user.analyze(&user.username("history")).await?;
+    let sql = "select full_name, biography from public.leads where username = $1";
+    let lead = stack.database.row(sql, &[&run.username]).await?;
+    let history = stack.aws.history(&stack.description.state_machines["analysis"], &run.run_id).await?.to_string();
+    assert!(history.contains(&run.run_id), "this is the run's history");
+    for (what, canary) in [
+        ("the token", user.token.as_str()),
+        ("the e-mail address", user.email.as_str()),
+        ("the bio", lead["biography"].as_str().unwrap_or_default()),
+        ("the display name", lead["full_name"].as_str().unwrap_or_default()),
+        ("the business", "Roasts coffee"),
+        ("OpenAI's key", "sk-local"),
+        ("Apify's token", "apify_api_local"),
+    ] {
+        assert!(!canary.is_empty() && !history.contains(canary), "{what} is in the history");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_prompt_holds_the_callers_business_and_nobody_elses() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let (user, stranger) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    let describe = |user: &User<'_>, text: &str| {
+        format!("update public.business_profiles set description = '{text}' where business_profile_id = '{}'", user.business_profile_id)
+    };
+    stack.database.run(&describe(&user, "canary-of-the-caller")).await?;
+    stack.database.run(&describe(&stranger, "canary-of-the-stranger")).await?;
+    let username = user.username("prompted");
+    stranger.analyze(&username).await?;
+    user.analyze(&username).await?;
+    let bodies = stack.stand_ins.bodies("openai", "canary-of-the-caller").await?;
+    assert_eq!(bodies.len(), 1);
+    let prompt = bodies.iter().map(ToString::to_string).collect::<String>();
+    assert!(prompt.contains(&username) && !prompt.contains("canary-of-the-stranger"));
+    assert!(!prompt.contains(&user.email) && !prompt.contains(&user.account_id));
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! One LIGHT analysis, cold and cached.
+
+use anyhow::{Context, Result};
+use oslira_tests::{Stack, User};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_cold_run_ends_with_an_explained_score() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("cold");
+    let (run, progress) = user.analyze(&username).await?;
+    assert_eq!((&progress["status"], &progress["progress"]), (&json!("complete"), &json!(100)), "{progress}");
+
+    let reply = user.result(&run).await?;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let data = reply.data();
+    assert_eq!(data["username"], username);
+    assert_eq!(data["analysisType"], "light");
+    assert_eq!((&data["cacheHit"], &data["creditsCharged"]), (&json!(false), &json!(1)));
+    assert!((0..=100).contains(&data["score"].as_i64().context("score")?));
+    assert!((0.0..=1.0).contains(&data["confidence"].as_f64().context("confidence")?));
+    assert!(!data["summary"].as_str().context("summary")?.is_empty());
+
+    let sub_scores = data["subScores"].as_array().context("subScores")?;
+    assert!(sub_scores.iter().any(|sub| sub["name"] == "aiFit" && sub["evidence"][0].is_string()));
+    let weights: f64 = sub_scores.iter().filter_map(|sub| sub["weight"].as_f64()).sum();
+    assert!((weights - 1.0).abs() < 1e-6, "the weights sum to {weights}");
+    assert!(data["qualityFlags"].is_array() && data["metrics"].is_object());
+
+    let calls = data["cost"]["calls"].as_array().context("calls")?;
+    let providers: Vec<&Value> = calls.iter().map(|call| &call["provider"]).collect();
+    assert_eq!(providers, ["apify", "openai"]);
+    let total = data["cost"]["totalUsd"].as_f64().context("totalUsd")?;
+    assert!(total > 0.0 && total < 0.97, "{total}");
+    assert!((total + data["cost"]["marginUsd"].as_f64().context("marginUsd")? - 0.97).abs() < 1e-5);
+
+    let steps = data["timing"]["steps"].as_array().context("steps")?;
+    let names: Vec<&Value> = steps.iter().map(|step| &step["name"]).collect();
+    assert_eq!(names, ["queued", "scraping", "analyzing", "saving"]);
+    assert!(data["timing"]["totalMs"].as_i64().context("totalMs")? > 0);
+    assert!(data["timing"]["slowestStep"].is_string());
+
+    let lead = stack
+        .database
+        .row("select lead_id, score, tier, followers from public.leads where username = $1", &[&username])
+        .await?;
+    assert_eq!((&lead["lead_id"], &lead["score"], &lead["tier"]), (&data["leadId"], &data["score"], &json!("light")));
+    assert_eq!(user.balance().await?, 9);
+    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_tenant_gets_the_cached_profile_and_an_answer_of_their_own() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let (first, second) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    let username = first.username("shared");
+    let (cold, _) = first.analyze(&username).await?;
+    let (cached, _) = second.analyze(&username).await?;
+    let (cold, cached) = (first.result(&cold).await?, second.result(&cached).await?);
+    assert_eq!((&cold.data()["cacheHit"], &cached.data()["cacheHit"]), (&json!(false), &json!(true)), "{}", cached.body);
+    assert_eq!(cold.data()["dataAsOf"], cached.data()["dataAsOf"]);
+    assert_ne!(cold.data()["leadId"], cached.data()["leadId"]);
+    assert_eq!(cached.data()["cost"]["calls"].as_array().map(Vec::len), Some(1), "the scrape was the first one's");
+    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_analysis_updates_the_same_lead() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("again");
+    let (first, _) = user.analyze(&username).await?;
+    // Six minutes on, as far as the rule on duplicates can tell.
+    let sql = format!("update public.runs set created_at = created_at - interval '6 minutes' where run_id = '{}'", first.run_id);
+    stack.database.run(&sql).await?;
+    let (second, _) = user.analyze(&username).await?;
+    let (first, second) = (user.result(&first).await?, user.result(&second).await?);
+    assert_eq!(first.data()["leadId"], second.data()["leadId"]);
+    assert_eq!(user.balance().await?, 8);
+    Ok(())
+}
+
+#[tokio::test]
+async fn profiles_with_little_in_them_are_scored_all_the_same() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let without_posts = user.username("noposts");
+    for username in [&without_posts, &user.username("newborn"), &user.username("restricted")] {
+        let (run, progress) = user.analyze(username).await?;
+        assert_eq!(progress["status"], "complete", "{username}: {progress}");
+        assert_eq!(user.result(&run).await?.status, 200, "{username}");
+    }
+    assert_eq!(stack.stand_ins.actor_runs(&without_posts).await?, 2, "asked for the missing posts once more");
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Every stage is safe to run twice, and late ones change nothing.
+
+use anyhow::{Context, Result};
+use oslira_tests::{Run, Stack, User};
+use serde_json::{Value, json};
+
+async fn input(stack: &Stack, run: &Run) -> Result<Value> {
+    let sql = "select r.run_id as \"runId\", r.account_id as \"accountId\", r.business_profile_id as \"businessProfileId\",
+                      r.username, r.tier, a.lead_id as \"leadId\", coalesce(a.cache_hit, false) as \"cacheHit\"
+                 from public.runs r left join public.analyses a using (run_id) where r.run_id = $1::text::uuid";
+    stack.database.row(sql, &[&run.run_id]).await
+}
+
+/// The key of the snapshot that a run read, from its execution's history.
+async fn snapshot_key(stack: &Stack, run: &Run) -> Result<String> {
+    let history = stack.aws.history(&stack.description.state_machines["analysis"], &run.run_id).await?.to_string();
+    let start = history.find("profiles/").context("no snapshot in the history")?;
+    let key = history.get(start..).unwrap_or_default();
+    Ok(key.split(|c: char| !(c.is_ascii_alphanumeric() || "/._-".contains(c))).next().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn a_repeated_stage_pays_nothing_and_changes_nothing() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let (run, _) = user.analyze(&user.username("repeat")).await?;
+    let before = user.result(&run).await?.data().clone();
+    let mut input = input(&stack, &run).await?;
+    input["snapshotKey"] = json!(snapshot_key(&stack, &run).await?);
+    input["task"] = json!("scoring");
+    input["usernames"] = json!([run.username]);
+
+    let functions = &stack.description.functions;
+    let late = |name: &str| stack.aws.invoke(&functions[name], &input);
+    for (stage, wanted) in [("check-profile-cache", "RunSettled"), ("scrape-profiles", "RunSettled"), ("analyze-profile", "RunSettled")] {
+        let error = late(stage).await?.err().with_context(|| format!("{stage} went on with a settled run"))?;
+        assert_eq!(error["errorType"], wanted, "{stage}: {error}");
+    }
+    assert!(late("upsert-lead").await?.is_ok());
+    let saved = late("save-analysis").await?.map_err(anyhow::Error::msg)?;
+    assert_eq!(saved["score"], before["score"]);
+    let event = json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
+    let compensated = stack.aws.invoke(&functions["compensate-run"], &event).await?.map_err(anyhow::Error::msg)?;
+    assert_eq!(compensated, json!({"status": "complete", "refundedNow": false}));
+
+    assert_eq!(*user.result(&run).await?.data(), before);
+    assert_eq!(user.finished(&run).await?["status"], "complete");
+    assert_eq!(user.balance().await?, 9);
+    assert_eq!(stack.stand_ins.actor_runs(&run.username).await?, 1);
+    assert_eq!(stack.stand_ins.requests("openai", &run.username).await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_that_was_paid_for_is_found_again() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let (run, _) = user.analyze(&user.username("paid")).await?;
+    // As if the Lambda had died after the answer was kept and before it could say so.
+    stack
+        .database
+        .run(&format!(
+            "alter table public.runs disable trigger runs_settled_for_good;
+             delete from public.analyses where run_id = '{0}';
+             update public.runs set status = 'pending', finished_at = null where run_id = '{0}';
+             alter table public.runs enable trigger runs_settled_for_good;",
+            run.run_id
+        ))
+        .await?;
+    stack.aws.delete_item(&stack.description.tables["run-progress"], json!({"runId": {"S": run.run_id}})).await?;
+    let mut input = input(&stack, &run).await?;
+    input["snapshotKey"] = json!(snapshot_key(&stack, &run).await?);
+    input["task"] = json!("scoring");
+    let again = stack.aws.invoke(&stack.description.functions["analyze-profile"], &input).await?;
+    assert_eq!(again.map_err(anyhow::Error::msg)?, json!({"task": "scoring"}));
+    assert_eq!(stack.stand_ins.requests("openai", &run.username).await?, 1, "not asked again");
+    let event = json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
+    stack.aws.invoke(&stack.description.functions["compensate-run"], &event).await?.map_err(anyhow::Error::msg)?;
+    assert_eq!(user.balance().await?, 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("reattach");
+    let sql = "select outcome, run_id from public.start_analysis($1::text::uuid, $2::text::uuid, gen_random_uuid(), $3, 'light')";
+    let claims = format!(r#"select set_config('request.jwt.claims', '{{"sub":"{}"}}', false)"#, user.user_id);
+    stack.database.run(&claims).await?;
+    let row = stack.database.row(sql, &[&user.account_id, &user.business_profile_id, &username]).await?;
+    let run = Run { run_id: row["run_id"].as_str().context("run")?.to_owned(), username: username.clone() };
+    let mut input = input(&stack, &run).await?;
+    input["usernames"] = json!([username]);
+
+    let mut first = oslira_tests::Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    first.send(&input)?;
+    let slots = &stack.description.tables["scrape-slots"];
+    oslira_tests::eventually("the actor run to be noted", || async {
+        let noted = stack.aws.items(slots).await?.iter().any(|slot| {
+            slot["holder"]["S"] == run.run_id.as_str() && slot["actorRunId"]["S"].is_string()
+        });
+        Ok(noted.then_some(()))
+    })
+    .await?;
+    first.kill().await?;
+
+    let mut second = oslira_tests::Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    let scraped = second.invoke(&input).await?.outcome.map_err(anyhow::Error::msg)?;
+    assert!(scraped["profiles"][&username]["snapshotKey"].is_string(), "{scraped}");
+    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "the same actor run served both tries");
+    let held = stack.aws.items(slots).await?.iter().any(|slot| slot["holder"]["S"] == run.run_id.as_str());
+    assert!(!held, "the slot is free again");
+    let event = json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
+    stack.aws.invoke(&stack.description.functions["compensate-run"], &event).await?.map_err(anyhow::Error::msg)?;
+    Ok(())
+}
