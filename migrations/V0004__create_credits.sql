@@ -62,7 +62,7 @@ create policy "Members can see their account's ledger" on public.credit_transact
 
 -- AFTER, not BEFORE: it must not fire for a row that `on conflict do nothing` leaves out.
 create function oslira.apply_to_balance() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   update public.credit_balances b
     set balance = b.balance + new.amount, updated_at = clock_timestamp()
@@ -77,7 +77,7 @@ create trigger credit_transactions_apply_to_balance after insert on public.credi
   for each row execute function oslira.apply_to_balance();
 
 create function oslira.refuse_ledger_change() returns trigger
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   raise exception 'the ledger is append-only: % is refused', lower(tg_op) using errcode = 'insufficient_privilege';
 end
@@ -89,7 +89,7 @@ create trigger credit_transactions_append_only before update or delete or trunca
 create function oslira.deduct_credits_atomic(
   p_account_id uuid, p_amount integer, p_analysis_type text, p_run_id uuid
 ) returns integer
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_balance integer;
 begin
@@ -106,7 +106,7 @@ $$;
 
 -- For operators: adds (or, negative, takes) credits with a reason. Granted to no role.
 create function oslira.grant_credits(p_account_id uuid, p_amount integer, p_reason text) returns integer
-language sql security definer set search_path = '' as $$
+language sql security definer set search_path = pg_catalog, pg_temp as $$
   insert into public.credit_transactions (account_id, kind, amount, reason)
     values (p_account_id, 'adjustment', p_amount, p_reason);
   select b.balance from public.credit_balances b where b.account_id = p_account_id;

@@ -2,7 +2,7 @@
 -- e-mail address is confirmed and the user is not anonymous, or free credits could be had by the thousand.
 
 create function oslira.create_account_for_user() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_account_id uuid;
 begin

@@ -8,6 +8,7 @@ create table oslira.idempotency_keys (
   resource_id uuid not null,
   created_at timestamptz not null default now(),
   primary key (account_id, route, idempotency_key),
+  constraint idempotency_keys_route_length check (char_length(route) between 1 and 100),
   constraint idempotency_keys_idempotency_key_length check (char_length(idempotency_key) between 1 and 255),
   constraint idempotency_keys_body_hash_length check (octet_length(body_hash) = 32)
 );
@@ -19,7 +20,7 @@ alter table oslira.idempotency_keys force row level security;
 -- The unexpired row of a key, or nulls. Expired ones are deleted: the key is free again.
 create function oslira.find_idempotency_key(p_account_id uuid, p_route text, p_key text)
 returns oslira.idempotency_keys
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_key oslira.idempotency_keys;
 begin
@@ -38,7 +39,7 @@ $$;
 create function public.claim_idempotency_key(
   p_account_id uuid, p_route text, p_key text, p_body_hash bytea, p_resource_id uuid
 ) returns table (outcome text, resource_id uuid)
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_user_id uuid := (select auth.uid());
   v_key oslira.idempotency_keys;

@@ -20,7 +20,7 @@ create table public.leads (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   deleted_at timestamptz,
-  constraint leads_username_normalised check (username ~ '^[a-z0-9._]{1,30}$'),
+  constraint leads_username_normalised check (username ~ '^[a-z0-9._]{1,30}$' and username !~ '(^\.|\.$|\.\.)'),
   constraint leads_score_percent check (score between 0 and 100),
   constraint leads_business_profile_of_account foreign key (business_profile_id, account_id)
     references public.business_profiles (business_profile_id, account_id),
@@ -76,7 +76,7 @@ create policy "Members can see their account's runs" on public.runs
   );
 
 create function oslira.refuse_unsettling() returns trigger
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   raise exception 'run % is settled as % and stays so', old.run_id, old.status using errcode = 'check_violation';
 end

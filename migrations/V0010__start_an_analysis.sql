@@ -17,7 +17,7 @@ create function public.start_analysis(
   p_idempotency_key text default null,
   p_body_hash bytea default null
 ) returns table (outcome text, run_id uuid, status text, credits integer, balance integer)
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   c_route constant text := 'POST /api/leads/analyze';
   v_user_id uuid := (select auth.uid());

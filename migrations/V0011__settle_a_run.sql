@@ -5,7 +5,7 @@
 -- Answers the run's status afterwards, and whether this call settled it; no row for an unknown run.
 create function oslira.refund_run(p_run_id uuid, p_status text, p_failure_code text, p_failure_message text)
 returns table (status text, settled_now boolean, account_id uuid)
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_run public.runs;
 begin
@@ -44,7 +44,7 @@ create function oslira.complete_run(
   p_run_id uuid, p_lead_id uuid, p_score integer, p_confidence double precision, p_result jsonb,
   p_data_as_of timestamptz, p_cache_hit boolean, p_duration_ms bigint
 ) returns text
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_run public.runs;
 begin

@@ -83,7 +83,7 @@ select pg_temp.adds_up('ada', 55, 'all refusals');
 create temp table ledger_before as
   select * from public.credit_transactions where account_id in (pg_temp.id('ada.account'), pg_temp.id('bob.account'));
 
-select is(pg_temp.outcome(caller, statement), '42501', format('%s: %s', caller, statement))
+select is(pg_temp.outcome(caller, statement), '42501', format('%s: %s', caller, regexp_replace(statement, '\s+', ' ', 'g')))
   from unnest(array['postgres', 'supabase_admin', 'service_role', 'ada', 'anon', 'oslira_user', 'oslira_system', 'supabase_auth_admin']) caller
   cross join unnest(array[
     'update public.credit_transactions set amount = 1000 where account_id = {ada.account}',

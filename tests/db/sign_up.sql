@@ -8,11 +8,23 @@ begin;
 \ir support/callers.sql
 select no_plan();
 
-create function pg_temp.set_user(p_name text, p_confirmed boolean, p_anonymous boolean) returns text language sql as $$
-  select pg_temp.outcome('supabase_auth_admin', format(
-    'update auth.users set email_confirmed_at = %s, is_anonymous = %L where id = {%s}',
-    case when p_confirmed then 'clock_timestamp()' else 'null' end, p_anonymous, p_name
-  ));
+-- Writes what changes, a column at a time, as the auth server does; or confirms again what is confirmed already.
+create function pg_temp.set_user(p_name text, p_confirmed boolean, p_anonymous boolean) returns text language plpgsql as $$
+declare
+  v_user auth.users := (select u from auth.users u where u.id = pg_temp.id(p_name));
+  v_confirm text := format(
+    'update auth.users set email_confirmed_at = %s where id = {%s}',
+    case when p_confirmed then 'clock_timestamp()' else 'null' end, p_name
+  );
+begin
+  if v_user.is_anonymous <> p_anonymous then
+    perform pg_temp.outcome('supabase_auth_admin', format('update auth.users set is_anonymous = %L where id = {%s}', p_anonymous, p_name));
+    if (v_user.email_confirmed_at is not null) = p_confirmed then
+      return '1 rows';
+    end if;
+  end if;
+  return pg_temp.outcome('supabase_auth_admin', v_confirm);
+end
 $$;
 create function pg_temp.grants(p_name text) returns integer language sql as $$
   select count(*)::integer from public.credit_transactions t

@@ -22,6 +22,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
+    io::AsyncReadExt,
     net::TcpListener,
     process::{Child, Command},
     sync::{Mutex, mpsc},
@@ -102,14 +103,18 @@ impl Lambda {
             .envs(overrides.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{} does not start; was it built?", file.display()))?;
         let first_poll = tokio::select! {
             at = polls.recv() => at.context("no poll")?,
-            status = child.wait() => bail!("{name} ended during init: {}", status?),
+            status = child.wait() => bail!("{name} ended during init, {}: {}", status?, log(&mut child).await),
         };
+        // Nobody reads it from here on, and a full pipe would stop the process.
+        if let Some(mut stderr) = child.stderr.take() {
+            tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await });
+        }
         let init = first_poll.duration_since(started);
         Ok(Self { child, server, events, answers, init, next_id: 0 })
     }
@@ -154,6 +159,15 @@ impl Drop for Lambda {
     fn drop(&mut self) {
         self.server.abort();
     }
+}
+
+/// What a process that has ended left on stderr.
+async fn log(child: &mut Child) -> String {
+    let mut text = String::new();
+    if let Some(stderr) = &mut child.stderr {
+        let _ = stderr.read_to_string(&mut text).await;
+    }
+    text
 }
 
 /// The binary that the build put beside the tests' own.

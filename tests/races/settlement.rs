@@ -28,7 +28,8 @@ async fn a_thousand_runs_finished_and_refunded_at_once_are_each_settled_once() -
             "begin;
              insert into public.leads (lead_id, account_id, business_profile_id, username, followers, following, posts_count,
                  is_verified, is_business, profile_as_of)
-               values ('{account_id}', '{account_id}', '{business_profile_id}', 'raced', 1, 1, 1, false, false, now());
+               select gen_random_uuid(), '{account_id}', '{business_profile_id}', 'raced' || n, 1, 1, 1, false, false, now()
+                 from generate_series(1, {RUNS}) n;
              insert into public.runs (run_id, account_id, business_profile_id, requested_by, username, tier, credits_charged)
                select gen_random_uuid(), '{account_id}', '{business_profile_id}', '{}', 'raced' || n, 'light', 1
                  from generate_series(1, {RUNS}) n;
@@ -43,12 +44,17 @@ async fn a_thousand_runs_finished_and_refunded_at_once_are_each_settled_once() -
     let (finisher, refunder) = (system_db(&stack).await?, system_db(&stack).await?);
     let runs = stack
         .database
-        .rows("select run_id from public.runs where account_id = $1::text::uuid", &[account_id])
+        .rows(
+            "select r.run_id, l.lead_id from public.runs r join public.leads l using (account_id, username)
+               where account_id = $1::text::uuid",
+            &[account_id],
+        )
         .await?;
-    let (lead_id, result) = (account_id.parse::<Uuid>()?, json!({}));
+    let result = json!({});
     let (mut completed, mut refunded) = (0, 0);
     for run in &runs {
         let run_id: Uuid = run["run_id"].as_str().context("run")?.parse()?;
+        let lead_id: Uuid = run["lead_id"].as_str().context("lead")?.parse()?;
         let finish = async {
             let now = jiff::Timestamp::now();
             let sql = "select oslira.complete_run($1, $2, 50, 0.5, $3, $4, false, 1) as status";
