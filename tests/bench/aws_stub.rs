@@ -39,9 +39,10 @@ async fn answer(State(secret): State<Option<String>>, headers: HeaderMap) -> Res
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (status, body) = match (target.rsplit('.').next(), secret) {
         (Some("GetSecretValue"), Some(value)) => (StatusCode::OK, json!({"SecretString": value})),
-        (Some("GetSecretValue"), None) => {
-            (StatusCode::BAD_REQUEST, json!({"__type": "ResourceNotFoundException", "message": "no secrets here"}))
-        }
+        (Some("GetSecretValue"), None) => (
+            StatusCode::BAD_REQUEST,
+            json!({"__type": "ResourceNotFoundException", "message": "no secrets here"}),
+        ),
         (Some("StartExecution"), _) => (StatusCode::OK, json!({"executionArn": "arn", "startDate": 0})),
         (Some("UpdateItem"), _) => (StatusCode::OK, progress_item()),
         _ => (StatusCode::NOT_FOUND, json!({})),

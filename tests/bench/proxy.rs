@@ -66,7 +66,12 @@ async fn join(client: TcpStream, server: &str, delay: Duration, counter: Arc<Ato
     Ok(())
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration, seen: impl Fn()) -> Result<()> {
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    delay: Duration,
+    seen: impl Fn(),
+) -> Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let n = from.read(&mut buffer).await?;

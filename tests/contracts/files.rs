@@ -7,9 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The repository.
+/// The repository. Cargo names the manifest's folder at run time too: the checkout may have moved since.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    let manifest =
+        std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    Path::new(&manifest).parent().unwrap().to_owned()
 }
 
 /// A file's text; the path is from the root.

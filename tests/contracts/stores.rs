@@ -118,7 +118,7 @@ fn what_is_temporary_expires() {
                 table.name
             ))
         } else {
-            (!source.contains(attribute))
+            (!source.contains(&format!(" {attribute} = :")))
                 .then(|| format!("{}: no code writes its TTL attribute {attribute}", table.name))
         }
     }));

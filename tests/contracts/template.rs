@@ -81,7 +81,8 @@ impl Template {
     pub(crate) fn authorizer(&self) -> &str {
         let auth = &self.api()["Auth"];
         let authorizer = &auth["Authorizers"][string(&auth["DefaultAuthorizer"])];
-        target(&authorizer["FunctionArn"]).expect("the default authorizer names a function")
+        target(&authorizer["FunctionArn"])
+            .expect("the API's DefaultAuthorizer must name one of its Authorizers, or every route is open")
     }
 }
 

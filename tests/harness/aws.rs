@@ -87,7 +87,9 @@ impl Aws {
 
     /// The value of a secret.
     pub async fn secret(&self, arn: &str) -> Result<String> {
-        let answer = self.json("secretsmanager.GetSecretValue", "secretsmanager", "1.1", &json!({"SecretId": arn})).await?;
+        let answer = self
+            .json("secretsmanager.GetSecretValue", "secretsmanager", "1.1", &json!({"SecretId": arn}))
+            .await?;
         Ok(answer["SecretString"].as_str().context("no value")?.to_owned())
     }
 

@@ -63,7 +63,7 @@ impl Stack {
         let functions_env = fs::read_to_string(file.with_file_name("functions.env"))?
             .lines()
             .filter_map(|line| line.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
+            .map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned()))
             .collect();
         let http = oslira_lambda::http_client()?;
         let stack = Self {

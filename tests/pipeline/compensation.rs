@@ -14,7 +14,10 @@ async fn assert_refunded(stack: &Stack, user: &User<'_>, run: &Run, reason: &str
     assert!(!result.body["error"].as_str().unwrap_or_default().is_empty());
     let sql = "select kind, amount from public.credit_transactions where run_id = $1::text::uuid order by created_at";
     let moves = stack.database.rows(sql, &[&run.run_id]).await?;
-    assert_eq!(Value::Array(moves), json!([{"kind": "charge", "amount": -1}, {"kind": "refund", "amount": 1}]));
+    assert_eq!(
+        Value::Array(moves),
+        json!([{"kind": "charge", "amount": -1}, {"kind": "refund", "amount": 1}])
+    );
     assert_eq!(user.balance().await?, 10);
     Ok(())
 }
@@ -42,7 +45,10 @@ async fn an_execution_stopped_in_the_console_is_settled_at_once() -> Result<()> 
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("stopped");
-    stack.stand_ins.fault(json!({"upstream": "apify", "match": username, "kind": "slow", "delayMs": 5_000})).await?;
+    stack
+        .stand_ins
+        .fault(json!({"upstream": "apify", "match": username, "kind": "slow", "delayMs": 5_000}))
+        .await?;
     let run = user.start(&username).await?;
     let machine = &stack.description.state_machines["analysis"];
     eventually("the scrape to begin", || async {
@@ -66,7 +72,10 @@ async fn a_message_nobody_can_read_ends_in_the_dead_letter_queue_and_harms_no_ot
         record("nobody", json!({"runId": "0190a5a0-0000-7000-8000-000000000001"}).to_string()),
     ]});
     let answer = consumer.invoke(&records).await?.outcome.map_err(anyhow::Error::msg)?;
-    assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "poison"}, {"itemIdentifier": "nobody"}]));
+    assert_eq!(
+        answer["batchItemFailures"],
+        json!([{"itemIdentifier": "poison"}, {"itemIdentifier": "nobody"}])
+    );
     assert_eq!(user.balance().await?, 9, "a settled run is left as it is");
     Ok(())
 }

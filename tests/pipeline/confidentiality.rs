@@ -10,7 +10,8 @@ async fn an_executions_history_holds_ids_and_keys_only() -> Result<()> {
     let (run, _) = user.analyze(&user.username("history")).await?;
     let sql = "select full_name, biography from public.leads where username = $1";
     let lead = stack.database.row(sql, &[&run.username]).await?;
-    let history = stack.aws.history(&stack.description.state_machines["analysis"], &run.run_id).await?.to_string();
+    let history =
+        stack.aws.history(&stack.description.state_machines["analysis"], &run.run_id).await?.to_string();
     assert!(history.contains(&run.run_id), "this is the run's history");
     for (what, canary) in [
         ("the token", user.token.as_str()),
@@ -31,7 +32,10 @@ async fn a_prompt_holds_the_callers_business_and_nobody_elses() -> Result<()> {
     let stack = Stack::connect().await?;
     let (user, stranger) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
     let describe = |user: &User<'_>, text: &str| {
-        format!("update public.business_profiles set description = '{text}' where business_profile_id = '{}'", user.business_profile_id)
+        format!(
+            "update public.business_profiles set description = '{text}' where business_profile_id = '{}'",
+            user.business_profile_id
+        )
     };
     stack.database.run(&describe(&user, "canary-of-the-caller")).await?;
     stack.database.run(&describe(&stranger, "canary-of-the-stranger")).await?;

@@ -45,7 +45,10 @@ async fn a_cold_run_ends_with_an_explained_score() -> Result<()> {
         .database
         .row("select lead_id, score, tier, followers from public.leads where username = $1", &[&username])
         .await?;
-    assert_eq!((&lead["lead_id"], &lead["score"], &lead["tier"]), (&data["leadId"], &data["score"], &json!("light")));
+    assert_eq!(
+        (&lead["lead_id"], &lead["score"], &lead["tier"]),
+        (&data["leadId"], &data["score"], &json!("light"))
+    );
     assert_eq!(user.balance().await?, 9);
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
     Ok(())
@@ -59,10 +62,19 @@ async fn another_tenant_gets_the_cached_profile_and_an_answer_of_their_own() -> 
     let (cold, _) = first.analyze(&username).await?;
     let (cached, _) = second.analyze(&username).await?;
     let (cold, cached) = (first.result(&cold).await?, second.result(&cached).await?);
-    assert_eq!((&cold.data()["cacheHit"], &cached.data()["cacheHit"]), (&json!(false), &json!(true)), "{}", cached.body);
+    assert_eq!(
+        (&cold.data()["cacheHit"], &cached.data()["cacheHit"]),
+        (&json!(false), &json!(true)),
+        "{}",
+        cached.body
+    );
     assert_eq!(cold.data()["dataAsOf"], cached.data()["dataAsOf"]);
     assert_ne!(cold.data()["leadId"], cached.data()["leadId"]);
-    assert_eq!(cached.data()["cost"]["calls"].as_array().map(Vec::len), Some(1), "the scrape was the first one's");
+    assert_eq!(
+        cached.data()["cost"]["calls"].as_array().map(Vec::len),
+        Some(1),
+        "the scrape was the first one's"
+    );
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
     Ok(())
 }
@@ -74,7 +86,10 @@ async fn a_second_analysis_updates_the_same_lead() -> Result<()> {
     let username = user.username("again");
     let (first, _) = user.analyze(&username).await?;
     // Six minutes on, as far as the rule on duplicates can tell.
-    let sql = format!("update public.runs set created_at = created_at - interval '6 minutes' where run_id = '{}'", first.run_id);
+    let sql = format!(
+        "update public.runs set created_at = created_at - interval '6 minutes' where run_id = '{}'",
+        first.run_id
+    );
     stack.database.run(&sql).await?;
     let (second, _) = user.analyze(&username).await?;
     let (first, second) = (user.result(&first).await?, user.result(&second).await?);

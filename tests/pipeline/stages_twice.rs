@@ -13,10 +13,15 @@ async fn input(stack: &Stack, run: &Run) -> Result<Value> {
 
 /// The key of the snapshot that a run read, from its execution's history.
 async fn snapshot_key(stack: &Stack, run: &Run) -> Result<String> {
-    let history = stack.aws.history(&stack.description.state_machines["analysis"], &run.run_id).await?.to_string();
+    let history =
+        stack.aws.history(&stack.description.state_machines["analysis"], &run.run_id).await?.to_string();
     let start = history.find("profiles/").context("no snapshot in the history")?;
     let key = history.get(start..).unwrap_or_default();
-    Ok(key.split(|c: char| !(c.is_ascii_alphanumeric() || "/._-".contains(c))).next().unwrap_or_default().to_owned())
+    Ok(key
+        .split(|c: char| !(c.is_ascii_alphanumeric() || "/._-".contains(c)))
+        .next()
+        .unwrap_or_default()
+        .to_owned())
 }
 
 #[tokio::test]
@@ -32,15 +37,21 @@ async fn a_repeated_stage_pays_nothing_and_changes_nothing() -> Result<()> {
 
     let functions = &stack.description.functions;
     let late = |name: &str| stack.aws.invoke(&functions[name], &input);
-    for (stage, wanted) in [("check-profile-cache", "RunSettled"), ("scrape-profiles", "RunSettled"), ("analyze-profile", "RunSettled")] {
-        let error = late(stage).await?.err().with_context(|| format!("{stage} went on with a settled run"))?;
+    for (stage, wanted) in [
+        ("check-profile-cache", "RunSettled"),
+        ("scrape-profiles", "RunSettled"),
+        ("analyze-profile", "RunSettled"),
+    ] {
+        let error =
+            late(stage).await?.err().with_context(|| format!("{stage} went on with a settled run"))?;
         assert_eq!(error["errorType"], wanted, "{stage}: {error}");
     }
     assert!(late("upsert-lead").await?.is_ok());
     let saved = late("save-analysis").await?.map_err(anyhow::Error::msg)?;
     assert_eq!(saved["score"], before["score"]);
     let event = json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
-    let compensated = stack.aws.invoke(&functions["compensate-run"], &event).await?.map_err(anyhow::Error::msg)?;
+    let compensated =
+        stack.aws.invoke(&functions["compensate-run"], &event).await?.map_err(anyhow::Error::msg)?;
     assert_eq!(compensated, json!({"status": "complete", "refundedNow": false}));
 
     assert_eq!(*user.result(&run).await?.data(), before);
@@ -67,7 +78,10 @@ async fn an_answer_that_was_paid_for_is_found_again() -> Result<()> {
             run.run_id
         ))
         .await?;
-    stack.aws.delete_item(&stack.description.tables["run-progress"], json!({"runId": {"S": run.run_id}})).await?;
+    stack
+        .aws
+        .delete_item(&stack.description.tables["run-progress"], json!({"runId": {"S": run.run_id}}))
+        .await?;
     let mut input = input(&stack, &run).await?;
     input["snapshotKey"] = json!(snapshot_key(&stack, &run).await?);
     input["task"] = json!("scoring");
@@ -75,7 +89,11 @@ async fn an_answer_that_was_paid_for_is_found_again() -> Result<()> {
     assert_eq!(again.map_err(anyhow::Error::msg)?, json!({"task": "scoring"}));
     assert_eq!(stack.stand_ins.requests("openai", &run.username).await?, 1, "not asked again");
     let event = json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
-    stack.aws.invoke(&stack.description.functions["compensate-run"], &event).await?.map_err(anyhow::Error::msg)?;
+    stack
+        .aws
+        .invoke(&stack.description.functions["compensate-run"], &event)
+        .await?
+        .map_err(anyhow::Error::msg)?;
     assert_eq!(user.balance().await?, 10);
     Ok(())
 }
@@ -97,9 +115,10 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
     first.send(&input)?;
     let slots = &stack.description.tables["scrape-slots"];
     oslira_tests::eventually("the actor run to be noted", || async {
-        let noted = stack.aws.items(slots).await?.iter().any(|slot| {
-            slot["holder"]["S"] == run.run_id.as_str() && slot["actorRunId"]["S"].is_string()
-        });
+        let noted =
+            stack.aws.items(slots).await?.iter().any(|slot| {
+                slot["holder"]["S"] == run.run_id.as_str() && slot["actorRunId"]["S"].is_string()
+            });
         Ok(noted.then_some(()))
     })
     .await?;
@@ -112,6 +131,10 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
     let held = stack.aws.items(slots).await?.iter().any(|slot| slot["holder"]["S"] == run.run_id.as_str());
     assert!(!held, "the slot is free again");
     let event = json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
-    stack.aws.invoke(&stack.description.functions["compensate-run"], &event).await?.map_err(anyhow::Error::msg)?;
+    stack
+        .aws
+        .invoke(&stack.description.functions["compensate-run"], &event)
+        .await?
+        .map_err(anyhow::Error::msg)?;
     Ok(())
 }

@@ -38,7 +38,11 @@ async fn apify_down_for_good_fails_and_refunds_after_three_retries() -> Result<(
     let (user, username) =
         user_with(&stack, "down", &[json!({"upstream": "apify", "kind": "status", "status": 429})]).await?;
     let (_, progress) = user.analyze(&username).await?;
-    assert_eq!((&progress["status"], &progress["code"]), (&json!("failed"), &json!("ApifyUnavailable")), "{progress}");
+    assert_eq!(
+        (&progress["status"], &progress["code"]),
+        (&json!("failed"), &json!("ApifyUnavailable")),
+        "{progress}"
+    );
     assert_eq!((user.balance().await?, stack.stand_ins.requests("apify", &username).await?), (10, 4));
     Ok(())
 }
@@ -57,7 +61,8 @@ async fn instagram_blocking_the_scraper_is_retried_and_then_refunded() -> Result
 async fn apify_refusing_us_is_not_retried() -> Result<()> {
     let stack = Stack::connect().await?;
     let (user, username) =
-        user_with(&stack, "refused", &[json!({"upstream": "apify", "kind": "status", "status": 401})]).await?;
+        user_with(&stack, "refused", &[json!({"upstream": "apify", "kind": "status", "status": 401})])
+            .await?;
     let (_, progress) = user.analyze(&username).await?;
     assert_eq!(progress["code"], "ApifyRejected", "{progress}");
     assert_eq!((user.balance().await?, stack.stand_ins.requests("apify", &username).await?), (10, 1));
@@ -94,14 +99,20 @@ async fn both_providers_down_fails_and_refunds() -> Result<()> {
     ];
     let (user, username) = user_with(&stack, "dark", &faults).await?;
     let (run, progress) = user.analyze(&username).await?;
-    assert_eq!((&progress["status"], &progress["code"]), (&json!("failed"), &json!("AiUnavailable")), "{progress}");
+    assert_eq!(
+        (&progress["status"], &progress["code"]),
+        (&json!("failed"), &json!("AiUnavailable")),
+        "{progress}"
+    );
     assert_eq!(user.balance().await?, 10);
-    let sql = "select count(*) as n from public.ai_usage_logs where run_id = $1::text::uuid and task = 'scoring'";
+    let sql =
+        "select count(*) as n from public.ai_usage_logs where run_id = $1::text::uuid and task = 'scoring'";
     let calls = stack.database.row(sql, &[&run.run_id]).await?["n"].as_i64().context("n")?;
     // Each of the state's three tries asks each provider twice.
     assert_eq!(calls, 12, "every call is on record, also those of a failed run");
     // The lead was upserted in parallel with AI: the user keeps the profile.
-    let leads = stack.database.rows("select score from public.leads where username = $1", &[&username]).await?;
+    let leads =
+        stack.database.rows("select score from public.leads where username = $1", &[&username]).await?;
     assert_eq!(leads, [json!({"score": null})]);
     Ok(())
 }

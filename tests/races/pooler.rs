@@ -12,7 +12,8 @@ use std::{future::Future, pin::pin, task::Poll};
 async fn poll_and_drop(times: usize, future: impl Future) {
     let mut future = pin!(future);
     for _ in 0..times {
-        let is_ready = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await;
+        let is_ready =
+            std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await;
         if is_ready {
             return;
         }
@@ -47,7 +48,8 @@ async fn the_next_transaction_never_sees_anothers_claims() -> Result<()> {
         assert_eq!(row.get::<_, String>("uid"), bob.user_id, "round {round}");
         assert_eq!(row.get::<_, String>("role"), "authenticated", "round {round}");
 
-        let accounts = bob_db.query(bob_id, "select account_id::text as id from public.accounts", &[]).await?;
+        let accounts =
+            bob_db.query(bob_id, "select account_id::text as id from public.accounts", &[]).await?;
         let ids: Vec<String> = accounts.iter().map(|row| row.get("id")).collect();
         assert_eq!(ids, std::slice::from_ref(&bob.account_id), "round {round}");
     }

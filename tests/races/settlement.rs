@@ -67,7 +67,8 @@ async fn a_thousand_runs_finished_and_refunded_at_once_are_each_settled_once() -
             finisher.query(sql, &params).await
         };
         let refund = async {
-            let sql = "select status, settled_now from oslira.refund_run($1, 'failed', 'InternalError', 'raced')";
+            let sql =
+                "select status, settled_now from oslira.refund_run($1, 'failed', 'InternalError', 'raced')";
             refunder.query(sql, &[(&run_id, Type::UUID)]).await
         };
         let (finished, refund) = tokio::try_join!(finish, refund)?;

@@ -44,7 +44,8 @@ async fn a_start_killed_midway_is_charged_with_a_run_or_not_at_all() -> Result<(
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 40).await?;
     // Without Step Functions and the queue no refund interferes: the ledger shows the starts alone.
-    let nowhere = [("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:9"), ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")];
+    let nowhere =
+        [("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:9"), ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")];
     let mut lambdas = Vec::new();
     for batch in 0..STARTS / 20 {
         let starting = (0..20).map(|_| Lambda::start(&stack, "start-analysis", &nowhere));
@@ -74,7 +75,10 @@ async fn a_start_killed_midway_is_charged_with_a_run_or_not_at_all() -> Result<(
     assert_eq!((accepted + refused, killed), (80, 20), "{statuses:?}");
 
     let charged = runs(&stack, &user).await?;
-    assert!((accepted..=accepted + killed).contains(&charged), "{accepted} accepted, {killed} killed, {charged} charged");
+    assert!(
+        (accepted..=accepted + killed).contains(&charged),
+        "{accepted} accepted, {killed} killed, {charged} charged"
+    );
     assert_eq!(charged, 40, "eighty survivors want a balance for forty");
     assert_eq!(user.balance().await?, 0);
     let sql = "select count(*) as n from public.runs r where account_id = $1::text::uuid and not exists (

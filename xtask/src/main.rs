@@ -1,1 +1,149 @@
-fn main() {}
+//! Oslira's own commands: `cargo xtask --help`.
+#![allow(clippy::print_stdout, reason = "a command-line tool: standard output is where its results go")]
+#![allow(clippy::disallowed_methods, reason = "a command-line tool may block its thread")]
+
+mod bench;
+mod demo;
+mod http;
+mod invoke;
+mod process;
+mod procfs;
+mod release;
+mod report;
+mod stack;
+mod status;
+mod test;
+mod ui;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use demo::Demo;
+use release::Stage;
+use stack::{Latency, Need, Options, Stack, Upstreams};
+use std::{path::PathBuf, process::ExitCode};
+use ui::Ui;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Oslira on this machine: start it, try it, check it",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the local stack, or bring the running one up to date
+    Up(Up),
+    /// Stop the local stack and leave nothing running
+    Down,
+    /// Show whether the local stack runs, and where
+    Status,
+    /// Run the main job through the public API and explain its result; starts the stack if need be
+    Demo {
+        /// Use the real Apify, OpenAI and Anthropic, with APIFY_TOKEN, OPENAI_API_KEY and ANTHROPIC_API_KEY
+        #[arg(long)]
+        live: bool,
+        /// Print the results as JSON on standard output
+        #[arg(long)]
+        json: bool,
+        /// Analyse this Instagram account
+        #[arg(long, value_name = "USERNAME")]
+        handle: Option<String>,
+    },
+    /// Run every check, from nothing, on a stack of its own
+    Test {
+        /// Run only these checks: format, features, lints, unit, docs, contracts, template, state-machines, dependencies,
+        /// database, api, pipeline
+        checks: Vec<String>,
+        /// Run only tests whose name contains this
+        #[arg(last = true)]
+        name: Option<String>,
+    },
+    /// Measure the release build: zips, start-up, memory, and the handlers that users wait for
+    Bench,
+    /// Call a deployed Lambda of the local stack and print its answer and its log
+    Invoke {
+        /// The Lambda, for example check-health
+        function: String,
+        /// The event; without it, each of events/FUNCTION/*.json
+        #[arg(long, value_name = "FILE")]
+        event: Option<PathBuf>,
+    },
+    /// Print the past hour's log of a Lambda of the local stack
+    Logs {
+        /// The Lambda, for example check-health
+        function: String,
+        /// Keep printing what is added
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Deploy to AWS: build for release, sam deploy, migrate the database
+    Deploy {
+        /// Where to, by the settings of infra/samconfig.toml
+        #[arg(long, value_enum)]
+        stage: Stage,
+        /// Build for x86-64 instead of arm64
+        #[arg(long)]
+        x86_64: bool,
+    },
+}
+
+#[derive(clap::Args)]
+struct Up {
+    /// Add the user `load` with 10,000 credits, and raise the rate limits out of the way
+    #[arg(long)]
+    load: bool,
+    /// Use other servers in place of our stand-ins: URL/apify, URL/openai, URL/anthropic
+    #[arg(long, value_name = "URL", conflicts_with = "live")]
+    upstreams: Option<String>,
+    /// Use the real Apify, OpenAI and Anthropic, with APIFY_TOKEN, OPENAI_API_KEY and ANTHROPIC_API_KEY
+    #[arg(long)]
+    live: bool,
+    /// How quickly the stand-ins answer
+    #[arg(long, value_enum, default_value_t = Latency::Realistic)]
+    latency: Latency,
+}
+
+impl Up {
+    fn options(self) -> Result<Options> {
+        let upstreams = Upstreams::new(self.upstreams, self.live)?;
+        Ok(Options { load: self.load, upstreams, latency: self.latency, need: Need::Stack })
+    }
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let result = process::handle_signals().and_then(|()| run(command));
+    process::wait_if_interrupted();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let ui = &Ui::new();
+    let stack = &Stack::local();
+    match command {
+        Command::Up(up) => {
+            stack::up(stack, &up.options()?, ui)?;
+            status::print_started(stack)
+        }
+        Command::Down => status::down(stack, ui),
+        Command::Status => status::print(stack),
+        Command::Demo { live, json, handle } => demo::demo(stack, &Demo { live, json, handle }, ui),
+        Command::Test { checks, name } => test::test(&checks, name.as_deref(), ui),
+        Command::Bench => bench::bench(stack, ui),
+        Command::Invoke { function, event } => invoke::invoke(stack, &function, event.as_deref()),
+        Command::Logs { function, follow } => invoke::logs(stack, &function, follow),
+        Command::Deploy { stage, x86_64 } => release::deploy(stage, x86_64, ui),
+    }
+}

@@ -113,10 +113,9 @@ impl Reader {
 
     async fn read(&self, arn: &str) -> Result<Arc<str>> {
         let answer = self.0.get_secret_value().secret_id(arn).send().await.map_err(Error::store)?;
-        answer
-            .secret_string
-            .map(Arc::from)
-            .ok_or_else(|| Error::internal(format!("the secret {arn} has no text value")))
+        // Editors end a file with a line break, and a key with one is no header.
+        let value = answer.secret_string.map(|value| Arc::from(value.trim()));
+        value.ok_or_else(|| Error::internal(format!("the secret {arn} has no text value")))
     }
 }
 

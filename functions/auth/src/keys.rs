@@ -13,6 +13,8 @@ use tokio::sync::Mutex;
 const FRESH: Duration = Duration::from_secs(600);
 /// The least time between two fetches that unknown key ids cause, so that forged tokens cannot hammer Supabase.
 const BETWEEN_FETCHES: Duration = Duration::from_secs(30);
+/// Supabase's legacy secrets are 40 characters and more; RFC 7518 wants 32 bytes for HS256.
+const SHORTEST_SECRET: usize = 32;
 /// How many unknown key ids are remembered.
 const MOST_UNKNOWN: usize = 1_000;
 /// How long a fetch may take: the caller is waiting.
@@ -90,6 +92,10 @@ impl KeySet {
     pub(crate) async fn legacy(&self) -> Result<Option<Key>> {
         let Some(secret) = &self.legacy_secret else { return Ok(None) };
         let secret = secret.get().await?;
+        // A project without a legacy secret has some placeholder there, which must not open the door.
+        if secret.len() < SHORTEST_SECRET {
+            return Ok(None);
+        }
         Ok(Some(Key { algorithm: Algorithm::HS256, decoding: DecodingKey::from_secret(secret.as_bytes()) }))
     }
 

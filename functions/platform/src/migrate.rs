@@ -1,4 +1,5 @@
-//! `migrate-database`: brings the database up to date. Run on every deploy, before the new code gets traffic.
+//! `migrate-database`: brings the database up to date. Run on every deploy, right after the new
+//! code is in place: so a migration only adds, and new code works on the old schema too (`migrations/README.md`).
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use oslira_domain::{Error, Result};

@@ -34,7 +34,9 @@ does not serve. Each of these weighs more than any number of small signs in favo
 - 30 to 49: some overlap of interests, no sign of a need.
 - 10 to 29: little to do with the business.
 - 0 to 9: the wrong kind of account altogether, or one that speaks against itself as above.
-Use the whole scale and avoid round numbers out of habit. Being famous, pretty or large is no fit. A small account \
+Use the whole scale and avoid round numbers out of habit. Two leads that you would not treat alike should not have \
+the same score, and a score must follow from your reasons: someone who reads only those should guess it within ten \
+points. Being famous, pretty or large is no fit. A small account \
 with a plain need is a better lead than a large one without. When the profile shows too little to judge need, stay \
 below 60 and say so.
 

@@ -1,0 +1,43 @@
+//! `bench`: builds for release and measures, on the local stack.
+
+use crate::{
+    process::Cmd,
+    stack::{self, Stack, Upstreams},
+    ui::Ui,
+    workspace::{ROOT, cargo, host_triple, packages},
+};
+use anyhow::Result;
+
+/// Prints size, start-up and memory of every Lambda, and the time of the handlers that a user waits for.
+pub(crate) fn bench(stack: &Stack, ui: &Ui) -> Result<()> {
+    let host = host_triple()?;
+    let target = ROOT.join("target");
+    let zips = target.join("bench");
+    let tables = stack::borrow(stack, Upstreams::new(None, false)?, ui, |_| {
+        let packages = packages()?;
+        let functions = packages.iter().filter(|package| package.is_function());
+        ui.phase("build for release (minutes, the first time)", |phase| {
+            Cmd::new(stack::program("cargo-lambda"))
+                .args(["lambda", "build", "--release", "--compiler", "cargo", "--output-format", "zip"])
+                .args(functions.flat_map(|package| ["--package", &package.name]))
+                .arg("--lambda-dir", &zips)
+                .log(stack.log("bench-build"))
+                .run("cargo lambda build", phase)
+        })?;
+        ui.phase("compile the measuring program", |phase| {
+            cargo("build", &host)
+                .args(["--bin", "bench"])
+                .log(stack.log("bench-compile"))
+                .run("cargo build", phase)
+        })?;
+        ui.phase("measure", |_| {
+            Cmd::new(target.join(&host).join("debug/bench"))
+                .env("OSLIRA_STACK", stack.description_file())
+                .arg("--binaries", target.join(&host).join("release"))
+                .arg("--zips", &zips)
+                .output("the measurement")
+        })
+    })?;
+    println!("{tables}");
+    Ok(())
+}

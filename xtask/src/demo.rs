@@ -1,0 +1,183 @@
+//! `demo`: the main job once through, as a front end would do it: analyses over the public API, watched and
+//! explained.
+
+use crate::{
+    http::{self, Answer, JSON},
+    report::{self, AnalysisResult},
+    stack::{self, Description, Stack, Upstreams, User},
+    ui::Ui,
+};
+use anyhow::{Context, Result, anyhow, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::{
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// The tiers shown, each with the handle that it is shown on. Handles differ, or the second tier would find the
+/// first one's profile in the cache.
+const TIERS: [(&str, &str); 1] = [("light", "maya.fitness")];
+
+/// Who asks first, and who asks for the same profile after that: another tenant, since the first would be refused
+/// as a duplicate, and since the cache is shared.
+const ASKERS: [(&str, &str); 2] = [("demo-1", "cold"), ("demo-2", "cached")];
+
+const POLL: Duration = Duration::from_millis(200);
+/// A run that takes longer than this is stuck.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// What the command line asks for.
+pub(crate) struct Demo {
+    /// With the real Apify, OpenAI and Anthropic.
+    pub(crate) live: bool,
+    /// The result as JSON on standard output.
+    pub(crate) json: bool,
+    /// Another handle than the usual.
+    pub(crate) handle: Option<String>,
+}
+
+/// One analysis of the demo, done.
+#[derive(Serialize)]
+pub(crate) struct Run {
+    /// Who asked.
+    user: String,
+    /// `cold` or `cached`: what it is there to show.
+    pub(crate) label: &'static str,
+    /// From the request to the result, as the user waits for it.
+    pub(crate) seconds: f64,
+    /// The API's answer.
+    pub(crate) result: AnalysisResult,
+}
+
+/// Brings the stack up if need be, runs the analyses, prints them, and leaves the stack as it was.
+pub(crate) fn demo(stack: &Stack, demo: &Demo, ui: &Ui) -> Result<()> {
+    let upstreams = Upstreams::new(None, demo.live)?;
+    let runs = stack::borrow(stack, upstreams, ui, |description| run_all(description, demo, ui))?;
+    if demo.json {
+        println!("{}", serde_json::to_string_pretty(&json!({ "runs": runs }))?);
+    } else {
+        report::print(&runs);
+    }
+    Ok(())
+}
+
+fn run_all(description: &Description, demo: &Demo, ui: &Ui) -> Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    for (tier, handle) in TIERS {
+        let handle = match &demo.handle {
+            Some(handle) => handle.clone(),
+            // A name that is in no cache yet. Stand-ins make a profile for any.
+            None if !demo.live => {
+                format!("{handle}{}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() % 1_000_000)
+            }
+            None => "nasa".to_owned(),
+        };
+        for (user, label) in ASKERS {
+            let api = Api { url: &description.api_url, user: description.user(user)? };
+            runs.push(
+                api.analyze(tier, &handle, label, ui)
+                    .with_context(|| format!("{tier} analysis of @{handle} ({label})"))?,
+            );
+        }
+    }
+    Ok(runs)
+}
+
+/// The public API, as one user.
+struct Api<'a> {
+    url: &'a str,
+    user: &'a User,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Accepted {
+    run_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Progress {
+    status: String,
+    progress: u64,
+    current_step: Option<String>,
+}
+
+impl Api<'_> {
+    fn analyze(&self, tier: &str, handle: &str, label: &'static str, ui: &Ui) -> Result<Run> {
+        let bar = ui.percent(&format!("{} @{handle} ({label})", tier.to_uppercase()));
+        let started = Instant::now();
+        let request = json!({ "username": handle, "analysisType": tier, "businessProfileId": self.user.business_profile_id });
+        let accepted: Accepted = data(self.post("/api/leads/analyze", &request)?)?;
+        let path = format!("/api/analysis/{}", accepted.run_id);
+        loop {
+            let progress: Progress = data(self.get(&format!("{path}/progress"))?)?;
+            bar.set_position(progress.progress);
+            bar.set_message(progress.current_step.unwrap_or_default());
+            match &*progress.status {
+                "complete" => break,
+                "failed" | "cancelled" => {
+                    let reason = self.get(&format!("{path}/result")).and_then(data::<Value>).err();
+                    bail!(
+                        "the run is {}: {}",
+                        progress.status,
+                        reason.map(|e| e.to_string()).unwrap_or_default()
+                    );
+                }
+                _ if started.elapsed() > LIMIT => bail!(
+                    "still {} after {} s: `cargo xtask logs FUNCTION` may tell why (run {})",
+                    progress.status,
+                    LIMIT.as_secs(),
+                    accepted.run_id
+                ),
+                _ => thread::sleep(POLL),
+            }
+        }
+        let result: AnalysisResult = data(self.get(&format!("{path}/result"))?)?;
+        let seconds = started.elapsed().as_secs_f64();
+        bar.finish_and_clear();
+        ui.line(&format!(
+            "✓ {} @{handle} ({label}): score {} in {seconds:.1} s",
+            tier.to_uppercase(),
+            result.score
+        ));
+        Ok(Run { user: self.user.name.clone(), label, seconds, result })
+    }
+
+    fn get(&self, path: &str) -> Result<Answer> {
+        http::get(
+            &format!("{}{path}", self.url),
+            &[("authorization", &format!("Bearer {}", self.user.token))],
+        )
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Result<Answer> {
+        let authorization = format!("Bearer {}", self.user.token);
+        http::post(
+            &format!("{}{path}", self.url),
+            &[("authorization", &authorization), JSON],
+            &body.to_string(),
+        )
+    }
+}
+
+/// The `data` of an answer, or its error in its own words.
+fn data<T: for<'de> Deserialize<'de>>(answer: Answer) -> Result<T> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        success: bool,
+        data: Option<Value>,
+        error: Option<String>,
+        code: Option<String>,
+    }
+    let envelope: Envelope = serde_json::from_str(&answer.text)
+        .with_context(|| format!("HTTP {}, and no answer of ours: {}", answer.status, answer.text))?;
+    if !envelope.success {
+        let (code, error) = (envelope.code.unwrap_or_default(), envelope.error.unwrap_or_default());
+        return Err(anyhow!("HTTP {} {code}: {error}", answer.status));
+    }
+    let data = envelope.data.context("a success without data")?;
+    serde_json::from_value(data.clone())
+        .with_context(|| format!("the API answered something unexpected: {data}"))
+}

@@ -1,0 +1,20 @@
+"""Prints the names of a stage's secrets that have no value yet, or `none` when the stage has no secrets at all.
+
+Values are neither printed nor fetched: Secrets Manager lists which secret has a current version.
+"""
+
+import sys
+
+import boto3
+
+prefix = f"oslira/{sys.argv[1]}/"
+client = boto3.client("secretsmanager")
+found = False
+for page in client.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [prefix]}]):
+    for secret in page["SecretList"]:
+        found = True
+        stages = secret.get("SecretVersionsToStages") or {}
+        if not any("AWSCURRENT" in labels for labels in stages.values()):
+            print(secret["Name"])
+if not found:
+    print("none")

@@ -1,0 +1,128 @@
+//! `deploy`: the stages that run on AWS itself.
+
+use crate::{
+    process::Cmd,
+    stack::{self, Stack, template},
+    ui::Ui,
+    workspace::{ROOT, packages},
+};
+use anyhow::{Result, bail};
+
+/// Names the secrets of a stage that have no value yet, one a line.
+const MISSING_SECRETS: &str = include_str!("missing_secrets.py");
+
+/// A stage of `infra/samconfig.toml`.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Stage {
+    /// For trying a release.
+    Staging,
+    /// For customers.
+    Production,
+}
+
+impl Stage {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}
+
+/// What the secrets of a stage look like.
+#[derive(PartialEq, Eq)]
+enum Secrets {
+    /// None is there: the template that makes them has not been deployed yet.
+    None,
+    /// These have no value.
+    Missing(Vec<String>),
+    /// All have a value.
+    Complete,
+}
+
+/// Builds for release, deploys, and migrates the database.
+pub(crate) fn deploy(stage: Stage, x86_64: bool, ui: &Ui) -> Result<()> {
+    let files = &Stack::local();
+    let name = stage.name();
+    refuse_placeholders(name)?;
+    ui.phase("tools", |phase| stack::ensure_venv(files, phase))?;
+    let before = ui.phase("secrets", |_| secrets(name))?;
+    if let Secrets::Missing(missing) = &before {
+        bail!("{}", how_to_set(name, missing));
+    }
+    // Only the functions: with the whole workspace, features that the test tools ask for would get into them.
+    let packages = packages()?;
+    let functions = packages.iter().filter(|package| package.is_function());
+    ui.phase("build for release", |phase| {
+        Cmd::new(stack::program("cargo-lambda"))
+            .args(["lambda", "build", "--release", "--output-format", "zip"])
+            .args(functions.flat_map(|package| ["--package", &package.name]))
+            .args([if x86_64 { "--x86-64" } else { "--arm64" }])
+            .log(files.log("release-build"))
+            .hint("is the target's standard library installed? rustup target add aarch64-unknown-linux-gnu")
+            .run("cargo lambda build", phase)
+    })?;
+    ui.phase("sam deploy", |phase| {
+        sam(name, &["deploy"])
+            .arg("--template-file", template())
+            .log(files.log("release-deploy"))
+            .hint("CloudFormation's console shows the stack's events")
+            .run("sam deploy", phase)
+    })?;
+    if before == Secrets::None
+        && let Secrets::Missing(missing) = secrets(name)?
+    {
+        bail!("the stack is there, and its secrets are empty.\n{}", how_to_set(name, &missing));
+    }
+    ui.phase("migrate the database", |phase| {
+        sam(name, &["remote", "invoke", "MigrateDatabase"])
+            .arg("--stack-name", format!("oslira-{name}"))
+            .args(["--event", "{}"])
+            .log(files.log("release-migrate"))
+            .hint("its log is in CloudWatch Logs; `cargo xtask logs` shows the local stack only")
+            .run("migrate-database", phase)
+    })
+}
+
+/// `sam` with the developer's own AWS configuration, and the settings of a stage.
+fn sam(stage: &str, subcommand: &[&str]) -> Cmd {
+    Cmd::new(stack::program("sam"))
+        .env("SAM_CLI_TELEMETRY", "0")
+        .directory(&ROOT.join("infra"))
+        .args(subcommand)
+        .args(["--config-env", stage])
+}
+
+/// The stages' settings are examples until someone fills them in.
+fn refuse_placeholders(stage: &str) -> Result<()> {
+    let settings = std::fs::read_to_string(ROOT.join("infra/samconfig.toml"))?;
+    let section = settings.split(&format!("[{stage}.")).nth(1).unwrap_or_default();
+    let section = section.split("\n[").next().unwrap_or_default();
+    if section.contains("CHANGE-ME") {
+        bail!(
+            "infra/samconfig.toml still says CHANGE-ME for {stage}: fill in the Supabase project and the origins"
+        );
+    }
+    Ok(())
+}
+
+fn secrets(stage: &str) -> Result<Secrets> {
+    let answer = Cmd::new(stack::program("python3"))
+        .args(["-", stage])
+        .input(MISSING_SECRETS)
+        .output("reading the secrets' state")?;
+    let missing: Vec<String> = answer.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    match missing.first().map(String::as_str) {
+        None => Ok(Secrets::Complete),
+        Some("none") => Ok(Secrets::None),
+        Some(_) => Ok(Secrets::Missing(missing)),
+    }
+}
+
+fn how_to_set(stage: &str, missing: &[String]) -> String {
+    let names = missing.iter().map(|name| format!("  {name}\n")).collect::<String>();
+    format!(
+        "these secrets of {stage} have no value yet:\n{names}What to do: put each value into a file of your own and run\n\n  \
+         aws secretsmanager put-secret-value --secret-id NAME --secret-string file://FILE\n\nthen deploy again."
+    )
+}

@@ -1,0 +1,263 @@
+//! The demo's results as readable text.
+
+use crate::{demo::Run, ui::table};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What `GET /api/analysis/{runId}/result` answers. Sections that only some tiers have stay as they came.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AnalysisResult {
+    pub(crate) username: String,
+    pub(crate) analysis_type: String,
+    pub(crate) score: u8,
+    pub(crate) confidence: f64,
+    pub(crate) summary: String,
+    pub(crate) sub_scores: Vec<SubScore>,
+    pub(crate) quality_flags: Vec<QualityFlag>,
+    pub(crate) metrics: Map<String, Value>,
+    pub(crate) cache_hit: bool,
+    pub(crate) credits_charged: u32,
+    pub(crate) cost: Cost,
+    pub(crate) timing: Timing,
+    #[serde(flatten)]
+    pub(crate) rest: Map<String, Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SubScore {
+    name: String,
+    /// `null` when it cannot be judged.
+    score: Option<u8>,
+    /// Its part in the whole, 0 to 1.
+    weight: f64,
+    evidence: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct QualityFlag {
+    message: String,
+    /// Points that it takes from the score.
+    penalty: u8,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Cost {
+    total_usd: f64,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Timing {
+    total_ms: f64,
+    steps: Vec<TimedStep>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TimedStep {
+    name: String,
+    duration_ms: f64,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+/// Prints the table of all runs, and then each lead once, explained.
+pub(crate) fn print(runs: &[Run]) {
+    let mut overview = table(["handle", "tier", "run", "score", "seconds", "credits", "cost", "cache hit"]);
+    for run in runs {
+        let result = &run.result;
+        overview.add_row([
+            format!("@{}", result.username),
+            result.analysis_type.to_uppercase(),
+            run.label.to_owned(),
+            result.score.to_string(),
+            format!("{:.1}", run.seconds),
+            result.credits_charged.to_string(),
+            format!("${:.4}", result.cost.total_usd),
+            if result.cache_hit { "yes" } else { "no" }.to_owned(),
+        ]);
+    }
+    println!("{overview}");
+    for run in runs.iter().filter(|run| run.label == "cold") {
+        print!("{}", explain(&run.result));
+    }
+}
+
+/// One lead's result, explained.
+fn explain(result: &AnalysisResult) -> String {
+    let mut text = format!(
+        "\n@{}: {} of 100, confidence {:.0} %\n\n{}\n\nWhat the score is made of\n",
+        result.username,
+        result.score,
+        result.confidence * 100.0,
+        wrap(&result.summary, 2)
+    );
+    for part in &result.sub_scores {
+        let score = part.score.map_or_else(|| "unknown".to_owned(), |score| format!("{score} of 100"));
+        text += &format!("  {:<16} {score:<11} weight {:.0} %\n", words(&part.name), part.weight * 100.0);
+        for evidence in &part.evidence {
+            text += &format!("{}\n", wrap(&format!("- {evidence}"), 6));
+        }
+    }
+    text += "\nWhat is odd about the profile\n";
+    for flag in &result.quality_flags {
+        text += &format!("{} (-{} points)\n", wrap(&flag.message, 2), flag.penalty);
+    }
+    if result.quality_flags.is_empty() {
+        text += "  nothing\n";
+    }
+    text += "\nFigures\n";
+    for (name, value) in result.metrics.iter().filter(|(_, value)| !value.is_null()) {
+        text += &format!("  {:<26} {}\n", words(name), figure(value));
+    }
+    text += &section(&result.rest);
+    text += "\nWhere the time went\n";
+    for step in &result.timing.steps {
+        text += &format!("  {:<26} {:>6.2} s\n", step.name, step.duration_ms / 1000.0);
+    }
+    text + &format!("  {:<26} {:>6.2} s\n", "in all", result.timing.total_ms / 1000.0)
+}
+
+/// The texts that only deeper tiers have: selling points, outreach, personality and the like.
+fn section(rest: &Map<String, Value>) -> String {
+    let told = rest.iter().filter(|(_, value)| value.is_object() || value.is_array());
+    told.map(|(name, value)| format!("\n{}\n{}", capital(&words(name)), nested(value, 2))).collect()
+}
+
+fn nested(value: &Value, indent: usize) -> String {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| match value {
+                Value::Object(_) | Value::Array(_) => {
+                    format!("{:indent$}{}\n{}", "", words(name), nested(value, indent + 2))
+                }
+                _ => format!("{}\n", wrap(&format!("{}: {}", words(name), figure(value)), indent)),
+            })
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| match item {
+                Value::Object(_) => nested(item, indent),
+                _ => format!("{}\n", wrap(&format!("- {}", figure(item)), indent)),
+            })
+            .collect(),
+        _ => format!("{}\n", wrap(&figure(value), indent)),
+    }
+}
+
+/// `engagementRate` → `engagement rate`.
+fn words(camel_case: &str) -> String {
+    let mut words = String::new();
+    for letter in camel_case.chars() {
+        if letter.is_uppercase() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn figure(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(figure).collect::<Vec<_>>().join(", "),
+        Value::Number(number) if number.is_f64() => format!("{:.2}", number.as_f64().unwrap_or_default()),
+        other => other.to_string(),
+    }
+}
+
+/// Lines of at most 100 characters, indented; line breaks stay.
+fn wrap(text: &str, indent: usize) -> String {
+    text.lines().map(|line| wrap_line(line, indent)).collect::<Vec<_>>().join("\n")
+}
+
+fn wrap_line(text: &str, indent: usize) -> String {
+    const WIDTH: usize = 100;
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line_length = lines.last().map_or(0, |line| line.chars().count());
+        if line_length > 0 && line_length + 1 + word.chars().count() > WIDTH - indent {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.iter().map(|line| format!("{:indent$}{line}", "")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn result() -> AnalysisResult {
+        serde_json::from_value(json!({
+            "runId": "r", "leadId": "l", "username": "maya", "analysisType": "light", "score": 71, "confidence": 0.8,
+            "summary": "A good fit.", "subScores": [
+                { "name": "aiFit", "score": 80, "weight": 0.5, "evidence": ["Posts about fitness."] },
+                { "name": "geoFocus", "score": null, "weight": 0.0, "evidence": [] }
+            ],
+            "qualityFlags": [{ "code": "followRatio", "message": "Follows many.", "penalty": 5 }],
+            "metrics": { "followers": 1000, "engagementRate": 1.234, "averageLikes": null, "themes": ["a", "b"] },
+            "sellingPoints": ["Reach"], "dataAsOf": "2026-01-01T00:00:00Z", "cacheHit": false, "creditsCharged": 1,
+            "cost": { "totalUsd": 0.001, "marginUsd": 0.9, "calls": [] },
+            "timing": { "totalMs": 8200, "steps": [{ "name": "Scrape Profile", "durationMs": 6100 }], "slowestStep": "Scrape Profile" }
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_result_is_explained() {
+        let text = explain(&result());
+        for part in [
+            "@maya: 71 of 100, confidence 80 %",
+            "ai fit",
+            "80 of 100",
+            "weight 50 %",
+            "- Posts about fitness.",
+            "unknown",
+            "Follows many. (-5 points)",
+            "engagement rate            1.23",
+            "a, b",
+            "Selling points\n  - Reach",
+            "Scrape Profile               6.10 s",
+            "in all                       8.20 s",
+        ] {
+            assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+        }
+        assert!(!text.contains("average likes"));
+    }
+
+    #[test]
+    fn what_the_api_answered_is_kept_for_json() {
+        let value = serde_json::to_value(result()).unwrap();
+        assert_eq!(value["cost"]["marginUsd"], 0.9);
+        assert_eq!(value["leadId"], "l");
+        assert_eq!(value["qualityFlags"][0]["code"], "followRatio");
+    }
+
+    #[test]
+    fn long_lines_are_wrapped() {
+        let wrapped = wrap(&"word ".repeat(60), 4);
+        assert!(wrapped.lines().count() > 2);
+        assert!(wrapped.lines().all(|line| line.len() <= 100 && line.starts_with("    word")));
+    }
+}

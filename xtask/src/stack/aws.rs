@@ -1,0 +1,196 @@
+//! The few AWS calls that the stack needs besides `sam deploy`, over plain HTTP to the emulator.
+
+use crate::{
+    http,
+    stack::ministack::{REGION, endpoint},
+};
+use anyhow::{Context, Result, bail};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+/// A client of the emulator at a port.
+pub(crate) struct Aws {
+    endpoint: String,
+}
+
+/// One resource of the deployed stack.
+pub(crate) struct Resource {
+    /// Its name in the template.
+    pub(crate) logical_id: String,
+    /// Its own name: a table's or function's name, a queue's URL, a state machine's ARN.
+    pub(crate) physical_id: String,
+    /// For example `AWS::SQS::Queue`.
+    pub(crate) kind: String,
+}
+
+/// What a Lambda answered.
+pub(crate) struct Invocation {
+    /// Its answer, or its error.
+    pub(crate) payload: Value,
+    /// Whether it failed.
+    pub(crate) is_error: bool,
+    /// The last lines of its log.
+    pub(crate) log: String,
+}
+
+impl Aws {
+    /// The emulator at this port.
+    pub(crate) fn at(port: u16) -> Self {
+        Self { endpoint: endpoint(port) }
+    }
+
+    /// The emulator reads the service and account from this header and checks no signature.
+    fn authorization(service: &str) -> String {
+        format!(
+            "AWS4-HMAC-SHA256 Credential=test/20200101/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+        )
+    }
+
+    /// Makes a bucket. One that is there already is fine.
+    pub(crate) fn create_bucket(&self, name: &str) -> Result<()> {
+        let answer = http::put(
+            &format!("{}/{name}", self.endpoint),
+            &[("authorization", &Self::authorization("s3"))],
+            "",
+        )?;
+        if answer.status != 409 {
+            answer.ok(&format!("creating the bucket {name}"))?;
+        }
+        Ok(())
+    }
+
+    fn json(&self, service: &str, target: &str, body: &Value) -> Result<Value> {
+        let headers = [
+            ("authorization", Self::authorization(service)),
+            ("content-type", "application/x-amz-json-1.1".to_owned()),
+            ("x-amz-target", target.to_owned()),
+        ];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        http::post(&format!("{}/", self.endpoint), &headers, &body.to_string())?.json(target)
+    }
+
+    /// Gives a secret its value.
+    pub(crate) fn put_secret(&self, name: &str, value: &str) -> Result<()> {
+        let body = json!({ "SecretId": name, "SecretString": value });
+        self.json("secretsmanager", "secretsmanager.PutSecretValue", &body)
+            .with_context(|| format!("the secret {name} cannot be set: is it in infra/template.yaml?"))?;
+        Ok(())
+    }
+
+    /// The resources of a deployed stack.
+    pub(crate) fn resources(&self, stack: &str) -> Result<Vec<Resource>> {
+        resources(&self.cloudformation("DescribeStackResources", stack)?)
+    }
+
+    /// The template of a deployed stack after its transforms, as JSON.
+    pub(crate) fn template(&self, stack: &str) -> Result<String> {
+        let xml = self.cloudformation("GetTemplate", stack)?;
+        let document = roxmltree::Document::parse(&xml).context("GetTemplate answered no XML")?;
+        let body = document.descendants().find(|node| node.tag_name().name() == "TemplateBody");
+        Ok(body.and_then(|body| body.text()).context("GetTemplate answered no template")?.to_owned())
+    }
+
+    fn cloudformation(&self, action: &str, stack: &str) -> Result<String> {
+        let headers = [
+            ("authorization", Self::authorization("cloudformation")),
+            ("content-type", "application/x-www-form-urlencoded".to_owned()),
+        ];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let body = format!("Action={action}&Version=2010-05-15&StackName={stack}");
+        http::post(&format!("{}/", self.endpoint), &headers, &body)?.ok(action)
+    }
+
+    /// Sets one of API Gateway's own answers.
+    pub(crate) fn put_gateway_response(&self, api: &str, kind: &str, response: &Value) -> Result<()> {
+        let url = format!("{}/restapis/{api}/gatewayresponses/{kind}", self.endpoint);
+        let authorization = Self::authorization("apigateway");
+        http::put(&url, &[("authorization", &authorization)], &response.to_string())?
+            .ok(&format!("the gateway response {kind}"))
+            .map(drop)
+    }
+
+    /// Deploys an API to a stage.
+    pub(crate) fn deploy_api(&self, api: &str, stage: &str) -> Result<()> {
+        let url = format!("{}/restapis/{api}/deployments", self.endpoint);
+        let body = json!({ "stageName": stage }).to_string();
+        http::post(&url, &[("authorization", &Self::authorization("apigateway"))], &body)?
+            .ok("deploying the API")
+            .map(drop)
+    }
+
+    /// A function's configuration: its ARN and its environment.
+    pub(crate) fn function(&self, name: &str) -> Result<Value> {
+        let url = format!("{}/2015-03-31/functions/{name}/configuration", self.endpoint);
+        http::get(&url, &[("authorization", &Self::authorization("lambda"))])?
+            .json(&format!("the configuration of {name}"))
+    }
+
+    /// Calls a function and waits for its answer.
+    pub(crate) fn invoke(&self, function: &str, payload: &Value) -> Result<Invocation> {
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.endpoint);
+        let headers = [("authorization", &*Self::authorization("lambda")), ("x-amz-log-type", "Tail")];
+        let answer = http::post(&url, &headers, &payload.to_string())?;
+        if answer.status != 200 {
+            bail!("{function} cannot be invoked: HTTP {} {}", answer.status, answer.text);
+        }
+        let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let log =
+            header("x-amz-log-result").and_then(|text| BASE64_STANDARD.decode(text).ok()).unwrap_or_default();
+        Ok(Invocation {
+            payload: serde_json::from_str(&answer.text).unwrap_or_else(|_| answer.text.clone().into()),
+            is_error: header("x-amz-function-error").is_some(),
+            log: String::from_utf8_lossy(&log).into_owned(),
+        })
+    }
+
+    /// The newest log lines of a function, oldest first, with their time in milliseconds since 1970.
+    pub(crate) fn logs(&self, function: &str, since_ms: u64) -> Result<Vec<(u64, String)>> {
+        let body = json!({ "logGroupName": format!("/aws/lambda/{function}"), "startTime": since_ms });
+        let answer = self.json("logs", "Logs_20140328.FilterLogEvents", &body)?;
+        let events = answer["events"].as_array().into_iter().flatten();
+        let line = |event: &Value| {
+            Some((event["timestamp"].as_u64()?, event["message"].as_str()?.trim_end().to_owned()))
+        };
+        Ok(events.filter_map(line).collect())
+    }
+}
+
+fn resources(xml: &str) -> Result<Vec<Resource>> {
+    let document = roxmltree::Document::parse(xml).context("DescribeStackResources answered no XML")?;
+    let members = document.descendants().filter(|node| node.tag_name().name() == "member");
+    let text = |node: roxmltree::Node, name: &str| {
+        node.children()
+            .find(|child| child.tag_name().name() == name)
+            .and_then(|child| child.text())
+            .map(str::to_owned)
+    };
+    Ok(members
+        .filter_map(|member| {
+            Some(Resource {
+                logical_id: text(member, "LogicalResourceId")?,
+                physical_id: text(member, "PhysicalResourceId")?,
+                kind: text(member, "ResourceType")?,
+            })
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_are_read_whatever_the_namespace() {
+        let xml = r#"<DescribeStackResourcesResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/">
+            <DescribeStackResourcesResult><StackResources>
+              <member><LogicalResourceId>StartRunsQueue</LogicalResourceId><ResourceType>AWS::SQS::Queue</ResourceType>
+                <PhysicalResourceId>http://127.0.0.1/q</PhysicalResourceId></member>
+              <member><LogicalResourceId>Half</LogicalResourceId></member>
+            </StackResources></DescribeStackResourcesResult></DescribeStackResourcesResponse>"#;
+        let found = resources(xml).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((&*found[0].logical_id, &*found[0].kind), ("StartRunsQueue", "AWS::SQS::Queue"));
+        assert_eq!(found[0].physical_id, "http://127.0.0.1/q");
+        assert!(resources("no xml").is_err());
+    }
+}

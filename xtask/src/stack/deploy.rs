@@ -1,0 +1,128 @@
+//! `sam deploy` onto the emulator, with the same template as production.
+
+use crate::{
+    process::Cmd,
+    stack::{
+        Stack, Upstreams, VendorKeys,
+        aws::Aws,
+        build, gateway_responses,
+        ministack::aws_environment,
+        stand_ins::{Keys, StandIns},
+        tools,
+    },
+    ui::Phase,
+    workspace::{ROOT, host_architecture, lambdas},
+};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::PathBuf,
+};
+
+/// The stack's name in CloudFormation.
+pub(crate) const STACK_NAME: &str = "oslira-local";
+/// Where `sam deploy` puts the zips.
+const ARTIFACTS: &str = "oslira-artifacts";
+
+/// The template.
+pub(crate) fn template() -> PathBuf {
+    ROOT.join("infra/template.yaml")
+}
+
+/// What the local stack gives for the template's parameters. Secrets are never parameters.
+pub(crate) fn parameters(
+    upstreams: &Upstreams,
+    stand_ins: &StandIns,
+    keys: &Keys,
+    authority: &str,
+    load: bool,
+) -> Result<Value> {
+    let [apify, open_ai, anthropic] = upstreams.base_urls(&stand_ins.url);
+    let mut parameters = json!({
+        "Stage": "local",
+        "Architecture": host_architecture(),
+        "ApifyBaseUrl": apify,
+        "OpenAiBaseUrl": open_ai,
+        "AnthropicBaseUrl": anthropic,
+        "JwtIssuer": keys.issuer,
+        "JwksUrl": keys.jwks_url,
+        "AllowedOrigins": "http://localhost:3000",
+        "DatabaseCaCertificate": authority,
+        "S3ForcePathStyle": "true",
+    });
+    // Rate limits are there to be met by people, not by a load test.
+    if load && fs::read_to_string(template())?.contains("\n  RateLimitFactor:") {
+        parameters["RateLimitFactor"] = "1000000".into();
+    }
+    Ok(parameters)
+}
+
+/// Deploys, unless what was deployed last is the same, with the same values for the secrets; whether it did.
+pub(crate) fn deploy(
+    stack: &Stack,
+    port: u16,
+    parameters: &Value,
+    secrets: &VendorKeys,
+    phase: &Phase,
+) -> Result<bool> {
+    let wanted = fingerprint(parameters, secrets)?;
+    let stamp = stack.path("deployed");
+    if fs::read_to_string(&stamp).is_ok_and(|deployed| deployed == wanted) {
+        phase.detail("nothing has changed");
+        return Ok(false);
+    }
+    // A deploy that breaks off leaves an unknown mixture, so the stamp goes first and comes back last.
+    let _there_was_none = fs::remove_file(&stamp);
+    Aws::at(port).create_bucket(ARTIFACTS)?;
+    let file = stack.path("parameters.yaml");
+    fs::write(&file, serde_json::to_string_pretty(parameters)?)?;
+    sam()
+        .args(["deploy", "--stack-name", STACK_NAME, "--s3-bucket", ARTIFACTS])
+        .arg("--template-file", template())
+        .arg("--parameter-overrides", format!("file://{}", file.display()))
+        .args(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"])
+        .args(["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"])
+        .envs(aws_environment(port))
+        .log(stack.log("sam-deploy"))
+        .hint("see also the emulator's own log, ministack.log beside it")
+        .run("sam deploy", phase)?;
+    gateway_responses::set(&Aws::at(port), STACK_NAME)?;
+    fs::write(stamp, wanted)?;
+    Ok(true)
+}
+
+/// `sam`, with nothing of the developer's AWS configuration, and writing nothing outside `target/`.
+pub(crate) fn sam() -> Cmd {
+    let home = crate::workspace::tools().join("sam");
+    Cmd::new(tools::program("sam"))
+        .env("SAM_CLI_TELEMETRY", "0")
+        // Seconds between looks at a deployment; the emulator is done long before the usual 5.
+        .env("SAM_CLI_POLL_DELAY", "0.1")
+        .env("__SAM_CLI_APP_DIR", &home)
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("NO_PROXY", "127.0.0.1,localhost")
+        .remove_env("AWS_PROFILE")
+        .remove_env("AWS_SESSION_TOKEN")
+}
+
+/// Changes with the template, the state machines, the parameters, the vendors' keys and the Lambdas' zips.
+fn fingerprint(parameters: &Value, secrets: &VendorKeys) -> Result<String> {
+    let mut hasher = DefaultHasher::new();
+    secrets.hash(&mut hasher);
+    parameters.to_string().hash(&mut hasher);
+    fs::read(template())?.hash(&mut hasher);
+    let mut machines: Vec<PathBuf> =
+        fs::read_dir(ROOT.join("statemachines"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    machines.sort();
+    for machine in machines.into_iter().filter(|path| path.is_file()) {
+        fs::read(machine)?.hash(&mut hasher);
+    }
+    for lambda in lambdas()? {
+        lambda.hash(&mut hasher);
+        fs::read(build::zip(&lambda))?.hash(&mut hasher);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
+}

@@ -1,0 +1,154 @@
+//! `stack.json`: what tests, tools and people need to know about the running stack.
+
+use crate::stack::aws::{Aws, Resource};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The file's contents. Its keys are a contract.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Description {
+    /// The public API's base URL, without a slash at its end.
+    pub(crate) api_url: String,
+    /// The AWS emulator.
+    pub(crate) aws_endpoint: String,
+    /// Its region.
+    pub(crate) region: String,
+    /// The superuser, directly.
+    pub(crate) postgres_url: String,
+    /// The role of Lambdas that act for a user, through the pooler.
+    pub(crate) pooler_url: String,
+    /// The upstream servers' stand-ins.
+    pub(crate) stand_ins_url: String,
+    /// ARNs by name.
+    pub(crate) state_machines: BTreeMap<String, String>,
+    /// ARNs by name.
+    pub(crate) functions: BTreeMap<String, String>,
+    /// URLs by name.
+    pub(crate) queues: BTreeMap<String, String>,
+    /// Table names by name.
+    pub(crate) tables: BTreeMap<String, String>,
+    /// Bucket names by name.
+    pub(crate) buckets: BTreeMap<String, String>,
+    /// What Stripe's events are signed with.
+    pub(crate) webhook_secret: String,
+    /// Supabase's public keys.
+    pub(crate) jwks_url: String,
+    /// Users to work as.
+    pub(crate) users: Vec<User>,
+}
+
+/// A user who is signed in.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct User {
+    /// `demo-1`, `demo-2` or `load`.
+    pub(crate) name: String,
+    /// Supabase's id.
+    pub(crate) user_id: String,
+    /// The account it owns.
+    pub(crate) account_id: String,
+    /// A business profile of that account.
+    pub(crate) business_profile_id: String,
+    /// An access token, good for an hour from the last `up`.
+    pub(crate) token: String,
+}
+
+impl Description {
+    /// The user of this name.
+    pub(crate) fn user(&self, name: &str) -> Result<&User> {
+        self.users
+            .iter()
+            .find(|user| user.name == name)
+            .with_context(|| format!("the stack has no user {name}"))
+    }
+
+    /// The ARN of a function.
+    pub(crate) fn function(&self, name: &str) -> Result<&str> {
+        let names = || self.functions.keys().cloned().collect::<Vec<_>>().join(", ");
+        let arn = self.functions.get(name);
+        Ok(arn.with_context(|| format!("there is no function {name}; there are: {}", names()))?)
+    }
+}
+
+/// The deployed resources, each kind by the names that people use.
+pub(crate) struct Deployed {
+    pub(crate) api_url: String,
+    pub(crate) state_machines: BTreeMap<String, String>,
+    pub(crate) functions: BTreeMap<String, String>,
+    pub(crate) queues: BTreeMap<String, String>,
+    pub(crate) tables: BTreeMap<String, String>,
+    pub(crate) buckets: BTreeMap<String, String>,
+    /// The environment of all functions together.
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+impl Deployed {
+    /// Asks the emulator what was deployed.
+    pub(crate) fn read(aws: &Aws, endpoint: &str, stack: &str) -> Result<Self> {
+        let resources = aws.resources(stack)?;
+        let of = |kind: &str, suffix: &str| -> BTreeMap<String, String> {
+            let resources = resources.iter().filter(|resource| resource.kind == kind);
+            resources.map(|resource| (name(resource, suffix), resource.physical_id.clone())).collect()
+        };
+        let mut functions = BTreeMap::new();
+        let mut environment = BTreeMap::new();
+        for (name, function) in of("AWS::Lambda::Function", "") {
+            let configuration = aws.function(&function)?;
+            let arn = configuration["FunctionArn"].as_str().context("a function without an ARN")?;
+            functions.insert(name, arn.to_owned());
+            for (name, value) in configuration["Environment"]["Variables"].as_object().into_iter().flatten() {
+                environment.insert(name.clone(), value.as_str().unwrap_or_default().to_owned());
+            }
+        }
+        // SAM makes a second stage beside the template's, so the API's own list does not say which is ours.
+        let only = |kind: &str| {
+            of(kind, "").into_values().next().with_context(|| format!("the template has no {kind}"))
+        };
+        let (api, stage) = (only("AWS::ApiGateway::RestApi")?, only("AWS::ApiGateway::Stage")?);
+        Ok(Self {
+            api_url: format!("{endpoint}/restapis/{api}/{stage}/_user_request_"),
+            state_machines: of("AWS::StepFunctions::StateMachine", "StateMachine"),
+            functions,
+            queues: of("AWS::SQS::Queue", "Queue"),
+            tables: of("AWS::DynamoDB::Table", "Table"),
+            buckets: of("AWS::S3::Bucket", "Bucket"),
+            environment,
+        })
+    }
+}
+
+/// `StartRunsQueue` → `start-runs`.
+fn name(resource: &Resource, suffix: &str) -> String {
+    kebab_case(resource.logical_id.strip_suffix(suffix).unwrap_or(&resource.logical_id))
+}
+
+fn kebab_case(pascal_case: &str) -> String {
+    let mut kebab = String::new();
+    for (index, letter) in pascal_case.chars().enumerate() {
+        if letter.is_uppercase() && index > 0 {
+            kebab.push('-');
+        }
+        kebab.extend(letter.to_lowercase());
+    }
+    kebab
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_are_named_as_people_say_them() {
+        let resource = |logical_id: &str| Resource {
+            logical_id: logical_id.to_owned(),
+            physical_id: String::new(),
+            kind: String::new(),
+        };
+        assert_eq!(name(&resource("StartRunsQueue"), "Queue"), "start-runs");
+        assert_eq!(name(&resource("AnalysisStateMachine"), "StateMachine"), "analysis");
+        assert_eq!(name(&resource("StartRunsDeadLetterQueue"), "Queue"), "start-runs-dead-letter");
+        assert_eq!(name(&resource("StartAnalysis"), ""), "start-analysis");
+    }
+}

@@ -1,0 +1,277 @@
+//! The local stack: PostgreSQL, pgbouncer, the AWS emulator and the upstream stand-ins, with our template on top.
+
+mod aws;
+mod build;
+mod certificates;
+mod checks;
+mod daemon;
+mod deploy;
+mod description;
+mod gateway_responses;
+mod ministack;
+mod pgbouncer;
+mod postgres;
+mod prerequisites;
+mod secrets;
+mod stand_ins;
+mod tools;
+mod up;
+mod users;
+
+pub(crate) use aws::Aws;
+pub(crate) use checks::{pg_prove, prepare_for_tests};
+pub(crate) use deploy::{sam, template};
+pub(crate) use description::{Description, User};
+pub(crate) use prerequisites::Need;
+pub(crate) use tools::{ensure_asl_validator, ensure_venv, program};
+pub(crate) use up::{Options, borrow, up};
+
+use crate::{
+    process,
+    workspace::{ROOT, shown},
+};
+use anyhow::{Context, Result, bail};
+use daemon::Daemons;
+use std::{
+    fmt, fs,
+    fs::{File, TryLockError},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+/// A stack is a folder: everything it has on disk is in there.
+#[derive(Clone)]
+pub(crate) struct Stack {
+    folder: PathBuf,
+}
+
+/// How quickly the stand-ins answer.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Latency {
+    /// As the real services do.
+    Realistic,
+    /// At once.
+    Fast,
+}
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Realistic => "realistic",
+            Self::Fast => "fast",
+        })
+    }
+}
+
+/// Who answers in place of Apify, OpenAI and Anthropic.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Upstreams {
+    /// Our stand-ins.
+    StandIns,
+    /// Someone else's stand-ins, below this URL.
+    At(String),
+    /// The real services, with these keys.
+    Live(VendorKeys),
+}
+
+/// The vendors' keys.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct VendorKeys {
+    apify: String,
+    open_ai: String,
+    anthropic: String,
+}
+
+impl VendorKeys {
+    /// Keys in the vendors' form that only stand-ins accept.
+    fn fake() -> Self {
+        Self { apify: "apify_api_local".into(), open_ai: "sk-local".into(), anthropic: "sk-ant-local".into() }
+    }
+
+    /// The keys of the environment.
+    fn from_environment() -> Result<Self> {
+        let key = |name: &str| match std::env::var(name) {
+            Ok(value) if !value.is_empty() => Ok(value),
+            _ => bail!(
+                "--live needs {name} in the environment (and APIFY_TOKEN, OPENAI_API_KEY, ANTHROPIC_API_KEY all three)"
+            ),
+        };
+        Ok(Self {
+            apify: key("APIFY_TOKEN")?,
+            open_ai: key("OPENAI_API_KEY")?,
+            anthropic: key("ANTHROPIC_API_KEY")?,
+        })
+    }
+}
+
+impl Upstreams {
+    /// What the command line's flags ask for.
+    pub(crate) fn new(url: Option<String>, live: bool) -> Result<Self> {
+        match url {
+            _ if live => Ok(Self::Live(VendorKeys::from_environment()?)),
+            Some(url) => Ok(Self::At(url.trim_end_matches('/').to_owned())),
+            None => Ok(Self::StandIns),
+        }
+    }
+
+    /// Whether the real services are asked for.
+    fn are_live(&self) -> bool {
+        matches!(self, Self::Live(_))
+    }
+
+    /// The base URLs of Apify, OpenAI and Anthropic.
+    fn base_urls(&self, stand_ins: &str) -> [String; 3] {
+        let below = |url: &str| ["apify", "openai", "anthropic"].map(|vendor| format!("{url}/{vendor}"));
+        match self {
+            Self::StandIns => below(stand_ins),
+            Self::At(url) => below(url),
+            Self::Live(_) => {
+                ["https://api.apify.com", "https://api.openai.com/v1", "https://api.anthropic.com"]
+                    .map(str::to_owned)
+            }
+        }
+    }
+
+    fn keys(&self) -> VendorKeys {
+        match self {
+            Self::Live(keys) => keys.clone(),
+            Self::StandIns | Self::At(_) => VendorKeys::fake(),
+        }
+    }
+}
+
+impl Stack {
+    /// The developer's: `target/local`.
+    pub(crate) fn local() -> Self {
+        Self { folder: ROOT.join("target/local") }
+    }
+
+    /// The one that `cargo xtask test` makes and takes down: `target/test`.
+    pub(crate) fn test() -> Self {
+        Self { folder: ROOT.join("target/test") }
+    }
+
+    /// A path in its folder.
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The log of this name.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.path(format!("logs/{name}.log"))
+    }
+
+    /// Its contract with tests and tools.
+    pub(crate) fn description_file(&self) -> PathBuf {
+        self.path("stack.json")
+    }
+
+    fn daemons(&self) -> Daemons {
+        Daemons::of(&self.folder)
+    }
+
+    /// Keeps other commands from changing this stack until the lock is dropped.
+    pub(crate) fn lock(&self) -> Result<File> {
+        self.lock_named("lock")
+    }
+
+    /// The same for one purpose only.
+    pub(crate) fn lock_named(&self, name: &str) -> Result<File> {
+        fs::create_dir_all(&self.folder)?;
+        let lock = File::create(self.path(name))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(TryLockError::WouldBlock) => {
+                bail!("another `cargo xtask` is at work on this stack; wait for it, or stop it with Ctrl-C")
+            }
+            Err(TryLockError::Error(error)) => Err(error).context("cannot lock the stack"),
+        }
+    }
+
+    /// The names of its servers that run, with their ports and process ids.
+    pub(crate) fn servers(&self) -> Vec<(String, u16, i32, bool)> {
+        self.daemons().all().into_iter().map(|d| (d.name.clone(), d.port, d.pid, d.is_alive())).collect()
+    }
+
+    /// All of its servers run, and it was described: it is up.
+    pub(crate) fn is_up(&self) -> bool {
+        let servers = self.servers();
+        !servers.is_empty() && servers.iter().all(|(.., alive)| *alive) && self.description_file().exists()
+    }
+
+    /// What is known about it while it is up.
+    pub(crate) fn description(&self) -> Result<Description> {
+        if !self.is_up() {
+            bail!("the local stack is not running: start it with `cargo xtask up`");
+        }
+        let text = fs::read_to_string(self.description_file())?;
+        serde_json::from_str(&text).with_context(|| format!("{} is damaged", shown(&self.description_file())))
+    }
+
+    /// The stack that is up, with its users signed in anew: their tokens are good for an hour.
+    pub(crate) fn signed_in(&self) -> Result<Description> {
+        let mut description = self.description()?;
+        let secrets = secrets::Secrets::ensure(self)?;
+        let stand_ins = stand_ins::StandIns { url: description.stand_ins_url.clone() };
+        users::sign_in_again(&mut description.users, &stand_ins, &secrets)?;
+        write_private(&self.description_file(), &serde_json::to_string_pretty(&description)?)?;
+        Ok(description)
+    }
+
+    /// The emulator of the running stack.
+    pub(crate) fn aws(&self) -> Result<Aws> {
+        let emulator = self
+            .daemons()
+            .alive("ministack")
+            .context("the local stack is not running: start it with `cargo xtask up`")?;
+        Ok(Aws::at(emulator.port))
+    }
+
+    /// Stops every server and removes what only made sense while they ran. Logs, passwords and certificates stay.
+    pub(crate) fn stop(&self) -> Result<()> {
+        self.daemons().stop_all()?;
+        for name in [
+            "postgres",
+            "pgbouncer",
+            "tmp",
+            "home",
+            "stack.json",
+            "functions.env",
+            "deployed",
+            "parameters.yaml",
+        ] {
+            let path = self.path(name);
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            match removed {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", shown(&path)));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes it down when interrupted, from now on; with `false`, no longer.
+    pub(crate) fn stop_when_interrupted(&self, stop: bool) {
+        process::stop_when_interrupted(stop.then_some(self));
+    }
+}
+
+/// Writes a file that only its owner can read.
+fn write_private(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    // Made anew, because the mode counts only when a file is created.
+    let _there_was_none = fs::remove_file(path);
+    let file = File::options().write(true).create_new(true).mode(0o600).open(path);
+    file.with_context(|| format!("cannot write {}", shown(path)))?.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// A thread's result; its panic goes on here.
+pub(crate) fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}

@@ -1,0 +1,108 @@
+//! What has to be installed on the machine: checked first, installed with apt when we may.
+
+use crate::{process::Cmd, stack::Stack, ui::Phase};
+use anyhow::{Result, bail};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// The oldest PostgreSQL that Supabase runs.
+const OLDEST_POSTGRES: u32 = 15;
+
+/// What a command needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Running the stack.
+    Stack,
+    /// The checks too.
+    Tests,
+}
+
+/// The programs that were found.
+pub(crate) struct Programs {
+    /// PostgreSQL's own folder of programs.
+    pub(crate) postgres_bin: PathBuf,
+}
+
+/// Finds what is needed; installs what is missing, as root, or says with which command to.
+pub(crate) fn ensure(stack: &Stack, need: Need, phase: &Phase) -> Result<Programs> {
+    let missing = missing(need);
+    if !missing.is_empty() {
+        phase.detail(&format!("installing {}", missing.join(", ")));
+        install(stack, &missing, phase)?;
+    }
+    match postgres() {
+        Some((_, postgres_bin)) => Ok(Programs { postgres_bin }),
+        None => bail!("no PostgreSQL of at least version {OLDEST_POSTGRES} in /usr/lib/postgresql/*/bin"),
+    }
+}
+
+/// Debian packages that are not there.
+fn missing(need: Need) -> Vec<String> {
+    let mut packages = Vec::new();
+    let mut require = |present: bool, package: &str| {
+        if !present {
+            packages.push(package.to_owned());
+        }
+    };
+    let postgres = postgres();
+    require(postgres.is_some(), "postgresql");
+    require(on_path("pgbouncer"), "pgbouncer");
+    require(on_path("openssl"), "openssl");
+    require(on_path("setpriv"), "util-linux");
+    require(on_path("python3") && has_venv(), "python3-venv");
+    if need == Need::Tests {
+        let version = postgres.map_or(OLDEST_POSTGRES, |(version, _)| version);
+        let control = format!("/usr/share/postgresql/{version}/extension/pgtap.control");
+        require(Path::new(&control).exists(), &format!("postgresql-{version}-pgtap"));
+        require(on_path("pg_prove"), "libtap-parser-sourcehandler-pgtap-perl");
+        require(on_path("node"), "nodejs");
+        require(on_path("npm"), "npm");
+    }
+    packages
+}
+
+fn install(stack: &Stack, packages: &[String], phase: &Phase) -> Result<()> {
+    let list = packages.join(" ");
+    let command = format!("apt-get update && apt-get install -y --no-install-recommends {list}");
+    if !rustix::process::geteuid().is_root() || !on_path("apt-get") {
+        bail!(
+            "missing on this machine: {list}\nWhat to do: install them, on Debian and Ubuntu with\n\n  sudo sh -c '{command}'\n"
+        );
+    }
+    // Debian's postgresql package would otherwise create and start a cluster of its own.
+    let quiet = "mkdir -p /etc/postgresql-common/createcluster.d && \
+        printf 'create_main_cluster = false\\n' > /etc/postgresql-common/createcluster.d/oslira.conf";
+    let script = if packages.iter().any(|package| package == "postgresql") {
+        format!("{quiet} && {command}")
+    } else {
+        command
+    };
+    Cmd::new("sh")
+        .args(["-c", &script])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .log(stack.log("apt"))
+        .hint("install the packages by hand, then run this again")
+        .run(&format!("installing {list}"), phase)
+}
+
+/// The newest PostgreSQL server that is new enough: its major version and its programs.
+fn postgres() -> Option<(u32, PathBuf)> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+    versions
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .filter(|(version, bin)| *version >= OLDEST_POSTGRES && bin.join("initdb").exists())
+        .max()
+}
+
+/// Whether a program is on the PATH, or where Debian keeps servers.
+fn on_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]).any(|folder| folder.join(program).exists())
+}
+
+/// Debian packages Python's `venv` apart, and `ensurepip` is the part that is then missing.
+fn has_venv() -> bool {
+    Cmd::new("python3").args(["-c", "import venv, ensurepip"]).output("asking Python for venv").is_ok()
+}

@@ -1,0 +1,84 @@
+//! The servers that stand in for Apify, OpenAI, Anthropic, Stripe and Supabase's sign-in.
+
+use crate::{
+    http::{self, JSON},
+    process::Cmd,
+    stack::{Latency, Stack, build},
+};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::{fs, path::Path, time::UNIX_EPOCH};
+
+/// The stand-ins at a port.
+pub(crate) struct StandIns {
+    pub(crate) url: String,
+}
+
+impl StandIns {
+    /// The stand-ins at this port, taken to run.
+    pub(crate) fn at(port: u16) -> Self {
+        Self { url: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// Starts them, or starts them anew on the same port when their binary or the latency has changed.
+    pub(crate) fn ensure(stack: &Stack, host: &str, port: u16, latency: Latency) -> Result<Self> {
+        let stand_ins = Self::at(port);
+        let binary = build::binary("oslira-stand-ins", host);
+        let version = format!("{latency} {}", modified(&binary)?);
+        if stack.daemons().alive("stand-ins").is_some_and(|daemon| daemon.version == version) {
+            return Ok(stand_ins);
+        }
+        stack.daemons().stop("stand-ins")?;
+        // Run from a copy, so that the next build does not meet a running program.
+        let copy = stack.path("oslira-stand-ins");
+        fs::copy(&binary, &copy).with_context(|| format!("cannot copy {}", binary.display()))?;
+        let command = Cmd::new(copy)
+            .args(["--port", &port.to_string(), "--latency", &latency.to_string()])
+            .arg("--port-file", stack.path("stand-ins.port"))
+            .arg("--key-file", stack.path("stand-ins.keys"));
+        let health = format!("{}/_control/health", stand_ins.url);
+        stack.daemons().start("stand-ins", port, &version, command, || {
+            http::get(&health, &[]).is_ok_and(|answer| answer.status == 200)
+        })?;
+        Ok(stand_ins)
+    }
+
+    /// What tokens are signed with.
+    pub(crate) fn keys(&self) -> Result<Keys> {
+        let answer = http::get(&format!("{}/_control/keys", self.url), &[])?.json("the stand-ins' keys")?;
+        let text = |name: &str| -> Result<String> {
+            Ok(answer[name]
+                .as_str()
+                .with_context(|| format!("the stand-ins' keys have no {name}"))?
+                .to_owned())
+        };
+        Ok(Keys { hs256_secret: text("hs256Secret")?, jwks_url: text("jwksUrl")?, issuer: text("issuer")? })
+    }
+
+    /// Makes these the users who can sign in.
+    pub(crate) fn put_users(&self, users: &[Value]) -> Result<()> {
+        http::put(&format!("{}/_control/users", self.url), &[JSON], &Value::from(users).to_string())?
+            .ok("registering the demo users with the stand-ins")?;
+        Ok(())
+    }
+
+    /// Signs a user in, as a front end does: the access token, good for an hour.
+    pub(crate) fn sign_in(&self, email: &str, password: &str) -> Result<String> {
+        let url = format!("{}/supabase/auth/v1/token?grant_type=password", self.url);
+        let body = json!({ "email": email, "password": password }).to_string();
+        let answer = http::post(&url, &[JSON], &body)?.json(&format!("signing {email} in"))?;
+        Ok(answer["access_token"].as_str().context("the sign-in answered no access_token")?.to_owned())
+    }
+}
+
+/// Supabase's side of a token.
+pub(crate) struct Keys {
+    pub(crate) hs256_secret: String,
+    pub(crate) jwks_url: String,
+    pub(crate) issuer: String,
+}
+
+fn modified(path: &Path) -> Result<u128> {
+    let time = fs::metadata(path).and_then(|metadata| metadata.modified());
+    Ok(time.with_context(|| format!("{} is missing", path.display()))?.duration_since(UNIX_EPOCH)?.as_nanos())
+}

@@ -1,0 +1,82 @@
+//! The pinned tools: a Python environment (ministack, SAM, cargo-lambda) and the state machine linter.
+
+use crate::{
+    process::Cmd,
+    stack::Stack,
+    ui::Phase,
+    workspace::{self, ROOT},
+};
+use anyhow::{Context, Result};
+use std::{
+    fs,
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+/// A program of the Python environment.
+pub(crate) fn program(name: &str) -> PathBuf {
+    workspace::tools().join("venv/bin").join(name)
+}
+
+/// Makes the Python environment, unless it was made from the same pins.
+pub(crate) fn ensure_venv(stack: &Stack, phase: &Phase) -> Result<()> {
+    let pins = ROOT.join("infra/local/requirements.txt");
+    let venv = workspace::tools().join("venv");
+    made_from(&pins, &venv, || {
+        Cmd::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .args([&venv])
+            .log(stack.log("venv"))
+            .hint("is Python 3.10 or later there, with its venv module?")
+            .run("making the Python environment", phase)?;
+        // The pins name everything that is needed, so pip need not work out dependencies.
+        Cmd::new(venv.join("bin/pip"))
+            .args([
+                "install",
+                "--disable-pip-version-check",
+                "--no-input",
+                "--no-deps",
+                "--require-hashes",
+                "-r",
+            ])
+            .args([&pins])
+            .log(stack.log("pip"))
+            .hint("can this machine reach the Python package index?")
+            .run("installing the Python tools", phase)
+    })
+}
+
+/// Installs the state machine linter, unless the same was installed before; its program.
+pub(crate) fn ensure_asl_validator(stack: &Stack, phase: &Phase) -> Result<PathBuf> {
+    let lock = ROOT.join("infra/local/package-lock.json");
+    let node = workspace::tools().join("node");
+    made_from(&lock, &node, || {
+        fs::create_dir_all(&node)?;
+        for file in ["package.json", "package-lock.json"] {
+            fs::copy(ROOT.join("infra/local").join(file), node.join(file))?;
+        }
+        Cmd::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .directory(&node)
+            .log(stack.log("npm"))
+            .hint("can this machine reach the npm registry?")
+            .run("installing asl-validator", phase)
+    })?;
+    Ok(node.join("node_modules/.bin/asl-validator"))
+}
+
+/// Makes a folder from a file, and again when the file has changed. The copy of the file that says so is written
+/// last, so that half a folder is never taken for whole; a lock keeps two commands from making it at once.
+fn made_from(pins: &Path, folder: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
+    fs::create_dir_all(workspace::tools())?;
+    let lock = File::create(folder.with_extension("lock"))?;
+    lock.lock()?;
+    let wanted = fs::read(pins).with_context(|| format!("{} is missing", workspace::shown(pins)))?;
+    let stamp = folder.join(".made-from");
+    if fs::read(&stamp).is_ok_and(|made| made == wanted) {
+        return Ok(());
+    }
+    make()?;
+    fs::write(stamp, wanted)?;
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! `test`: every check, from nothing, with a stack of its own that is gone afterwards.
+
+mod checks;
+mod count;
+mod programs;
+
+use crate::{
+    stack::{self, Latency, Need, Options, Stack, Upstreams},
+    ui::{Phase, Ui, table},
+    workspace::host_triple,
+};
+use anyhow::{Error, Result, bail};
+use checks::{Check, Needs, Outcome};
+use comfy_table::{Cell, CellAlignment, Color};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// What checks need to know.
+pub(crate) struct Setting<'a> {
+    stack: &'a Stack,
+    host: String,
+    /// Only tests whose name contains this.
+    name: Option<&'a str>,
+}
+
+/// A line of the table at the end.
+struct Line {
+    name: String,
+    result: Result<Outcome>,
+    took: Duration,
+}
+
+/// Runs the checks of these names, or all of them; fails when one of them fails. With `name`, only tests whose
+/// name contains it.
+pub(crate) fn test(wanted: &[String], name: Option<&str>, ui: &Ui) -> Result<()> {
+    let stack = &Stack::test();
+    let _lock = stack.lock_named("test.lock")?;
+    stack.stop_when_interrupted(true);
+    let checks = selected(checks::all()?, wanted)?;
+    let setting = &Setting { stack, host: host_triple()?, name };
+    let that_need = |needs: Needs| checks.iter().filter(move |check| check.needs == needs);
+
+    let needs_tools = checks.iter().any(|check| check.needs != Needs::Cargo);
+
+    // Cargo's checks run while the tools are being installed.
+    let mut lines: Vec<Line> = Vec::new();
+    thread::scope(|scope| {
+        let prepare = || ui.phase("tools", |phase| stack::prepare_for_tests(stack, phase));
+        let prepared = scope.spawn(move || if needs_tools { prepare() } else { Ok(()) });
+        lines.extend(that_need(Needs::Cargo).map(|check| run(check, setting, ui)));
+        stack::join(prepared)
+    })?;
+    lines.extend(that_need(Needs::Tools).map(|check| run(check, setting, ui)));
+    let on_stack: Vec<&Check> = that_need(Needs::Stack).collect();
+    if !on_stack.is_empty() {
+        lines.extend(run_on_stack(&on_stack, setting, ui));
+    }
+    stack.stop_when_interrupted(false);
+    print(&lines);
+    conclude(&lines)
+}
+
+fn selected(checks: Vec<Check>, wanted: &[String]) -> Result<Vec<Check>> {
+    if let Some(unknown) = wanted.iter().find(|wanted| checks.iter().all(|check| check.name != **wanted)) {
+        let names: Vec<&str> = checks.iter().map(|check| &*check.name).collect();
+        bail!("there is no check {unknown:?}; there are: {}", names.join(", "));
+    }
+    Ok(checks.into_iter().filter(|check| wanted.is_empty() || wanted.contains(&check.name)).collect())
+}
+
+/// Runs the checks that need the stack, which is stopped whatever they do.
+fn run_on_stack(checks: &[&Check], setting: &Setting, ui: &Ui) -> Vec<Line> {
+    let stack = setting.stack;
+    let started = Instant::now();
+    let options =
+        Options { load: true, upstreams: Upstreams::StandIns, latency: Latency::Fast, need: Need::Tests };
+    // One that a killed `test` left behind may hold anything.
+    let up = stack.stop().and_then(|()| stack::up(stack, &options, ui));
+    stack.stop_when_interrupted(true);
+    let mut lines = Vec::new();
+    match up {
+        Ok(_) => {
+            lines.push(Line {
+                name: "stack".to_owned(),
+                result: Ok(Outcome::Passed(None)),
+                took: started.elapsed(),
+            });
+            lines.extend(checks.iter().map(|check| run(check, setting, ui)));
+        }
+        Err(error) => {
+            lines.push(Line { name: "stack".to_owned(), result: Err(error), took: started.elapsed() });
+            let skipped = |check: &&Check| Line {
+                name: check.name.clone(),
+                result: Ok(Outcome::Skipped("no stack".to_owned())),
+                took: Duration::ZERO,
+            };
+            lines.extend(checks.iter().map(skipped));
+        }
+    }
+    if let Err(error) = ui.phase("stop the stack", |_| stack.stop()) {
+        lines.push(Line { name: "stop".to_owned(), result: Err(error), took: Duration::ZERO });
+    }
+    lines
+}
+
+fn run(check: &Check, setting: &Setting, ui: &Ui) -> Line {
+    let started = Instant::now();
+    let result = ui.phase(&check.name, |phase: &Phase| (check.run)(setting, phase));
+    let result = result.map_err(|error| {
+        error.context(format!("{name} failed. To run it alone: cargo xtask test {name}", name = check.name))
+    });
+    Line { name: check.name.clone(), result, took: started.elapsed() }
+}
+
+fn print(lines: &[Line]) {
+    let mut results = table(["check", "result", "tests", "seconds"]);
+    for line in lines {
+        let (result, tests) = match &line.result {
+            Ok(Outcome::Passed(count)) => (
+                Cell::new("passed").fg(Color::Green),
+                count.map(|count| count.to_string()).unwrap_or_default(),
+            ),
+            Ok(Outcome::Skipped(why)) => {
+                (Cell::new(format!("skipped: {why}")).fg(Color::Yellow), String::new())
+            }
+            Err(_) => (Cell::new("FAILED").fg(Color::Red), String::new()),
+        };
+        results.add_row([
+            Cell::new(&line.name),
+            result,
+            Cell::new(tests).set_alignment(CellAlignment::Right),
+            Cell::new(format!("{:.1}", line.took.as_secs_f64())).set_alignment(CellAlignment::Right),
+        ]);
+    }
+    println!("{results}");
+    for error in lines.iter().filter_map(|line| line.result.as_ref().err()) {
+        println!("\n{}", in_lines(error));
+    }
+}
+
+fn in_lines(error: &Error) -> String {
+    error.chain().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The verdict: the last line of a success counts the tests.
+fn conclude(lines: &[Line]) -> Result<()> {
+    let failed = lines.iter().filter(|line| line.result.is_err()).count();
+    if failed > 0 {
+        bail!("{failed} of {} checks failed", lines.len());
+    }
+    let passed = |line: &Line| match line.result {
+        Ok(Outcome::Passed(count)) => count.unwrap_or_default(),
+        _ => 0,
+    };
+    println!("\n{} passed, 0 failed", lines.iter().map(passed).sum::<u64>());
+    Ok(())
+}
