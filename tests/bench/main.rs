@@ -3,7 +3,7 @@
 //! Each Lambda runs under a runtime API of this program's own. Postgres and pgbouncer are the local stack's, behind a
 //! proxy that adds 5 ms to each round trip and counts them. The other AWS services are answered at once by a stub:
 //! the emulator's own time says nothing about AWS's. Nothing here passes or fails a test; the last column says whether
-//! the budget of the requirements holds.
+//! the budget holds: zip 5 MB, start 20 ms, memory 16 MB; the balance 20 ms in two round trips, a start 50 ms besides its one.
 #![allow(clippy::print_stdout, reason = "a command-line tool: standard output is where its results go")]
 
 mod aws_stub;
@@ -71,7 +71,7 @@ async fn starts(options: &Options, stack: &Stack) -> Result<Table> {
         }
         let (p50, p95) = (percentile(&mut times, 0.5), percentile(&mut times, 0.95));
         // Every Lambda links at least the SDK of Secrets Manager.
-        let holds = zip <= 7.0 && p95 <= Duration::from_millis(20) && memory <= 16.0;
+        let holds = zip <= 5.0 && p95 <= Duration::from_millis(20) && memory <= 16.0;
         table.add_row([
             name,
             format!("{zip:.2} MB"),
@@ -132,8 +132,9 @@ async fn handlers(options: &Options, stack: &Stack) -> Result<Table> {
 
 /// The runs were charged and never started: give the credits back, so that the ledger tells the truth.
 async fn forget(stack: &Stack, user: &User<'_>) -> Result<()> {
-    let sql = "select count(oslira.refund_run(run_id, 'failed', 'StartFailed', 'benchmark')) from public.runs
-                 where account_id = $1::text::uuid and status = 'pending'";
+    let sql = "select count(*) from public.runs r,
+                 lateral oslira.refund_run(r.run_id, 'failed', 'StartFailed', 'benchmark')
+                 where r.account_id = $1::text::uuid";
     stack.database.row(sql, &[&user.account_id]).await.map(drop)
 }
 

@@ -4,24 +4,15 @@ use crate::Tier;
 use jiff::{SignedDuration, Timestamp};
 
 /// How long "not found" and "private" are remembered.
-pub const NEGATIVE_TTL: SignedDuration = SignedDuration::from_mins(10);
+const NEGATIVE_TTL: SignedDuration = SignedDuration::from_mins(10);
 
-/// Whether a cached answer still serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CacheDecision {
-    /// Use it.
-    Fresh,
-    /// Fetch the profile again.
-    Stale,
-}
-
-/// Decides for a profile (`found`) or a remembered refusal that was stored at `stored_at`.
+/// Whether a profile (`found`) or a remembered refusal that was stored at `stored_at` still serves.
 ///
-/// An answer from the future is stale: a clock was wrong somewhere, and scraping again is the safe side.
-pub fn decide(tier: Tier, found: bool, stored_at: Timestamp, now: Timestamp) -> CacheDecision {
+/// An answer from the future does not: a clock was wrong somewhere, and scraping again is the safe side.
+pub fn is_fresh(tier: Tier, found: bool, stored_at: Timestamp, now: Timestamp) -> bool {
     let age = now.duration_since(stored_at);
     let ttl = if found { tier.cache_ttl() } else { NEGATIVE_TTL };
-    if age >= SignedDuration::ZERO && age < ttl { CacheDecision::Fresh } else { CacheDecision::Stale }
+    age >= SignedDuration::ZERO && age < ttl
 }
 
 #[cfg(test)]
@@ -32,18 +23,18 @@ mod tests {
     fn a_profile_is_fresh_up_to_its_tiers_limit() {
         let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(100);
         let hours_ago = |hours| now - SignedDuration::from_hours(hours);
-        assert_eq!(decide(Tier::Light, true, hours_ago(23), now), CacheDecision::Fresh);
-        assert_eq!(decide(Tier::Light, true, hours_ago(24), now), CacheDecision::Stale);
-        assert_eq!(decide(Tier::Xray, true, hours_ago(5), now), CacheDecision::Fresh);
-        assert_eq!(decide(Tier::Xray, true, hours_ago(6), now), CacheDecision::Stale);
-        assert_eq!(decide(Tier::Light, true, hours_ago(-1), now), CacheDecision::Stale);
+        assert!(is_fresh(Tier::Light, true, hours_ago(23), now));
+        assert!(!is_fresh(Tier::Light, true, hours_ago(24), now));
+        assert!(is_fresh(Tier::Xray, true, hours_ago(5), now));
+        assert!(!is_fresh(Tier::Xray, true, hours_ago(6), now));
+        assert!(!is_fresh(Tier::Light, true, hours_ago(-1), now));
     }
 
     #[test]
     fn a_refusal_is_remembered_for_ten_minutes() {
         let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(100);
         let minutes_ago = |minutes| now - SignedDuration::from_mins(minutes);
-        assert_eq!(decide(Tier::Light, false, minutes_ago(9), now), CacheDecision::Fresh);
-        assert_eq!(decide(Tier::Light, false, minutes_ago(10), now), CacheDecision::Stale);
+        assert!(is_fresh(Tier::Light, false, minutes_ago(9), now));
+        assert!(!is_fresh(Tier::Light, false, minutes_ago(10), now));
     }
 }

@@ -154,10 +154,6 @@ codes! {
     Unauthorized = 401, Info, false;
     /// The balance does not cover the price.
     InsufficientCredits = 402, Info, false;
-    /// The caller's role does not allow it.
-    Forbidden = 403, Info, false;
-    /// No such route.
-    RouteNotFound = 404, Info, false;
     /// No such account, or the caller is not in it.
     AccountNotFound = 404, Info, false;
     /// No such business profile in this account.
@@ -239,7 +235,6 @@ mod tests {
                         .contains(&code.as_str())
                 );
             }
-            assert!(!code.class().as_str().is_empty());
         }
     }
 }

@@ -14,7 +14,7 @@ mod tier;
 mod username;
 
 pub use business_profile::{BusinessProfile, FollowerRange, Icp};
-pub use cache_policy::{CacheDecision, NEGATIVE_TTL, decide as decide_cache};
+pub use cache_policy::is_fresh;
 pub use error::{Class, Code, Error, Result};
 pub use ids::{AccountId, BusinessProfileId, LeadId, RunId, UserId};
 pub use pipeline::{AnalysisInput, CacheAnswer, ProfileSource, execution_run_id};

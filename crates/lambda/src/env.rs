@@ -18,7 +18,7 @@ pub struct Env {
 
 impl Env {
     /// Sets up logging and reads what every Lambda needs. Opens no connection.
-    pub async fn init(function: &'static str) -> Result<Self> {
+    pub async fn init(function: &'static str) -> Self {
         telemetry::init();
         let sdk = aws_config::from_env()
             .timeout_config(
@@ -36,7 +36,7 @@ impl Env {
             .split(',')
             .map(|origin| origin.trim().to_owned())
             .collect();
-        Ok(Self { function, allowed_origins, secrets: Arc::new(secrets::Reader::new(&sdk)), sdk })
+        Self { function, allowed_origins, secrets: Arc::new(secrets::Reader::new(&sdk)), sdk }
     }
 
     /// A variable that the template must set.

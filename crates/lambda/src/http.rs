@@ -3,15 +3,14 @@
 //! Every reply has the same envelope, carries CORS headers and the request's id. Errors become replies here and
 //! nowhere else; the cause goes to the log only.
 
-use crate::{Caller, Env, body, telemetry::InvocationLog};
+use crate::{Caller, Env, body, panics::caught, telemetry::InvocationLog};
 use deserr::Deserr;
-use futures::FutureExt;
 use jiff::Timestamp;
 use lambda_http::{RequestExt, Response, http, request::RequestContext};
 use oslira_domain::{AccountId, Code, Error, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::{collections::HashMap, future::Future, panic::AssertUnwindSafe, str::FromStr};
+use std::{collections::HashMap, future::Future, str::FromStr};
 
 /// Seconds a client should wait after a 503.
 const RETRY_AFTER_SECONDS: u32 = 5;
@@ -25,8 +24,6 @@ pub struct Request {
     pub caller: Option<Caller>,
     /// Values of the `{placeholders}` in the route.
     pub path: HashMap<String, String>,
-    /// Query parameters.
-    pub query: HashMap<String, String>,
     /// Headers, names in lower case.
     pub headers: HashMap<String, String>,
     /// The body as received.
@@ -131,9 +128,9 @@ where
         let origin = allowed_origin(env, request.headers.get("origin"));
         let log = InvocationLog::start(env.function, &request.request_id);
         let request_id = request.request_id.clone();
-        let answer = AssertUnwindSafe(Box::pin(handler(request))).catch_unwind();
+        let answer = caught(handler(request));
         async move {
-            let answer = answer.await.unwrap_or_else(|_| Err(Error::internal("the handler panicked")));
+            let answer = answer.await;
             let response = response(&answer, &request_id, &origin);
             log.finish(Some(response.status().as_u16()), answer.as_ref().err());
             Ok::<_, lambda_runtime::Error>(response)
@@ -159,7 +156,6 @@ fn read(request: lambda_http::Request) -> Request {
         request_id,
         caller,
         path: pairs(request.path_parameters()),
-        query: pairs(request.query_string_parameters()),
         headers: request.headers().iter().filter_map(header).collect(),
         body: request.into_body().to_vec(),
     }

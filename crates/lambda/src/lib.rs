@@ -5,6 +5,7 @@ mod caller;
 mod env;
 mod http;
 mod outbound;
+mod panics;
 mod queue;
 mod secrets;
 mod stage;

@@ -1,12 +1,11 @@
 //! SQS batches: each message stands alone, and only those that failed come back.
 
-use crate::{Env, telemetry::InvocationLog};
+use crate::{Env, panics::caught, telemetry::InvocationLog};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use futures::FutureExt;
 use lambda_runtime::{LambdaEvent, service_fn};
 use oslira_domain::{Code, Error, Result};
 use serde::de::DeserializeOwned;
-use std::{future::Future, panic::AssertUnwindSafe};
+use std::{future::Future};
 
 /// One message.
 #[derive(Debug)]
@@ -32,10 +31,7 @@ where
             let id = record.message_id.clone().unwrap_or_default();
             let log = InvocationLog::start(env.function, &event.context.request_id);
             let outcome = match read(&record) {
-                Ok(message) => AssertUnwindSafe(Box::pin(handler(message)))
-                    .catch_unwind()
-                    .await
-                    .unwrap_or_else(|_| Err(Error::internal("the handler panicked"))),
+                Ok(message) => caught(handler(message)).await,
                 Err(error) => Err(error),
             };
             log.finish(None, outcome.as_ref().err());

@@ -48,57 +48,62 @@ impl Secret {
 
 /// One secret's value, read at most once in five minutes.
 pub struct CachedSecret {
-    reader: Option<Arc<Reader>>,
-    arn: String,
+    source: Source,
     cached: Mutex<Option<(Arc<str>, Instant)>>,
+}
+
+enum Source {
+    SecretsManager { reader: Arc<Reader>, arn: String },
+    Fixed(Arc<str>),
 }
 
 impl CachedSecret {
     pub(crate) fn new(reader: Arc<Reader>, arn: String) -> Self {
-        Self { reader: Some(reader), arn, cached: Mutex::default() }
+        Self { source: Source::SecretsManager { reader, arn }, cached: Mutex::default() }
     }
 
-    /// A value that is known already and never read again: for tools and tests.
+    /// A value that is known already and never read: for tools and tests.
     pub fn fixed(value: &str) -> Self {
-        let cached = Mutex::new(Some((Arc::from(value), Instant::now())));
-        Self { reader: None, arn: "fixed".to_owned(), cached }
+        Self { source: Source::Fixed(Arc::from(value)), cached: Mutex::default() }
     }
 
     /// The value. An old one is used on when Secrets Manager does not answer.
     pub async fn get(&self) -> Result<Arc<str>> {
-        let mut cached = self.cached.lock().await;
-        let Some(reader) = &self.reader else {
-            return cached
-                .as_ref()
-                .map(|(value, _)| Arc::clone(value))
-                .ok_or_else(|| Error::internal("no value"));
+        let (reader, arn) = match &self.source {
+            Source::Fixed(value) => return Ok(Arc::clone(value)),
+            Source::SecretsManager { reader, arn } => (reader, arn),
         };
+        let mut cached = self.cached.lock().await;
         if let Some((value, read_at)) = &*cached
             && read_at.elapsed() < LIFETIME
         {
             return Ok(Arc::clone(value));
         }
-        match (reader.read(&self.arn).await, &*cached) {
-            (Ok(value), _) => {
-                *cached = Some((Arc::clone(&value), Instant::now()));
-                Ok(value)
-            }
+        let value = match (reader.read(arn).await, cached.take()) {
+            (Ok(value), _) => value,
+            // Kept for another five minutes: waiting in vain at every call would make one fault two.
             (Err(error), Some((value, _))) => {
-                tracing::warn!(
-                    secret = self.arn,
-                    cause = error.chain(),
-                    "secret not refreshed; the old value is used"
-                );
-                Ok(Arc::clone(value))
+                tracing::warn!(secret = arn, cause = error.chain(), "secret not refreshed; the old value is used");
+                value
             }
-            (Err(error), None) => Err(error),
-        }
+            (Err(error), None) => return Err(error),
+        };
+        *cached = Some((Arc::clone(&value), Instant::now()));
+        Ok(value)
+    }
+
+    /// Reads the value anew the next time: the one it has was refused.
+    pub async fn forget(&self) {
+        *self.cached.lock().await = None;
     }
 }
 
 impl fmt::Debug for CachedSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CachedSecret").field("arn", &self.arn).finish_non_exhaustive()
+        match &self.source {
+            Source::SecretsManager { arn, .. } => write!(f, "CachedSecret({arn})"),
+            Source::Fixed(_) => f.write_str("CachedSecret(fixed)"),
+        }
     }
 }
 

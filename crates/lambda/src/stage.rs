@@ -1,14 +1,12 @@
 //! Pipeline stages: JSON in, JSON out, and errors whose type the state machine's `ErrorEquals` matches.
 
-use crate::{Env, telemetry::InvocationLog};
-use futures::FutureExt;
+use crate::{Env, panics::caught, telemetry::InvocationLog};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use oslira_domain::{Code, Error, Result};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{
     future::Future,
-    panic::AssertUnwindSafe,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::time::Instant;
@@ -36,11 +34,7 @@ where
         let answer = match serde_json::from_value(event.payload) {
             Ok(input) => {
                 let invocation = Invocation { input, deadline: deadline(event.context.deadline) };
-                // Boxed: the compiler nests the layouts of futures within futures only so deep.
-                AssertUnwindSafe(Box::pin(handler(invocation)))
-                    .catch_unwind()
-                    .await
-                    .unwrap_or_else(|_| Err(Error::internal("the handler panicked")))
+                caught(handler(invocation)).await
             }
             Err(error) => {
                 Err(Error::new(Code::ValidationFailed, format!("The input is not this step's: {error}.")))

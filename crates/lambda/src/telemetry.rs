@@ -8,14 +8,20 @@ use std::{
     cell::{Cell, RefCell},
     time::Instant,
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 pub(crate) fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs =
-        tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    let wanted = std::env::var("RUST_LOG").unwrap_or_default();
+    let filter: Targets = wanted.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
+    let lines = lines.with_current_span(false).with_span_list(false).with_writer(std::io::stderr);
     // A second init in one process (a test) keeps the first.
-    let _ = logs.with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
 }
 
 #[derive(Default)]
@@ -63,7 +69,12 @@ impl InvocationLog {
         let account_id = notes.account_id.map(|id| id.to_string());
         let duration_ms = u64::try_from(self.started_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         let outcome = error.map_or("ok", |error| error.code.as_str());
-        let class = error.map_or(Class::Info, |error| error.code.class());
+        let class = match (error, http_status) {
+            (Some(error), _) => error.code.class(),
+            // Answered on purpose and still a failure: a degraded health check.
+            (None, Some(500..)) => Class::Error,
+            (None, _) => Class::Info,
+        };
         let cause = error.map(Error::chain).filter(|chain| !chain.is_empty());
         macro_rules! line {
             ($level:ident) => {

@@ -1,12 +1,13 @@
 //! One connection per execution environment, and one transaction per statement.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use oslira_domain::{Code, Error, Result, UserId};
+use oslira_domain::{Error, Result, UserId};
 use oslira_lambda::{CachedSecret, Env, Secret, tls_config};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_postgres::{
-    Client, Row,
+    Client, Config, Row,
+    config::SslMode,
     error::SqlState,
     types::{FromSql, ToSql, Type},
 };
@@ -15,8 +16,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// A parameter and its SQL type.
 pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// How long a statement may take, connecting included, before the store counts as down.
+/// How long a statement may take, connecting included, before its connection counts as broken.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long two tries may take. Less than the ten seconds of a Lambda that a user waits for: it is the Lambda that
+/// answers 503, before the platform kills it.
+const PATIENCE_IN_ALL: Duration = Duration::from_secs(8);
 
 /// Postgres as a signed-in user sees it.
 #[derive(Debug)]
@@ -83,10 +87,25 @@ enum Failure {
     Statement(tokio_postgres::Error),
 }
 
+/// The DER of the database's own certificate authority, from the variable `DATABASE_CA_CERTIFICATE` (base64); `None`
+/// when a public one signs.
+pub fn database_root(env: &Env) -> Result<Option<Vec<u8>>> {
+    let root = env.optional("DATABASE_CA_CERTIFICATE").map(|text| BASE64_STANDARD.decode(text));
+    root.transpose().map_err(Error::internal)
+}
+
+/// How to reach the server that a secret names. TLS is not up for negotiation, whatever the URL says.
+pub(crate) fn config(url: &str) -> Result<Config> {
+    // The parse error may quote the URL, and so the password.
+    let mut config: Config =
+        url.parse().map_err(|_| Error::internal("a database secret is not a connection URL"))?;
+    config.ssl_mode(SslMode::Require).connect_timeout(Duration::from_secs(3)).application_name("oslira");
+    Ok(config)
+}
+
 impl Connection {
     async fn open(env: &Env, secret: Secret) -> Result<Self> {
-        let extra_root = env.optional("DATABASE_CA_CERTIFICATE").map(|text| BASE64_STANDARD.decode(text));
-        let connection = Self::new(env.secret(secret)?, extra_root.transpose().map_err(Error::internal)?)?;
+        let connection = Self::new(env.secret(secret)?, database_root(env)?)?;
         match tokio::time::timeout(PATIENCE, connection.client()).await {
             Ok(Ok(client)) => *connection.client.lock().await = Some(client),
             Ok(Err(error)) => tracing::warn!(cause = error.chain(), "Postgres is not reachable at start"),
@@ -100,15 +119,18 @@ impl Connection {
     }
 
     async fn run(&self, role: &str, claims: &str, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        let mut outcome = self.attempt(role, claims, sql, params).await;
-        if let Err(Failure::Connection(error)) = &outcome {
-            tracing::warn!(cause = error.chain(), "Postgres connection replaced");
-            outcome = self.attempt(role, claims, sql, params).await;
-        }
-        outcome.map_err(|failure| match failure {
-            Failure::Connection(error) => error,
-            Failure::Statement(error) => statement_error(error),
-        })
+        let tries = async {
+            let mut outcome = self.attempt(role, claims, sql, params).await;
+            if let Err(Failure::Connection(error)) = &outcome {
+                tracing::warn!(cause = error.chain(), "Postgres connection replaced");
+                outcome = self.attempt(role, claims, sql, params).await;
+            }
+            outcome.map_err(|failure| match failure {
+                Failure::Connection(error) => error,
+                Failure::Statement(error) => statement_error(error),
+            })
+        };
+        tokio::time::timeout(PATIENCE_IN_ALL, tries).await.unwrap_or_else(|_| Err(too_slow()))
     }
 
     async fn attempt(
@@ -124,28 +146,33 @@ impl Connection {
                 Some(client) if !client.is_closed() => client,
                 _ => self.client().await.map_err(Failure::Connection)?,
             };
-            let outcome = transaction(&client, role, claims, sql, params).await;
-            match &outcome {
-                Err(error) if error.as_db_error().is_none_or(|db| is_infrastructure(db.code())) => {}
-                _ => *slot = Some(client),
+            match transaction(&client, role, claims, sql, params).await {
+                Err(error) if error.as_db_error().is_none_or(|db| is_infrastructure(db.code())) => {
+                    Err(Failure::Connection(Error::store(error)))
+                }
+                outcome => {
+                    *slot = Some(client);
+                    outcome.map_err(Failure::Statement)
+                }
             }
-            outcome.map_err(|error| match error.as_db_error() {
-                Some(db) if !is_infrastructure(db.code()) => Failure::Statement(error),
-                _ => Failure::Connection(Error::store(error)),
-            })
         };
         tokio::time::timeout(PATIENCE, attempt)
             .await
-            .unwrap_or_else(|_| Err(Failure::Connection(Error::store("Postgres did not answer in time"))))
+            .unwrap_or_else(|_| Err(Failure::Connection(too_slow())))
     }
 
     async fn client(&self) -> Result<Client> {
-        let url = self.url.get().await?;
-        let mut config: tokio_postgres::Config =
-            // The parse error may quote the URL, and so the password.
-            url.parse().map_err(|_| Error::internal("the database secret is not a connection URL"))?;
-        config.connect_timeout(Duration::from_secs(3)).application_name("oslira");
-        let (client, connection) = config.connect(self.tls.clone()).await.map_err(Error::store)?;
+        let config = config(&*self.url.get().await?)?;
+        let (client, connection) = match config.connect(self.tls.clone()).await {
+            Ok(connected) => connected,
+            Err(error) => {
+                // Class 28: the password was changed. The next try reads the secret again.
+                if error.code().is_some_and(|code| code.code().starts_with("28")) {
+                    self.url.forget().await;
+                }
+                return Err(Error::store(error));
+            }
+        };
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "Postgres connection ended");
@@ -181,19 +208,23 @@ async fn transaction(
     Ok(rows)
 }
 
-/// Not the statement's fault: connection trouble, exhausted resources, shutdown, a lost deadlock or race.
+/// Not the statement's fault: connection trouble, exhausted resources, shutdown, a lost deadlock or race, a server that
+/// is read-only for a while.
 fn is_infrastructure(code: &SqlState) -> bool {
-    let code = code.code();
-    ["08", "53", "57", "58", "40", "XX"].contains(&code.get(..2).unwrap_or_default())
+    let class = code.code().get(..2).unwrap_or_default();
+    ["08", "53", "57", "58", "40", "XX"].contains(&class) || *code == SqlState::READ_ONLY_SQL_TRANSACTION
 }
 
+fn too_slow() -> Error {
+    Error::store("Postgres did not answer in time")
+}
+
+/// Postgres' own sentence may quote what was written; the code and the constraint say enough.
 fn statement_error(error: tokio_postgres::Error) -> Error {
-    // `error`'s own text may quote row data; the code and the constraint say enough.
     match error.as_db_error() {
         Some(db) => Error::internal(format!(
-            "Postgres refused the statement: {} {} (constraint {})",
+            "Postgres refused the statement: {} (constraint {})",
             db.code().code(),
-            db.message(),
             db.constraint().unwrap_or("none")
         )),
         None => Error::store(error),
@@ -208,15 +239,25 @@ pub trait RowExt {
 
 impl RowExt for Row {
     fn read<'a, T: FromSql<'a>>(&'a self, column: &str) -> Result<T> {
-        self.try_get(column).map_err(|error| {
-            Error::new(Code::InternalError, "Something went wrong on our side.").because(error)
-        })
+        self.try_get(column).map_err(Error::internal)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oslira_domain::Code;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_is_given_up_in_time() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("postgresql://u:p@{}/postgres", listener.local_addr().unwrap());
+        let db = SystemDb::lazy(CachedSecret::fixed(&url), None).unwrap();
+        let started = tokio::time::Instant::now();
+        let error = db.query("select 1", &[]).await.unwrap_err();
+        assert_eq!(error.code, Code::StoreUnavailable);
+        assert!(started.elapsed() <= PATIENCE_IN_ALL, "{:?}", started.elapsed());
+    }
 
     #[test]
     fn a_deadlock_or_a_shutdown_is_retried_and_a_refused_row_is_not() {

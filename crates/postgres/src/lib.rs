@@ -3,6 +3,6 @@
 mod connection;
 mod migrate;
 
-pub use connection::{Param, RowExt, SystemDb, UserDb};
+pub use connection::{Param, RowExt, SystemDb, UserDb, database_root};
 pub use migrate::{Migrated, migrate};
 pub use tokio_postgres::{Row, types::Type};

@@ -1,5 +1,6 @@
 //! Applies `migrations/` and gives the Lambdas' login roles their passwords.
 
+use crate::connection::config;
 use oslira_domain::{Error, Result};
 use oslira_lambda::tls_config;
 use serde::Serialize;
@@ -25,9 +26,8 @@ pub async fn migrate(
     login_urls: &[&str],
     extra_root: Option<Vec<u8>>,
 ) -> Result<Migrated> {
-    let config = parse(migrations_url)?;
     let tls = MakeRustlsConnect::new(tls_config(extra_root)?);
-    let (mut client, connection) = config.connect(tls).await.map_err(Error::store)?;
+    let (mut client, connection) = config(migrations_url)?.connect(tls).await.map_err(Error::store)?;
     tokio::spawn(connection);
 
     client.batch_execute(&format!("select pg_advisory_lock({LOCK})")).await.map_err(Error::store)?;
@@ -36,7 +36,7 @@ pub async fn migrate(
     runner.set_migration_table_name("oslira.schema_migrations");
     let report = runner.run_async(&mut client).await.map_err(Error::internal)?;
     for url in login_urls {
-        set_password(&client, &parse(url)?).await?;
+        set_password(&client, &config(url)?).await?;
     }
     Ok(Migrated { applied: report.applied_migrations().iter().map(ToString::to_string).collect() })
 }
@@ -53,9 +53,4 @@ async fn set_password(client: &Client, login: &Config) -> Result<()> {
     }
     let verifier = postgres_protocol::password::scram_sha_256(password);
     client.batch_execute(&format!("alter role {role} password '{verifier}'")).await.map_err(Error::internal)
-}
-
-fn parse(url: &str) -> Result<Config> {
-    // The parse error may quote the URL, and so the password.
-    url.parse().map_err(|_| Error::internal("a database secret is not a connection URL"))
 }

@@ -74,15 +74,9 @@ impl ProgressStore {
     }
 
     /// Shows the end of a run. The percentage of a failed or cancelled one stays where it was.
-    pub async fn finish(
-        &self,
-        run_id: RunId,
-        account_id: AccountId,
-        status: RunStatus,
-        sentence: &str,
-    ) -> Result<()> {
+    pub async fn finish(&self, run_id: RunId, account_id: AccountId, status: RunStatus) -> Result<()> {
         let percent = if status == RunStatus::Complete { 100 } else { 0 };
-        self.write(run_id, account_id, status, percent, sentence).await.map(drop)
+        self.write(run_id, account_id, status, percent, status.as_str()).await.map(drop)
     }
 
     /// The item of a run; `None` when it is missing or has expired.

@@ -79,7 +79,7 @@ pub(crate) async fn refund(
     note_account(account_id);
     let status = run::settled(row)?.ok_or_else(|| Error::internal("the run was not settled"))?;
     // The money is safe; a bar that is not updated expires.
-    if let Err(error) = progress.finish(run_id, account_id, status, reason).await {
+    if let Err(error) = progress.finish(run_id, account_id, status).await {
         tracing::warn!(runId = %run_id, cause = error.chain(), "end not shown");
     }
     Ok(Compensated { status, refunded_now: row.read("settled_now")? })

@@ -63,8 +63,7 @@ pub async fn save_analysis(
 
     complete(db, &input, &snapshot, &assessment, &result, total_ms).await?;
     // The result is committed: a bar that is not updated expires, and Postgres answers for it.
-    let (status, _, sentence) = Step::Done.shown();
-    if let Err(error) = progress.finish(input.run_id, input.account_id, status, sentence).await {
+    if let Err(error) = progress.finish(input.run_id, input.account_id, RunStatus::Complete).await {
         tracing::warn!(runId = %input.run_id, cause = error.chain(), "end not shown");
     }
     Ok(Saved { score: assessment.score })

@@ -28,7 +28,8 @@ struct Body {
 /// Accepts a run: 202 with `{runId, status, estimatedSeconds, progressUrl, resultUrl, creditsCharged}`.
 ///
 /// Once the charge is committed the answer is 202 whatever happens to the rest: if the execution cannot be started
-/// now, the queue starts it; if even the queue is out of reach, the hourly job for stale runs settles it.
+/// now, the queue starts it; if even the queue is out of reach, the run stays pending until the request is repeated
+/// with its idempotency key, or an operator hands it over (docs/operations.md).
 pub async fn start_analysis(
     db: &UserDb,
     executions: &Executions,
@@ -77,7 +78,8 @@ pub async fn start_analysis(
         }
         "insufficient_credits" => {
             let (balance, cost): (i32, i32) = (row.read("balance")?, row.read("credits")?);
-            let message = format!("The analysis costs {cost} credits and the balance is {balance}.");
+            let credits = if cost == 1 { "credit" } else { "credits" };
+            let message = format!("The analysis costs {cost} {credits} and the balance is {balance}.");
             let details = json!({"balance": balance, "cost": cost});
             return Err(Error::new(Code::InsufficientCredits, message).with_details(details));
         }
@@ -123,7 +125,7 @@ async fn begin(
     let Err(error) = started else { return };
     tracing::warn!(runId = %input.run_id, cause = error.chain(), "execution not started; queued");
     if let Err(error) = queue.send(input.run_id).await {
-        tracing::error!(runId = %input.run_id, cause = error.chain(), "run not queued; the stale-run job will settle it");
+        tracing::error!(runId = %input.run_id, cause = error.chain(), "run neither started nor queued: docs/operations.md, A run that never ends");
     }
 }
 
@@ -132,12 +134,11 @@ fn instagram_username(text: &str) -> Result<Username, FieldProblem> {
 }
 
 fn tier(text: &str) -> Result<Tier, FieldProblem> {
-    let tier: Tier = text.parse().map_err(|problem: &str| FieldProblem(problem.to_owned()))?;
-    if tier.tasks().iter().all(|task| prompt::is_ready(*task)) {
-        Ok(tier)
-    } else {
-        Err(FieldProblem(format!("\"{tier}\" is not on offer yet; \"light\" is")))
-    }
+    let offered = || Tier::ALL.into_iter().filter(|tier| tier.tasks().iter().all(|task| prompt::is_ready(*task)));
+    offered().find(|tier| tier.as_str() == text).ok_or_else(|| {
+        let names: Vec<String> = offered().map(|tier| format!("\"{tier}\"")).collect();
+        FieldProblem(format!("must be {}", names.join(" or ")))
+    })
 }
 
 fn id(text: &str) -> Result<BusinessProfileId, FieldProblem> {
@@ -152,8 +153,9 @@ mod tests {
     #[test]
     fn only_tiers_whose_every_task_is_there_are_sold() {
         assert_eq!(tier("light").unwrap(), Tier::Light);
-        assert!(tier("LIGHT").unwrap_err().0.contains("must be \"light\""));
-        assert!(tier("deep").unwrap_err().0.contains("not on offer"));
+        for text in ["LIGHT", "deep", "gold", ""] {
+            assert_eq!(tier(text).unwrap_err().0, "must be \"light\"");
+        }
     }
 
     #[test]

@@ -31,14 +31,15 @@ pub(crate) struct Key {
 pub struct KeySet {
     http: reqwest::Client,
     url: String,
-    legacy_secret: Option<CachedSecret>,
+    legacy_secret: CachedSecret,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     keys: HashMap<String, Key>,
-    fetched_at: Option<Instant>,
+    /// When they were last asked for, with or without success.
+    asked_at: Option<Instant>,
     /// Key ids that a fetch did not bring: they cause no other. A key published later comes with the next
     /// regular fetch.
     unknown: HashSet<String>,
@@ -46,7 +47,7 @@ struct State {
 
 impl KeySet {
     /// `url` is the JWKS document's; `legacy_secret` signs HS256 tokens, where the project still has one.
-    pub fn new(http: reqwest::Client, url: String, legacy_secret: Option<CachedSecret>) -> Self {
+    pub fn new(http: reqwest::Client, url: String, legacy_secret: CachedSecret) -> Self {
         Self { http, url, legacy_secret, state: Mutex::default() }
     }
 
@@ -60,13 +61,10 @@ impl KeySet {
     /// The published key with this id. `None` when Supabase does not have it; an error when that is not known.
     pub(crate) async fn published(&self, key_id: &str) -> Result<Option<Key>> {
         let mut state = self.state.lock().await;
-        let age = state.fetched_at.map(|at| at.elapsed());
+        let age = state.asked_at.map_or(Duration::MAX, |at| at.elapsed());
         let known = state.keys.get(key_id).cloned();
-        let must_fetch = match (&known, age) {
-            (_, None) => true,
-            (Some(_), Some(age)) => age >= FRESH,
-            (None, Some(age)) => age >= FRESH || (!state.unknown.contains(key_id) && age >= BETWEEN_FETCHES),
-        };
+        let is_new = known.is_none() && !state.unknown.contains(key_id) && age >= BETWEEN_FETCHES;
+        let must_fetch = state.keys.is_empty() || age >= FRESH || is_new;
         if !must_fetch {
             return Ok(known);
         }
@@ -90,8 +88,7 @@ impl KeySet {
 
     /// The key of HS256 tokens.
     pub(crate) async fn legacy(&self) -> Result<Option<Key>> {
-        let Some(secret) = &self.legacy_secret else { return Ok(None) };
-        let secret = secret.get().await?;
+        let secret = self.legacy_secret.get().await?;
         // A project without a legacy secret has some placeholder there, which must not open the door.
         if secret.len() < SHORTEST_SECRET {
             return Ok(None);
@@ -101,18 +98,11 @@ impl KeySet {
 
     async fn fetch(&self, state: &mut State) -> Result<()> {
         // Whatever comes of it, this was a try: the next unknown key id waits its turn.
+        state.asked_at = Some(Instant::now());
         let answer = self.http.get(&self.url).timeout(PATIENCE).send().await;
-        if !state.keys.is_empty() {
-            state.fetched_at = Some(Instant::now());
-        }
-        let set: jwk::JwkSet = answer
-            .and_then(reqwest::Response::error_for_status)
-            .map_err(Error::store)?
-            .json()
-            .await
-            .map_err(Error::store)?;
+        let answer = answer.and_then(reqwest::Response::error_for_status).map_err(Error::store)?;
+        let set: jwk::JwkSet = answer.json().await.map_err(Error::store)?;
         state.keys = set.keys.iter().filter_map(key).collect();
-        state.fetched_at = Some(Instant::now());
         Ok(())
     }
 }

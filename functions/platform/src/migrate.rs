@@ -1,10 +1,9 @@
 //! `migrate-database`: brings the database up to date. Run on every deploy, right after the new
 //! code is in place: so a migration only adds, and new code works on the old schema too (`migrations/README.md`).
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use oslira_domain::{Error, Result};
+use oslira_domain::Result;
 use oslira_lambda::{CachedSecret, Env, Invocation, Secret};
-use oslira_postgres::{Migrated, migrate};
+use oslira_postgres::{Migrated, database_root, migrate};
 use serde_json::Value;
 
 /// The three connection URLs.
@@ -13,7 +12,7 @@ pub struct MigrationSecrets {
     migrations: CachedSecret,
     user: CachedSecret,
     system: CachedSecret,
-    ca_certificate: Option<String>,
+    root: Option<Vec<u8>>,
 }
 
 impl MigrationSecrets {
@@ -23,7 +22,7 @@ impl MigrationSecrets {
             migrations: env.secret(Secret::MigrationsDatabase)?,
             user: env.secret(Secret::UserDatabase)?,
             system: env.secret(Secret::SystemDatabase)?,
-            ca_certificate: env.optional("DATABASE_CA_CERTIFICATE"),
+            root: database_root(env)?,
         })
     }
 }
@@ -35,6 +34,5 @@ pub async fn migrate_database(
 ) -> Result<Migrated> {
     let (migrations, user, system) =
         tokio::join!(secrets.migrations.get(), secrets.user.get(), secrets.system.get());
-    let extra_root = secrets.ca_certificate.as_ref().map(|text| BASE64_STANDARD.decode(text));
-    migrate(&migrations?, &[&*user?, &*system?], extra_root.transpose().map_err(Error::internal)?).await
+    migrate(&migrations?, &[&*user?, &*system?], secrets.root.clone()).await
 }

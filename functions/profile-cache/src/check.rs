@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use oslira_domain::{
-    AnalysisInput, CacheAnswer, CacheDecision, Code, Error, ProfileSource, Result, Step, Tier, decide_cache,
+    AnalysisInput, CacheAnswer, Code, Error, ProfileSource, Result, Step, Tier, is_fresh,
 };
 use oslira_lambda::{Invocation, note_account, note_run};
 use oslira_stores::{CachedProfile, ProfileStore, ProgressStore};
@@ -26,21 +26,11 @@ pub async fn check_profile_cache(
 
 fn decide(tier: Tier, cached: Option<CachedProfile>, now: Timestamp) -> Result<CacheAnswer> {
     match cached {
-        Some(CachedProfile::Found { snapshot_key, scraped_at })
-            if decide_cache(tier, true, scraped_at, now) == CacheDecision::Fresh =>
-        {
+        Some(CachedProfile::Found { snapshot_key, scraped_at }) if is_fresh(tier, true, scraped_at, now) => {
             Ok(CacheAnswer::Hit(ProfileSource { snapshot_key, cache_hit: true }))
         }
-        Some(CachedProfile::NotFound { scraped_at })
-            if decide_cache(tier, false, scraped_at, now) == CacheDecision::Fresh =>
-        {
-            Err(not_found())
-        }
-        Some(CachedProfile::Private { scraped_at })
-            if decide_cache(tier, false, scraped_at, now) == CacheDecision::Fresh =>
-        {
-            Err(private())
-        }
+        Some(CachedProfile::NotFound { scraped_at }) if is_fresh(tier, false, scraped_at, now) => Err(not_found()),
+        Some(CachedProfile::Private { scraped_at }) if is_fresh(tier, false, scraped_at, now) => Err(private()),
         _ => Ok(CacheAnswer::Miss),
     }
 }

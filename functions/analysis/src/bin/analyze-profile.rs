@@ -7,7 +7,7 @@ use oslira_stores::{ProfileStore, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("analyze-profile").await?;
+    let env = &Env::init("analyze-profile").await;
     let tools = &AnalyzeTools {
         http: http_client()?,
         openai_url: env.var("OPENAI_BASE_URL")?,

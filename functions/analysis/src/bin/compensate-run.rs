@@ -7,7 +7,7 @@ use oslira_stores::ProgressStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("compensate-run").await?;
+    let env = &Env::init("compensate-run").await;
     let progress = &ProgressStore::new(env)?;
     let db = &SystemDb::connect(env).await?;
     serve_stage(env, |invocation| compensate_run(db, progress, invocation)).await

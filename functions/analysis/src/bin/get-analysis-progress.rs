@@ -7,7 +7,7 @@ use oslira_stores::ProgressStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("get-analysis-progress").await?;
+    let env = &Env::init("get-analysis-progress").await;
     let progress = &ProgressStore::new(env)?;
     let db = &UserDb::connect(env).await?;
     serve(env, |request| get_analysis_progress(db, progress, request)).await

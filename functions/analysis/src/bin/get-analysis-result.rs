@@ -6,7 +6,7 @@ use oslira_postgres::UserDb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("get-analysis-result").await?;
+    let env = &Env::init("get-analysis-result").await;
     let db = &UserDb::connect(env).await?;
     serve(env, |request| get_analysis_result(db, request)).await
 }

@@ -7,7 +7,7 @@ use oslira_stores::{ProfileStore, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("save-analysis").await?;
+    let env = &Env::init("save-analysis").await;
     let profiles = &ProfileStore::new(env)?;
     let progress = &ProgressStore::new(env)?;
     let db = &SystemDb::connect(env).await?;

@@ -7,7 +7,7 @@ use oslira_stores::ProgressStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("start-analysis").await?;
+    let env = &Env::init("start-analysis").await;
     let executions = &Executions::new(env)?;
     let queue = &StartRunsQueue::new(env)?;
     let progress = &ProgressStore::new(env)?;

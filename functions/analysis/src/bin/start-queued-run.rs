@@ -7,7 +7,7 @@ use oslira_stores::ProgressStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("start-queued-run").await?;
+    let env = &Env::init("start-queued-run").await;
     let executions = &Executions::new(env)?;
     let progress = &ProgressStore::new(env)?;
     let db = &SystemDb::connect(env).await?;

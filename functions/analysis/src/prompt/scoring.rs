@@ -52,8 +52,8 @@ without praise, hashtags, emoji or the score itself.
 
 # Reasons
 Two to five, the weightiest first, each one sentence of at most 200 characters that names its evidence, for example: \
-\"Three of the last twelve posts ask followers for a new roastery\". Give reasons against as well as for. Do not repeat \
-the summary, and do not report a figure without saying what it means for this business.
+\"Three of the last twelve posts ask followers for a new roastery\". Give reasons against as well as for. If something speaks \
+against the lead, say it plainly and first. Do not repeat the summary, and do not report a figure without saying what it means for this business.
 
 # What you are given
 The business and its ideal customer follow below. The profile follows in the next message as JSON between \

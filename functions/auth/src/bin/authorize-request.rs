@@ -6,10 +6,9 @@ use oslira_postgres::UserDb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("authorize-request").await?;
+    let env = &Env::init("authorize-request").await;
     let rules = &Rules { issuer: env.var("JWT_ISSUER")?, audience: env.var("JWT_AUDIENCE")? };
-    let legacy_secret =
-        env.optional("JWT_SECRET_SECRET").map(|_| env.secret(Secret::JwtSecret)).transpose()?;
+    let legacy_secret = env.secret(Secret::JwtSecret)?;
     let keys = &KeySet::new(http_client()?, env.var("JWKS_URL")?, legacy_secret);
     let (db, ()) = tokio::join!(UserDb::connect(env), keys.warm_up());
     let db = &db?;

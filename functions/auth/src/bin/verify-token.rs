@@ -6,7 +6,7 @@ use oslira_postgres::UserDb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("verify-token").await?;
+    let env = &Env::init("verify-token").await;
     let db = &UserDb::connect(env).await?;
     serve(env, |request| verify_token(db, request)).await
 }

@@ -6,7 +6,7 @@ use oslira_postgres::UserDb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("create-business-profile").await?;
+    let env = &Env::init("create-business-profile").await;
     let db = &UserDb::connect(env).await?;
     serve(env, |request| create_business_profile(db, request)).await
 }

@@ -7,7 +7,7 @@ use oslira_stores::ProfileStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("upsert-lead").await?;
+    let env = &Env::init("upsert-lead").await;
     let profiles = &ProfileStore::new(env)?;
     let db = &SystemDb::connect(env).await?;
     serve_stage(env, |invocation| upsert_lead(db, profiles, invocation)).await

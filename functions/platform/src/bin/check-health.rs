@@ -5,7 +5,7 @@ use oslira_platform::{Dependencies, check_health};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("check-health").await?;
+    let env = &Env::init("check-health").await;
     let dependencies = &Dependencies::new(env).await?;
     serve(env, |request| check_health(dependencies, request)).await
 }

@@ -5,7 +5,7 @@ use oslira_platform::{MigrationSecrets, migrate_database};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("migrate-database").await?;
+    let env = &Env::init("migrate-database").await;
     let secrets = &MigrationSecrets::new(env)?;
     serve_stage(env, |invocation| migrate_database(secrets, invocation)).await
 }

@@ -6,7 +6,7 @@ use oslira_stores::{ProfileStore, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("check-profile-cache").await?;
+    let env = &Env::init("check-profile-cache").await;
     let profiles = &ProfileStore::new(env)?;
     let progress = &ProgressStore::new(env)?;
     serve_stage(env, |invocation| check_profile_cache(profiles, progress, invocation)).await

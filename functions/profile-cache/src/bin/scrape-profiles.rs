@@ -7,7 +7,7 @@ use oslira_stores::{ProfileStore, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("scrape-profiles").await?;
+    let env = &Env::init("scrape-profiles").await;
     let tools = &ScrapeTools {
         http: http_client()?,
         apify_url: env.var("APIFY_BASE_URL")?,

@@ -1,0 +1,24 @@
+//! A panic is an error like any other: logged, answered, and no end of the environment.
+
+use futures::FutureExt;
+use oslira_domain::{Error, Result};
+use std::{future::Future, panic::AssertUnwindSafe};
+
+/// Runs a handler to its end, whichever it is.
+pub(crate) async fn caught<T>(handler: impl Future<Output = Result<T>>) -> Result<T> {
+    // Boxed: the compiler nests the layouts of futures within futures only so deep.
+    let outcome = AssertUnwindSafe(Box::pin(handler)).catch_unwind().await;
+    outcome.unwrap_or_else(|_| Err(Error::internal("the handler panicked")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_as_a_fault_of_ours() {
+        let outcome: Result<()> = caught(async { panic!("oh no") }).await;
+        assert_eq!(outcome.unwrap_err().code, oslira_domain::Code::InternalError);
+        assert_eq!(caught(async { Ok(7) }).await.unwrap(), 7);
+    }
+}
