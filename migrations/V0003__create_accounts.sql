@@ -13,7 +13,7 @@ create table public.accounts (
     plan_status in ('active', 'canceled', 'incomplete', 'incomplete_expired', 'past_due', 'paused', 'trialing', 'unpaid')
   )
 );
-comment on table public.accounts is 'A tenant: owns credits, business profiles, leads and analyses. Deleted accounts are blanked, never removed: their ledger stays.';
+comment on table public.accounts is 'A tenant: owns credits, business profiles, leads and analyses. Foreign keys keep its row for as long as there is a ledger of it. Nothing sets `deleted_at` yet.';
 
 create table public.members (
   account_id uuid not null references public.accounts,

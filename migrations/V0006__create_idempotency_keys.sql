@@ -12,12 +12,12 @@ create table oslira.idempotency_keys (
   constraint idempotency_keys_idempotency_key_length check (char_length(idempotency_key) between 1 and 255),
   constraint idempotency_keys_body_hash_length check (octet_length(body_hash) = 32)
 );
-comment on table oslira.idempotency_keys is 'What a request with an Idempotency-Key made, so that its repetition answers the same. Kept 24 hours.';
+comment on table oslira.idempotency_keys is 'What a request with an Idempotency-Key made, so that its repetition answers the same. Valid 24 hours.';
 alter table oslira.idempotency_keys enable row level security;
 alter table oslira.idempotency_keys force row level security;
 
 
--- The unexpired row of a key, or nulls. Expired ones are deleted: the key is free again.
+-- The unexpired row of a key, or nulls. The account's expired ones are deleted on the way: their keys are free again.
 create function oslira.find_idempotency_key(p_account_id uuid, p_route text, p_key text)
 returns oslira.idempotency_keys
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -25,8 +25,7 @@ declare
   v_key oslira.idempotency_keys;
 begin
   delete from oslira.idempotency_keys k
-    where k.account_id = p_account_id and k.route = p_route and k.idempotency_key = p_key
-      and k.created_at < now() - interval '24 hours';
+    where k.account_id = p_account_id and k.created_at < now() - interval '24 hours';
   select * into v_key from oslira.idempotency_keys k
     where k.account_id = p_account_id and k.route = p_route and k.idempotency_key = p_key;
   return v_key;
@@ -44,6 +43,10 @@ declare
   v_user_id uuid := (select auth.uid());
   v_key oslira.idempotency_keys;
 begin
+  -- A key of a route that charges is taken where it charges; here it could be made to name a resource of another.
+  if p_route is distinct from 'POST /api/business-profiles' then
+    raise exception 'no key is claimed for %', p_route using errcode = 'invalid_parameter_value';
+  end if;
   if not exists (select from public.members m where m.account_id = p_account_id and m.user_id = v_user_id) then
     outcome := 'account_not_found';
     return next;

@@ -26,7 +26,7 @@ create table public.leads (
     references public.business_profiles (business_profile_id, account_id),
   constraint leads_of_account unique (lead_id, account_id)
 );
-comment on table public.leads is 'One Instagram account as seen by one business profile. Upserted by the pipeline, never inserted twice; deleting is soft.';
+comment on table public.leads is 'One Instagram account as seen by one business profile. Upserted by the pipeline, never inserted twice. A row with `deleted_at` no longer counts; nothing sets it yet.';
 create unique index leads_one_per_business_profile on public.leads (account_id, business_profile_id, username)
   where deleted_at is null;
 

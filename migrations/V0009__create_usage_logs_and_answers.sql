@@ -22,7 +22,7 @@ create table public.ai_usage_logs (
     input_tokens >= 0 and cached_tokens >= 0 and output_tokens >= 0 and cost_usd >= 0 and duration_ms >= 0
   )
 );
-comment on table public.ai_usage_logs is 'One row per paid upstream call: each AI call, and the Apify actor run a run needed. Kept 90 days.';
+comment on table public.ai_usage_logs is 'One row per paid upstream call: each AI call, and the Apify actor run a run needed.';
 comment on column public.ai_usage_logs.input_tokens is 'Prompt tokens that the vendor did not read from its cache.';
 create index ai_usage_logs_run_id on public.ai_usage_logs (run_id);
 create index ai_usage_logs_account_id_created_at on public.ai_usage_logs (account_id, created_at desc);

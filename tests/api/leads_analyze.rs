@@ -79,11 +79,14 @@ async fn bad_bodies_are_explained_and_cost_nothing() -> Result<()> {
         let reply = user.request(Method::POST, PATH, &[], Some(body.to_owned())).await?;
         assert_eq!((reply.status, reply.code()), (400, "MalformedBody"), "{body:?}: {}", reply.body);
     }
-    for key in ["", &"k".repeat(256)] {
+    for key in ["", "two words", &"k".repeat(256)] {
         let reply =
             user.request(Method::POST, PATH, &[("idempotency-key", key)], Some(good.to_string())).await?;
         assert_eq!(reply.status, 400, "{key:?}: {}", reply.body);
     }
+    let large = format!("{{\"username\": \"{}\"}}", "x".repeat(70_000));
+    let reply = user.request(Method::POST, PATH, &[], Some(large)).await?;
+    assert_eq!((reply.status, reply.code()), (413, "PayloadTooLarge"), "{}", reply.body);
     assert_eq!(user.balance().await?, 10);
     Ok(())
 }

@@ -121,6 +121,7 @@ fn api_gateways_own_answers_carry_our_envelope_and_an_explained_code() {
         ("REQUEST_TOO_LARGE", "413"),
         ("THROTTLED", "429"),
         ("AUTHORIZER_FAILURE", "500"),
+        ("AUTHORIZER_CONFIGURATION_ERROR", "500"),
         ("INTEGRATION_FAILURE", "504"),
         ("INTEGRATION_TIMEOUT", "504"),
         ("DEFAULT_4XX", "4xx"),

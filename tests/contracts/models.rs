@@ -18,7 +18,7 @@ fn no_role_has_a_model_that_is_shut_down() {
             ));
         }
         if days <= 30 {
-            eprintln!("warning: {} is shut down in {days} days; give {role:?} another model soon", model.id);
+            println!("note: {} is shut down in {days} days; give {role:?} another model soon", model.id);
         }
         None
     }));

@@ -6,6 +6,7 @@ use crate::{
     state_machine::{StateMachine, Task},
     template::{Resource, Template, target},
 };
+use oslira_domain::Tier;
 use std::collections::BTreeSet;
 
 /// The undo of a run. It ends all that goes wrong, so it has nothing to fall back on itself.
@@ -120,6 +121,23 @@ fn a_state_machine_may_call_the_functions_it_names_and_no_other() {
         });
         substitutions.chain(permissions).collect::<Vec<_>>()
     }));
+}
+
+#[test]
+fn a_tier_runs_its_ai_tasks_and_no_other() {
+    let machine = StateMachine::read("analysis");
+    for tier in Tier::ALL {
+        let variables = [("$run.tier", tier.as_str()), ("$source.cache", "hit")];
+        let on_the_way = machine.tasks_on_the_way(&variables);
+        let mut run: Vec<&str> = on_the_way.iter().filter_map(Task::ai_task).collect();
+        let mut wanted: Vec<&str> = tier.tasks().iter().map(|task| task.as_str()).collect();
+        run.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(
+            run, wanted,
+            "what statemachines/analysis.asl.json runs for a {tier} analysis, and what oslira_domain::Tier::tasks() says"
+        );
+    }
 }
 
 #[test]

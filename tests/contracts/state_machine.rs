@@ -46,6 +46,15 @@ impl StateMachine {
     pub(crate) fn hops(&self, variables: &[(&str, &str)]) -> usize {
         hops(&self.definition, variables)
     }
+
+    /// The tasks on that way, those of all branches included.
+    pub(crate) fn tasks_on_the_way(&self, variables: &[(&str, &str)]) -> Vec<Task<'_>> {
+        let mut tasks = Vec::new();
+        for (name, state) in way(&self.definition, variables) {
+            collect(name, state, state, &mut tasks);
+        }
+        tasks
+    }
 }
 
 impl Task<'_> {
@@ -53,6 +62,12 @@ impl Task<'_> {
     pub(crate) fn placeholder(&self) -> &str {
         let name = string(&self.state["Arguments"]["FunctionName"]);
         name.strip_prefix("${").and_then(|name| name.strip_suffix('}')).unwrap_or(name)
+    }
+
+    /// The AI task that its payload names, if it names one: `{'task': 'scoring'}`.
+    pub(crate) fn ai_task(&self) -> Option<&str> {
+        let (_, rest) = string(&self.state["Arguments"]["Payload"]).split_once("'task': '")?;
+        Some(rest.split_once('\'')?.0)
     }
 
     /// The errors on which it is tried again.
@@ -86,26 +101,33 @@ fn collect<'a>(name: &'a str, state: &'a Value, outermost: &'a Value, tasks: &mu
 }
 
 fn hops(machine: &Value, variables: &[(&str, &str)]) -> usize {
+    let longest = |state: &Value| list(&state["Branches"]).map(|branch| hops(branch, variables)).max();
+    way(machine, variables)
+        .into_iter()
+        .map(|(_, state)| match string(&state["Type"]) {
+            "Task" => 1,
+            "Parallel" => longest(state).unwrap_or_default(),
+            _ => 0,
+        })
+        .sum()
+}
+
+/// The states from the start to the end, where every choice is made by these values of variables.
+fn way<'a>(machine: &'a Value, variables: &[(&str, &str)]) -> Vec<(&'a str, &'a Value)> {
     let mut next = string(&machine["StartAt"]);
-    let mut count = 0;
+    let mut way = Vec::new();
     // No way through a machine passes more states than it has.
     for _ in map(&machine["States"]) {
         let state = &machine["States"][next];
-        count += match string(&state["Type"]) {
-            "Task" => 1,
-            "Parallel" => {
-                list(&state["Branches"]).map(|branch| hops(branch, variables)).max().unwrap_or_default()
-            }
-            _ => 0,
-        };
+        way.push((next, state));
         next = match string(&state["Type"]) {
             "Choice" => {
                 let mut choices = list(&state["Choices"]);
                 let chosen = choices.find(|choice| holds(string(&choice["Condition"]), variables));
                 string(chosen.map_or(&state["Default"], |choice| &choice["Next"]))
             }
-            "Fail" | "Succeed" => return count,
-            _ if state["End"] == true => return count,
+            "Fail" | "Succeed" => return way,
+            _ if state["End"] == true => return way,
             _ => string(&state["Next"]),
         };
     }

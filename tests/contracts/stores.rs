@@ -91,15 +91,17 @@ fn every_queue_gives_up_into_a_dead_letter_queue() {
 }
 
 #[test]
-fn a_queued_run_is_refunded_on_the_last_try_that_the_queue_gives_it() {
+fn a_queued_run_has_tries_left_for_its_refund_when_its_starts_are_used_up() {
     let template = Template::read();
     let queue = template.resource("StartRunsQueue").expect("StartRunsQueue");
-    let tries = &queue.properties["RedrivePolicy"]["maxReceiveCount"];
+    let receives = queue.properties["RedrivePolicy"]["maxReceiveCount"].as_u64().expect("maxReceiveCount");
     let source = files::text("functions/analysis/src/queued.rs");
+    let tries = source.split("const TRIES: u32 = ").nth(1).and_then(|rest| rest.split(';').next());
+    let tries: u64 =
+        tries.and_then(|tries| tries.parse().ok()).expect("TRIES in functions/analysis/src/queued.rs");
     assert!(
-        source.contains(&format!("const TRIES: u32 = {tries};")),
-        "TRIES in functions/analysis/src/queued.rs must be the queue's maxReceiveCount, {tries}: more, and a run ends \
-         in the dead-letter queue unrefunded"
+        receives >= 2 * tries,
+        "StartRunsQueue gives a run {receives} tries, of which {tries} only start it: leave as many for the refund"
     );
 }
 

@@ -1,6 +1,6 @@
 -- claim_idempotency_key: creating without charging, once per key.
 --
--- Proves: each outcome; that a key belongs to one account and route, and to nobody else's; that it expires after 24
+-- Proves: each outcome; that a key belongs to one account, and to nobody else's; that it expires after 24
 -- hours; that without a key every request is new and nothing is kept; and that the table is reached in no other way.
 
 begin;
@@ -14,13 +14,13 @@ insert into public.members (account_id, user_id, role) values (pg_temp.id('ada.a
 \o
 
 create function pg_temp.claim(
-  p_caller text, p_key text, p_resource text, p_body text default 'body', p_route text default 'POST /api/business-profiles',
+  p_caller text, p_key text, p_resource text, p_body text default 'body',
   p_account text default 'ada.account'
 ) returns text language sql as $$
   select format('%s %s', a ->> 'outcome', coalesce(
       (select n.name from pg_temp.named n where n.id = (a ->> 'resource_id')::pg_catalog.uuid), a ->> 'resource_id'))
     from pg_temp.answer(p_caller, format(
-      'select * from public.claim_idempotency_key({%s}, %L, %L, sha256(%L), {%s})', p_account, p_route, p_key, p_body, p_resource)) a;
+      'select * from public.claim_idempotency_key({%s}, ''POST /api/business-profiles'', %L, sha256(%L), {%s})', p_account, p_key, p_body, p_resource)) a;
 $$;
 create function pg_temp.keys(p_account text) returns integer language sql as $$
   select count(*)::integer from oslira.idempotency_keys k where k.account_id = pg_temp.id(p_account);
@@ -39,8 +39,7 @@ select is(pg_temp.claim('ada', 'key', 'two', p_body => 'other'), 'reused two', '
 select is(pg_temp.claim('ada', 'key', 'one', p_body => 'other'), 'reused one', 'another body for the same resource');
 select is(pg_temp.claim('ada', 'key', 'one'), 'new one', 'the same resource is still to be made, by who makes it first');
 select is(pg_temp.claim('ada', 'KEY', 'two'), 'new two', 'keys are compared as they are written');
-select is(pg_temp.claim('ada', 'key', 'three', p_route => 'POST /api/other'), 'new three', 'another route');
-select is(pg_temp.keys('ada.account'), 3, 'three keys in all');
+select is(pg_temp.keys('ada.account'), 2, 'two keys in all');
 select row_eq(
   $$ select body_hash, resource_id from oslira.idempotency_keys
        where account_id = pg_temp.id('ada.account') and route = 'POST /api/business-profiles' and idempotency_key = 'key' $$,
@@ -53,7 +52,7 @@ select is(pg_temp.claim('bob', 'key', 'two'), 'account_not_found ', 'a stranger 
 select is(pg_temp.claim('bob', 'new', 'two'), 'account_not_found ', 'and takes none');
 select is(pg_temp.claim('no claims', 'key', 'two'), 'account_not_found ', 'nor does a token without claims');
 select is(pg_temp.claim('ada', 'key', 'two', p_account => 'unknown'), 'account_not_found ', 'an unknown account');
-select is(pg_temp.keys('ada.account'), 3, 'none of them left anything');
+select is(pg_temp.keys('ada.account'), 2, 'none of them left anything');
 select is(pg_temp.claim('bob', 'key', 'two', p_body => 'other', p_account => 'bob.account'), 'new two', 'the key is free in another account');
 select is(pg_temp.claim('ada', 'key', 'three'), 'repeated one', 'which changes nothing in the first');
 
@@ -65,20 +64,21 @@ update oslira.idempotency_keys set created_at = now() - interval '24 hours 1 sec
   where account_id in (pg_temp.id('ada.account'), pg_temp.id('bob.account'));
 select is(pg_temp.claim('ada', 'key', 'two', p_body => 'other'), 'new two', 'then free again');
 select is(pg_temp.claim('ada', 'key', 'three', p_body => 'other'), 'repeated two', 'and taken again');
-select is(pg_temp.keys('ada.account'), 3, 'in the place of the old one');
+select is(pg_temp.keys('ada.account'), 1, 'and the account''s other old ones are gone');
 select is(pg_temp.keys('bob.account'), 1, 'without touching another account''s');
 
 -- Hostile input -----------------------------------------------------------------------------------------------------
 
 select is(pg_temp.outcome('ada', format('select * from public.claim_idempotency_key({ada.account}, %s)', arguments)), expected, why)
   from (values
-    ($$ 'r', '', sha256('b'), {one} $$, '23514 idempotency_keys_idempotency_key_length', 'an empty key'),
-    ($$ 'r', repeat('k', 256), sha256('b'), {one} $$, '23514 idempotency_keys_idempotency_key_length', 'a key of 256 characters'),
-    ($$ 'r', repeat('k', 255), sha256('b'), {one} $$, '1 rows', 'a key of 255 characters is in order'),
-    ($$ 'r', 'k', '\x00', {one} $$, '23514 idempotency_keys_body_hash_length', 'half a hash'),
-    ($$ 'r', 'k', null, {one} $$, '23502', 'no hash'),
-    ($$ null, 'k', sha256('b'), {one} $$, '23502', 'no route'),
-    ($$ 'r', 'k', sha256('b'), null $$, '23502', 'no resource')
+    ($$ 'POST /api/business-profiles', '', sha256('b'), {one} $$, '23514 idempotency_keys_idempotency_key_length', 'an empty key'),
+    ($$ 'POST /api/business-profiles', repeat('k', 256), sha256('b'), {one} $$, '23514 idempotency_keys_idempotency_key_length', 'a key of 256 characters'),
+    ($$ 'POST /api/business-profiles', repeat('k', 255), sha256('b'), {one} $$, '1 rows', 'a key of 255 characters is in order'),
+    ($$ 'POST /api/business-profiles', 'k', '\x00', {one} $$, '23514 idempotency_keys_body_hash_length', 'half a hash'),
+    ($$ 'POST /api/business-profiles', 'k', null, {one} $$, '23502', 'no hash'),
+    ($$ null, 'k', sha256('b'), {one} $$, '22023', 'no route'),
+    ($$ 'POST /api/leads/analyze', 'k', sha256('b'), {one} $$, '22023', 'a route that charges takes its keys itself'),
+    ($$ 'POST /api/business-profiles', 'k', sha256('b'), null $$, '23502', 'no resource')
   ) input (arguments, expected, why);
 select is(pg_temp.outcome(caller, statement), '42501', format('%s: %s', caller, statement))
   from (values

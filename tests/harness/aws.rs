@@ -64,14 +64,6 @@ impl Aws {
         Ok(())
     }
 
-    /// Puts a message into a queue.
-    pub async fn send(&self, queue_url: &str, body: &str) -> Result<()> {
-        let input = json!({"QueueUrl": queue_url, "MessageBody": body});
-        let answer = self.json("AmazonSQS.SendMessage", "sqs", "1.0", &input).await?;
-        ensure!(answer.get("MessageId").is_some(), "not sent: {answer}");
-        Ok(())
-    }
-
     /// Takes the item of a key from a DynamoDB table.
     pub async fn delete_item(&self, table: &str, key: Value) -> Result<()> {
         let input = json!({"TableName": table, "Key": key});
@@ -93,6 +85,19 @@ impl Aws {
         Ok(answer["SecretString"].as_str().context("no value")?.to_owned())
     }
 
+    /// Makes a secret; its ARN.
+    pub async fn create_secret(&self, value: &str) -> Result<String> {
+        let input = json!({"Name": uuid::Uuid::now_v7().to_string(), "SecretString": value});
+        let answer = self.json("secretsmanager.CreateSecret", "secretsmanager", "1.1", &input).await?;
+        Ok(answer["ARN"].as_str().with_context(|| format!("no secret: {answer}"))?.to_owned())
+    }
+
+    /// Gives a secret another value.
+    pub async fn put_secret(&self, arn: &str, value: &str) -> Result<()> {
+        let input = json!({"SecretId": arn, "SecretString": value});
+        self.json("secretsmanager.PutSecretValue", "secretsmanager", "1.1", &input).await.map(drop)
+    }
+
     async fn json(&self, target: &str, service: &str, version: &str, input: &Value) -> Result<Value> {
         let answer = self
             .http
@@ -104,6 +109,27 @@ impl Aws {
             .send()
             .await?;
         Ok(answer.json().await?)
+    }
+}
+
+impl crate::Stack {
+    /// What `compensate-run` says to a run of which the state machine gave up.
+    pub async fn compensate(&self, run: &crate::Run) -> Result<Value> {
+        let input = json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
+        self.aws
+            .invoke(&self.description.functions["compensate-run"], &input)
+            .await?
+            .map_err(anyhow::Error::msg)
+    }
+
+    /// The key of the snapshot that a run reads, from its execution's history.
+    pub async fn snapshot_key(&self, run: &crate::Run) -> Result<String> {
+        let history =
+            self.aws.history(&self.description.state_machines["analysis"], &run.run_id).await?.to_string();
+        let start = history.find("profiles/").context("no snapshot in the history")?;
+        let rest = history.get(start..).unwrap_or_default();
+        let key = rest.split(|c: char| !(c.is_ascii_alphanumeric() || "/._-".contains(c))).next();
+        Ok(key.unwrap_or_default().to_owned())
     }
 }
 

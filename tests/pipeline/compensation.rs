@@ -60,7 +60,7 @@ async fn an_execution_stopped_in_the_console_is_settled_at_once() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_message_nobody_can_read_ends_in_the_dead_letter_queue_and_harms_no_other() -> Result<()> {
+async fn a_message_nobody_can_read_is_reported_as_failed_and_harms_no_other() -> Result<()> {
     let stack = Stack::connect().await?;
     let mut consumer = oslira_tests::Lambda::start(&stack, "start-queued-run", &[]).await?;
     let user = User::sign_up(&stack, 10).await?;

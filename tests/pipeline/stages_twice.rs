@@ -11,19 +11,6 @@ async fn input(stack: &Stack, run: &Run) -> Result<Value> {
     stack.database.row(sql, &[&run.run_id]).await
 }
 
-/// The key of the snapshot that a run read, from its execution's history.
-async fn snapshot_key(stack: &Stack, run: &Run) -> Result<String> {
-    let history =
-        stack.aws.history(&stack.description.state_machines["analysis"], &run.run_id).await?.to_string();
-    let start = history.find("profiles/").context("no snapshot in the history")?;
-    let key = history.get(start..).unwrap_or_default();
-    Ok(key
-        .split(|c: char| !(c.is_ascii_alphanumeric() || "/._-".contains(c)))
-        .next()
-        .unwrap_or_default()
-        .to_owned())
-}
-
 #[tokio::test]
 async fn a_repeated_stage_pays_nothing_and_changes_nothing() -> Result<()> {
     let stack = Stack::connect().await?;
@@ -31,7 +18,7 @@ async fn a_repeated_stage_pays_nothing_and_changes_nothing() -> Result<()> {
     let (run, _) = user.analyze(&user.username("repeat")).await?;
     let before = user.result(&run).await?.data().clone();
     let mut input = input(&stack, &run).await?;
-    input["snapshotKey"] = json!(snapshot_key(&stack, &run).await?);
+    input["snapshotKey"] = json!(stack.snapshot_key(&run).await?);
     input["task"] = json!("scoring");
     input["usernames"] = json!([run.username]);
 
@@ -49,9 +36,7 @@ async fn a_repeated_stage_pays_nothing_and_changes_nothing() -> Result<()> {
     assert!(late("upsert-lead").await?.is_ok());
     let saved = late("save-analysis").await?.map_err(anyhow::Error::msg)?;
     assert_eq!(saved["score"], before["score"]);
-    let event = json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
-    let compensated =
-        stack.aws.invoke(&functions["compensate-run"], &event).await?.map_err(anyhow::Error::msg)?;
+    let compensated = stack.compensate(&run).await?;
     assert_eq!(compensated, json!({"status": "complete", "refundedNow": false}));
 
     assert_eq!(*user.result(&run).await?.data(), before);
@@ -83,17 +68,12 @@ async fn an_answer_that_was_paid_for_is_found_again() -> Result<()> {
         .delete_item(&stack.description.tables["run-progress"], json!({"runId": {"S": run.run_id}}))
         .await?;
     let mut input = input(&stack, &run).await?;
-    input["snapshotKey"] = json!(snapshot_key(&stack, &run).await?);
+    input["snapshotKey"] = json!(stack.snapshot_key(&run).await?);
     input["task"] = json!("scoring");
     let again = stack.aws.invoke(&stack.description.functions["analyze-profile"], &input).await?;
     assert_eq!(again.map_err(anyhow::Error::msg)?, json!({"task": "scoring"}));
     assert_eq!(stack.stand_ins.requests("openai", &run.username).await?, 1, "not asked again");
-    let event = json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
-    stack
-        .aws
-        .invoke(&stack.description.functions["compensate-run"], &event)
-        .await?
-        .map_err(anyhow::Error::msg)?;
+    stack.compensate(&run).await?;
     assert_eq!(user.balance().await?, 10);
     Ok(())
 }
@@ -128,13 +108,11 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
     let scraped = second.invoke(&input).await?.outcome.map_err(anyhow::Error::msg)?;
     assert!(scraped["profiles"][&username]["snapshotKey"].is_string(), "{scraped}");
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "the same actor run served both tries");
+    let again = second.invoke(&input).await?.outcome.map_err(anyhow::Error::msg)?;
+    assert_eq!(again, scraped, "what was stored since the run began is used as it is");
+    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "and no actor is paid again");
     let held = stack.aws.items(slots).await?.iter().any(|slot| slot["holder"]["S"] == run.run_id.as_str());
     assert!(!held, "the slot is free again");
-    let event = json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
-    stack
-        .aws
-        .invoke(&stack.description.functions["compensate-run"], &event)
-        .await?
-        .map_err(anyhow::Error::msg)?;
+    stack.compensate(&run).await?;
     Ok(())
 }

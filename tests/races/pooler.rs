@@ -5,7 +5,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use oslira_domain::UserId;
 use oslira_lambda::CachedSecret;
 use oslira_postgres::UserDb;
-use oslira_tests::{Stack, User};
+use oslira_tests::{Stack, User, eventually};
 use std::{future::Future, pin::pin, task::Poll};
 
 /// Polls a future this often, then drops it: a request that went away in the middle.
@@ -53,8 +53,16 @@ async fn the_next_transaction_never_sees_anothers_claims() -> Result<()> {
         let ids: Vec<String> = accounts.iter().map(|row| row.get("id")).collect();
         assert_eq!(ids, std::slice::from_ref(&bob.account_id), "round {round}");
     }
-    // And nobody at all, on the connection that served them.
-    let outside = stack.database.row("select count(*) as n from pg_stat_activity where datname = 'postgres' and state = 'idle in transaction'", &[]).await?;
-    assert_eq!(outside["n"], 0, "a transaction was left open");
-    Ok(())
+    // The one server connection is idle again: no transaction was left open on it.
+    eventually("the pool to be idle", || async {
+        let sql = "select count(*) as n from pg_stat_activity
+                     where usename = 'oslira_user' and state like 'idle in transaction%'
+                       and state_change < clock_timestamp() - interval '1 second'";
+        let open = stack.database.row(sql, &[]).await?["n"].clone();
+        assert_eq!(open, 0, "a transaction was left open");
+        let sql =
+            "select count(*) as n from pg_stat_activity where usename = 'oslira_user' and state <> 'idle'";
+        Ok((stack.database.row(sql, &[]).await?["n"] == 0).then_some(()))
+    })
+    .await
 }

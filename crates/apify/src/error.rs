@@ -89,7 +89,10 @@ impl From<serde_json::Error> for Failure {
 /// server failed. After a refusal, or without a connection, there is none.
 pub fn may_have_started(error: &Error) -> bool {
     match std::error::Error::source(error).and_then(|cause| cause.downcast_ref()) {
-        Some(Failure::Status { status, .. }) => status.is_server_error(),
+        // 503 says that the server did not take the request up (RFC 9110); of the other 5xx no one knows.
+        Some(Failure::Status { status, .. }) => {
+            status.is_server_error() && *status != StatusCode::SERVICE_UNAVAILABLE
+        }
         Some(Failure::Transport(error)) => !error.is_connect(),
         _ => true,
     }
@@ -127,7 +130,7 @@ mod tests {
             message: String::new(),
             retry_after: None,
         };
-        for refusal in [400, 401, 402, 429] {
+        for refusal in [400, 401, 402, 429, 503] {
             assert!(!may_have_started(&status(refusal).into()), "{refusal}");
         }
         assert!(may_have_started(&status(502).into()));

@@ -225,7 +225,17 @@ fn parse(text: &Option<String>) -> Option<Username> {
 pub(crate) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     input: D,
 ) -> Result<T, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(input)?).unwrap_or_default())
+    Ok(serde_json::from_value(storable(Value::deserialize(input)?)).unwrap_or_default())
+}
+
+/// Without the character U+0000, which no one means and Postgres cannot store.
+fn storable(mut value: Value) -> Value {
+    match &mut value {
+        Value::String(text) => text.retain(|c| c != '\0'),
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = storable(item.take())),
+        _ => {}
+    }
+    value
 }
 
 /// The elements that are of the type; none when it is no list.
@@ -370,5 +380,13 @@ mod tests {
         let by_owner = posts_by_owner(serde_json::from_value(items).unwrap());
         let counts: Vec<_> = by_owner.iter().map(|(owner, posts)| (owner.as_str(), posts.len())).collect();
         assert_eq!(counts, [("nasa", 2), ("esa", 1)]);
+    }
+
+    #[test]
+    fn what_postgres_cannot_store_is_left_out() {
+        let profile = found(
+            json!({"username": "nasa", "followersCount": 1, "biography": "a\u{0}b", "fullName": "\u{0}"}),
+        );
+        assert_eq!((profile.biography.as_str(), profile.full_name.as_str()), ("ab", ""));
     }
 }

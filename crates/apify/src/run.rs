@@ -52,6 +52,21 @@ pub enum ActorStatus {
 }
 
 impl ActorStatus {
+    /// The name in our own records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::TimingOut => "timing-out",
+            Self::TimedOut => "timed-out",
+            Self::Aborting => "aborting",
+            Self::Aborted => "aborted",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// Nothing changes any more, and the run no longer counts as in flight.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::TimedOut | Self::Aborted)

@@ -150,6 +150,8 @@ codes! {
     ValidationFailed = 400, Info, false;
     /// The body is not JSON.
     MalformedBody = 400, Info, false;
+    /// The body is larger than any route has a use for.
+    PayloadTooLarge = 413, Info, false;
     /// The token is missing, expired, forged, or not a user's.
     Unauthorized = 401, Info, false;
     /// The balance does not cover the price.

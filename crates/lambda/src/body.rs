@@ -5,6 +5,11 @@ use oslira_domain::{Code, Error, Result};
 use serde_json::{Map, Value};
 use std::{fmt, ops::ControlFlow};
 
+/// The largest body that any route has a use for.
+const MAX_BYTES: usize = 64 * 1024;
+/// How many bad fields are told; a body with more is not a slip.
+const MAX_TOLD: usize = 30;
+
 /// What is wrong with a body: a sentence by field, where `icp.followerRange.min` is a field within a field.
 #[derive(Debug, Default)]
 pub struct BodyErrors(Map<String, Value>);
@@ -23,6 +28,10 @@ impl std::error::Error for FieldProblem {}
 
 /// Reads a JSON object; unknown fields, wrong types and refused values are collected.
 pub(crate) fn parse<T: Deserr<BodyErrors>>(bytes: &[u8]) -> Result<T> {
+    if bytes.len() > MAX_BYTES {
+        let message = format!("The body is larger than {MAX_BYTES} bytes.");
+        return Err(Error::new(Code::PayloadTooLarge, message));
+    }
     let value: Value = serde_json::from_slice(bytes).map_err(|error| {
         // serde_json's message names the place and what it expected there, never the text itself.
         Error::new(Code::MalformedBody, format!("The body is not JSON: {error}."))
@@ -48,7 +57,7 @@ impl BodyErrors {
     fn add(errors: Option<Self>, field: String, problem: String) -> ControlFlow<Self, Self> {
         let mut errors = errors.unwrap_or_default();
         errors.0.entry(field).or_insert(Value::String(problem));
-        ControlFlow::Continue(errors)
+        if errors.0.len() < MAX_TOLD { ControlFlow::Continue(errors) } else { ControlFlow::Break(errors) }
     }
 }
 
@@ -189,6 +198,15 @@ mod tests {
                 "inner.tags[1]": "must be a string, not a number",
             }))
         );
+    }
+
+    #[test]
+    fn a_hostile_body_gets_a_short_answer() {
+        let many: Map<String, Value> = (0..2_000).map(|n| (format!("field{n}"), json!(n))).collect();
+        let error = parse::<Body>(Value::Object(many).to_string().as_bytes()).unwrap_err();
+        assert_eq!(error.code, Code::ValidationFailed);
+        assert!(error.details.unwrap().as_object().unwrap().len() <= MAX_TOLD);
+        assert_eq!(parse::<Body>(&vec![b' '; MAX_BYTES + 1]).unwrap_err().code, Code::PayloadTooLarge);
     }
 
     #[test]

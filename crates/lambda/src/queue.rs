@@ -5,7 +5,7 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use lambda_runtime::{LambdaEvent, service_fn};
 use oslira_domain::{Code, Error, Result};
 use serde::de::DeserializeOwned;
-use std::{future::Future};
+use std::future::Future;
 
 /// One message.
 #[derive(Debug)]

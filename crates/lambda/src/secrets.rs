@@ -83,7 +83,11 @@ impl CachedSecret {
             (Ok(value), _) => value,
             // Kept for another five minutes: waiting in vain at every call would make one fault two.
             (Err(error), Some((value, _))) => {
-                tracing::warn!(secret = arn, cause = error.chain(), "secret not refreshed; the old value is used");
+                tracing::warn!(
+                    secret = arn,
+                    cause = error.chain(),
+                    "secret not refreshed; the old value is used"
+                );
                 value
             }
             (Err(error), None) => return Err(error),

@@ -168,7 +168,7 @@ impl Catalogue {
         })
     }
 
-    /// Every model that has a role. A deploy is refused when one of them [is shut down](Model::is_shut_down).
+    /// Every model that has a role. A contract test fails when one of them [is shut down](Model::is_shut_down).
     pub fn assignments(&self) -> impl Iterator<Item = Assignment<'_>> {
         ROLES.into_iter().flat_map(|role| self.of(role))
     }

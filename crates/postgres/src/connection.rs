@@ -156,9 +156,7 @@ impl Connection {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, attempt)
-            .await
-            .unwrap_or_else(|_| Err(Failure::Connection(too_slow())))
+        tokio::time::timeout(PATIENCE, attempt).await.unwrap_or_else(|_| Err(Failure::Connection(too_slow())))
     }
 
     async fn client(&self) -> Result<Client> {
@@ -166,8 +164,9 @@ impl Connection {
         let (client, connection) = match config.connect(self.tls.clone()).await {
             Ok(connected) => connected,
             Err(error) => {
-                // Class 28: the password was changed. The next try reads the secret again.
-                if error.code().is_some_and(|code| code.code().starts_with("28")) {
+                // The server answered, and refused: perhaps the password was changed. Poolers have codes of their own for
+                // that, so the next try reads the secret again whichever it is.
+                if error.as_db_error().is_some() {
                     self.url.forget().await;
                 }
                 return Err(Error::store(error));

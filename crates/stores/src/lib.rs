@@ -3,5 +3,5 @@
 mod profiles;
 mod progress;
 
-pub use profiles::{CachedProfile, ProfileStore};
+pub use profiles::{CachedProfile, ProfileStore, s3_client};
 pub use progress::{Progress, ProgressStore};

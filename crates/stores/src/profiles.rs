@@ -32,6 +32,17 @@ pub enum CachedProfile {
     },
 }
 
+impl CachedProfile {
+    /// When Instagram was asked.
+    pub const fn scraped_at(&self) -> Timestamp {
+        match self {
+            Self::Found { scraped_at, .. } | Self::NotFound { scraped_at } | Self::Private { scraped_at } => {
+                *scraped_at
+            }
+        }
+    }
+}
+
 /// The bucket of profiles.
 #[derive(Debug)]
 pub struct ProfileStore {
@@ -39,13 +50,16 @@ pub struct ProfileStore {
     bucket: String,
 }
 
+/// A client of S3, or, where the variable `S3_FORCE_PATH_STYLE` is `true`, of a server without a host name per bucket.
+pub fn s3_client(env: &Env) -> Client {
+    let is_path_style = env.optional("S3_FORCE_PATH_STYLE").as_deref() == Some("true");
+    Client::from_conf(aws_sdk_s3::config::Builder::from(env.sdk()).force_path_style(is_path_style).build())
+}
+
 impl ProfileStore {
-    /// Needs the variable `PROFILES_BUCKET`; `S3_FORCE_PATH_STYLE` is for servers without a host name per bucket.
+    /// Needs the variable `PROFILES_BUCKET`.
     pub fn new(env: &Env) -> Result<Self> {
-        let config = aws_sdk_s3::config::Builder::from(env.sdk())
-            .force_path_style(env.optional("S3_FORCE_PATH_STYLE").as_deref() == Some("true"))
-            .build();
-        Ok(Self { client: Client::from_conf(config), bucket: env.var("PROFILES_BUCKET")? })
+        Ok(Self { client: s3_client(env), bucket: env.var("PROFILES_BUCKET")? })
     }
 
     /// What is remembered of a username, fresh or not.

@@ -1,14 +1,13 @@
 //! `analyze-profile`: puts one task to a model, and keeps the answer.
 
-use crate::{prompt, run};
+use crate::{business_profile, prompt, run};
 use jiff::{Timestamp, tz::TimeZone};
 use oslira_domain::{
-    AccountId, BusinessProfile, Code, Error, FollowerRange, Icp, Result, RunId, Step, Task, Tier,
-    scoring::Metrics,
+    AccountId, BusinessProfile, Code, Error, Result, RunId, Step, Task, Tier, scoring::Metrics,
 };
 use oslira_lambda::{CachedSecret, Invocation, note_account, note_run};
 use oslira_llm::{Call, Endpoint, Llm, Question};
-use oslira_postgres::{Row, RowExt, SystemDb, Type};
+use oslira_postgres::{RowExt, SystemDb, Type};
 use oslira_stores::{ProfileStore, ProgressStore};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -137,29 +136,8 @@ async fn context(db: &SystemDb, run_id: RunId, task: Task) -> Result<Context> {
     }
     Ok(Context {
         business_profile_id: row.read("business_profile_id")?,
-        business: business(row)?,
+        business: business_profile::read(row)?,
         is_answered: row.read("is_answered")?,
-    })
-}
-
-pub(crate) fn business(row: &Row) -> Result<BusinessProfile> {
-    Ok(BusinessProfile {
-        name: row.read("name")?,
-        description: row.read("description")?,
-        website: row.read("website")?,
-        voice: row.read("voice")?,
-        offer: row.read("offer")?,
-        icp: icp(row)?,
-    })
-}
-
-pub(crate) fn icp(row: &Row) -> Result<Icp> {
-    let count = |column| Ok::<u64, Error>(u64::try_from(row.read::<i64>(column)?).unwrap_or(0));
-    Ok(Icp {
-        follower_range: FollowerRange { min: count("follower_min")?, max: count("follower_max")? },
-        engagement_min: row.read("engagement_min")?,
-        content_themes: row.read("content_themes")?,
-        geo_focus: row.read("geo_focus")?,
     })
 }
 

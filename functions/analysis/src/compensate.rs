@@ -1,16 +1,17 @@
-//! `compensate-run`: ends a run that went wrong, and gives its credits back, once.
+//! Ends a run that went wrong, and gives its credits back, once.
 //!
-//! Two callers: the state machine's last step after any failure, and a rule on executions that failed, ran out of
-//! time or were stopped in the console. Both may come for one run, in any order and more than once.
+//! `compensate-run` is the state machine's last step after any failure. `settle-stopped-run` comes for every execution
+//! that failed, ran out of time or was stopped in the console, whether it settled its run or not. Both may come for one
+//! run, in any order and more than once.
 
 use crate::run;
 use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus, execution_run_id};
-use oslira_lambda::{Invocation, note_account, note_run};
+use oslira_lambda::{Invocation, Message, note_account, note_run};
 use oslira_postgres::{RowExt, SystemDb, Type};
 use oslira_stores::ProgressStore;
 use serde::{Deserialize, Serialize};
 
-/// What the state machine, or the rule, passes.
+/// What the state machine passes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompensateRun {
@@ -38,6 +39,24 @@ pub struct Compensated {
     refunded_now: bool,
 }
 
+/// A message of the queue of ended executions.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoppedRun {
+    execution_name: String,
+}
+
+/// Settles the run of an execution that ended, unless it is settled already.
+pub async fn settle_stopped_run(
+    db: &SystemDb,
+    progress: &ProgressStore,
+    message: Message<StoppedRun>,
+) -> Result<()> {
+    let run_id = run_of(&message.body.execution_name)?;
+    let reason = "The analysis was stopped before it was finished.";
+    refund(db, progress, run_id, RunStatus::Failed, Code::ExecutionStopped, reason).await.map(drop)
+}
+
 /// Settles the run unless it is settled already.
 pub async fn compensate_run(
     db: &SystemDb,
@@ -45,12 +64,17 @@ pub async fn compensate_run(
     invocation: Invocation<CompensateRun>,
 ) -> Result<Compensated> {
     let CompensateRun { execution_name, error } = invocation.input;
-    let run_id = execution_run_id(&execution_name)
-        .ok_or_else(|| Error::new(Code::ValidationFailed, "The execution is not named by a run's id."))?;
-    note_run(run_id);
+    let run_id = run_of(&execution_name)?;
     let (code, reason) = explain(&error);
     let status = if code == Code::RunCancelled { RunStatus::Cancelled } else { RunStatus::Failed };
     refund(db, progress, run_id, status, code, &reason).await
+}
+
+fn run_of(execution_name: &str) -> Result<RunId> {
+    let run_id = execution_run_id(execution_name)
+        .ok_or_else(|| Error::new(Code::ValidationFailed, "The execution is not named by a run's id."))?;
+    note_run(run_id);
+    Ok(run_id)
 }
 
 /// Marks a run failed or cancelled, refunds it and shows it; nothing but the showing when it is settled already.
@@ -95,9 +119,6 @@ fn explain(error: &StateError) -> (Code, String) {
     }
     match (Code::named(&error.error), serde_json::from_str::<LambdaCause>(&error.cause)) {
         (Some(code), Ok(cause)) => (code, cause.error_message),
-        (Some(code @ Code::ExecutionStopped), Err(_)) => {
-            (code, "The analysis was stopped before it was finished.".to_owned())
-        }
         _ => (Code::InternalError, "Something went wrong on our side.".to_owned()),
     }
 }
@@ -119,6 +140,5 @@ mod tests {
         );
         assert_eq!(explained("Runtime.ExitError", "RequestId: 1 exited").0, Code::InternalError);
         assert_eq!(explained("States.Timeout", "").0, Code::InternalError);
-        assert_eq!(explained("ExecutionStopped", "").0, Code::ExecutionStopped);
     }
 }

@@ -5,6 +5,7 @@
 //! and `result` tell the user.
 
 mod analyze;
+mod business_profile;
 mod compensate;
 mod executions;
 mod progress;
@@ -16,7 +17,7 @@ mod save;
 mod start;
 
 pub use analyze::{AnalyzeProfile, AnalyzeTools, analyze_profile};
-pub use compensate::{CompensateRun, compensate_run};
+pub use compensate::{CompensateRun, StoppedRun, compensate_run, settle_stopped_run};
 pub use executions::{Executions, StartRunsQueue};
 pub use progress::get_analysis_progress;
 pub use queued::{QueuedRun, start_queued_run};

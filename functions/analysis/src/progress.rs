@@ -22,14 +22,19 @@ pub async fn get_analysis_progress(db: &UserDb, progress: &ProgressStore, reques
     let (rows, item) = tokio::join!(db.query(caller.user_id, sql, &params), progress.read(run_id));
     let rows = rows?;
     let row = rows.first().ok_or_else(run::not_found)?;
-    let item = item.unwrap_or_else(|error| {
-        tracing::warn!(runId = %run_id, cause = error.chain(), "progress item not read");
-        None
-    });
 
     let created_at: Timestamp = row.read("created_at")?;
     let ended_at: Option<Timestamp> = row.read("finished_at")?;
-    let (status, percent, step) = shown(run::settled(row)?, item);
+    let settled = run::settled(row)?;
+    let item = match item {
+        // How it ended is known without the item. Where it is in between is not: a bar must not fall back to the start.
+        Err(error) if settled.is_some() => {
+            tracing::warn!(runId = %run_id, cause = error.chain(), "progress item not read");
+            None
+        }
+        item => item?,
+    };
+    let (status, percent, step) = shown(settled, item);
     let mut data = json!({
         "runId": run_id,
         "status": status,

@@ -103,12 +103,15 @@ pub(crate) fn data(profile: &Profile, metrics: &Metrics, posts: usize) -> String
     format!("<instagram_profile>\n{}\n</instagram_profile>", profile.to_string().replace('<', "\\u003c"))
 }
 
-/// At most this many characters, with an ellipsis where something was cut.
+/// At most this many characters, with an ellipsis where something was cut, and without what Postgres cannot store.
 pub(crate) fn shortened(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default().trim_end()),
+    let mut short: String = text.chars().filter(|c| *c != '\0').take(max_chars + 1).collect();
+    if let Some((end, _)) = short.char_indices().nth(max_chars) {
+        short.truncate(end);
+        short.truncate(short.trim_end().len());
+        short.push('…');
     }
+    short
 }
 
 #[cfg(test)]
@@ -190,6 +193,6 @@ mod tests {
     #[test]
     fn text_is_cut_between_characters() {
         assert_eq!(shortened("añb", 2), "añ…");
-        assert_eq!(shortened("añb", 3), "añb");
+        assert_eq!(shortened("a\0ñb", 3), "añb");
     }
 }

@@ -9,7 +9,7 @@ use oslira_postgres::{Row, RowExt, SystemDb, Type};
 use oslira_stores::ProgressStore;
 use serde::Deserialize;
 
-/// How often a run is tried; the queue's `maxReceiveCount`.
+/// How often the start is tried. From then on the run is refunded instead, as often as that takes.
 const TRIES: u32 = 5;
 
 /// A message of the queue `start-runs`.

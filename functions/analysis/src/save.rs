@@ -1,6 +1,6 @@
 //! `save-analysis`: puts the score together, stores it, and marks the run complete, in one transaction.
 
-use crate::{analyze::icp, prompt::ScoringAnswer, run};
+use crate::{business_profile::read_icp, prompt::ScoringAnswer, run};
 use jiff::Timestamp;
 use oslira_domain::{
     AccountId, Code, Error, Icp, LeadId, Result, RunId, RunStatus, Snapshot, Step, Task, Tier,
@@ -59,7 +59,7 @@ pub async fn save_analysis(
     if let Value::Object(result) = &mut result {
         result.extend(sections);
     }
-    result["timing"] = timing(total_ms, begun.as_ref(), saved_at);
+    result["timing"] = timing(material.created_at, begun.as_ref(), saved_at);
 
     complete(db, &input, &snapshot, &assessment, &result, total_ms).await?;
     // The result is committed: a bar that is not updated expires, and Postgres answers for it.
@@ -88,7 +88,7 @@ async fn material(db: &SystemDb, run_id: RunId) -> Result<Material> {
     Ok(Material {
         settled: run::settled(row)?,
         created_at: row.read("created_at")?,
-        icp: icp(row)?,
+        icp: read_icp(row)?,
         answers: match row.read("answers")? {
             Value::Object(answers) => answers,
             _ => Map::new(),
@@ -119,18 +119,21 @@ fn assemble(
     Ok((assessment, Map::from_iter([("summary".to_owned(), json!(answer.summary))])))
 }
 
-/// `{totalMs, steps: [{name, durationMs}], slowestStep}`: how long the run was in each status. A run whose progress
-/// is not known has no steps.
-fn timing(total_ms: i64, progress: Option<&Progress>, saved_at: Timestamp) -> Value {
+/// `{totalMs, steps: [{name, durationMs}], slowestStep}`: how long the run was in each status, from its acceptance on.
+fn timing(created_at: Timestamp, progress: Option<&Progress>, saved_at: Timestamp) -> Value {
     let reached = progress.map(|progress| progress.reached.as_slice()).unwrap_or_default();
-    let ends = reached.iter().skip(1).map(|(_, at)| *at).chain([saved_at]);
-    let steps: Vec<(&str, i64)> = reached
+    // Postgres knows when it was accepted; the item may have been made by a later step.
+    let begun = reached.iter().filter(|(status, _)| *status != RunStatus::Queued).copied();
+    let begun: Vec<_> = std::iter::once((RunStatus::Queued, created_at)).chain(begun).collect();
+    let ends = begun.iter().skip(1).map(|(_, at)| *at).chain([saved_at]);
+    let steps: Vec<(&str, i64)> = begun
         .iter()
         .zip(ends)
         .map(|((status, from), to)| (status.as_str(), run::elapsed_ms(*from, to)))
         .collect();
     let slowest = steps.iter().max_by_key(|(_, ms)| *ms).map(|(name, _)| *name);
     let steps: Vec<Value> = steps.iter().map(|(name, ms)| json!({"name": name, "durationMs": ms})).collect();
+    let total_ms = run::elapsed_ms(created_at, saved_at);
     json!({"totalMs": total_ms, "steps": steps, "slowestStep": slowest})
 }
 
@@ -184,13 +187,13 @@ mod tests {
             updated_at: at(9_000),
             cancel_requested: false,
             reached: vec![
-                (RunStatus::Queued, at(0)),
+                (RunStatus::Queued, at(90)),
                 (RunStatus::Scraping, at(300)),
                 (RunStatus::Analyzing, at(6_300)),
                 (RunStatus::Saving, at(8_800)),
             ],
         };
-        let timing = timing(8_950, Some(&progress), at(8_900));
+        let timing = timing(at(0), Some(&progress), at(8_900));
         let durations: Vec<i64> = timing["steps"]
             .as_array()
             .unwrap()
@@ -203,7 +206,9 @@ mod tests {
 
     #[test]
     fn a_run_without_a_bar_has_a_total_all_the_same() {
-        let timing = timing(100, None, Timestamp::UNIX_EPOCH);
-        assert_eq!(timing, json!({"totalMs": 100, "steps": [], "slowestStep": null}));
+        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
+        let timing = timing(at(0), None, at(100));
+        let steps = json!([{"name": "queued", "durationMs": 100}]);
+        assert_eq!(timing, json!({"totalMs": 100, "steps": steps, "slowestStep": "queued"}));
     }
 }

@@ -134,7 +134,8 @@ fn instagram_username(text: &str) -> Result<Username, FieldProblem> {
 }
 
 fn tier(text: &str) -> Result<Tier, FieldProblem> {
-    let offered = || Tier::ALL.into_iter().filter(|tier| tier.tasks().iter().all(|task| prompt::is_ready(*task)));
+    let offered =
+        || Tier::ALL.into_iter().filter(|tier| tier.tasks().iter().all(|task| prompt::is_ready(*task)));
     offered().find(|tier| tier.as_str() == text).ok_or_else(|| {
         let names: Vec<String> = offered().map(|tier| format!("\"{tier}\"")).collect();
         FieldProblem(format!("must be {}", names.join(" or ")))

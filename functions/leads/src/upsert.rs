@@ -73,6 +73,7 @@ pub async fn upsert_lead(
             ],
         )
         .await?;
-    let row = rows.first().ok_or_else(|| Error::internal("the run of this lead does not exist"))?;
+    // None at all when another run made the lead, with a newer profile, since this statement began: the next try sees it.
+    let row = rows.first().ok_or_else(|| Error::store("the lead was made at the same moment"))?;
     Ok(UpsertedLead { lead_id: LeadId(row.read("lead_id")?) })
 }

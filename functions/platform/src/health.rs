@@ -4,7 +4,11 @@ use oslira_domain::{Error, Result};
 use oslira_lambda::{CachedSecret, Env, Reply, Request, Secret};
 use oslira_postgres::UserDb;
 use serde_json::{Map, Value, json};
-use std::future::Future;
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+use tokio::sync::Mutex;
 
 /// Nobody: row-level security shows this caller no row.
 const NOBODY: oslira_domain::UserId = oslira_domain::UserId(uuid::Uuid::nil());
@@ -22,47 +26,66 @@ pub struct Dependencies {
     start_runs_queue: String,
     step_functions: aws_sdk_sfn::Client,
     state_machine_arn: String,
+    last: Mutex<Option<(Instant, Map<String, Value>)>>,
 }
 
 impl Dependencies {
     /// Reads the names of the resources; opens the database connection.
     pub async fn new(env: &Env) -> Result<Self> {
-        let s3 = aws_sdk_s3::config::Builder::from(env.sdk())
-            .force_path_style(env.optional("S3_FORCE_PATH_STYLE").as_deref() == Some("true"))
-            .build();
         Ok(Self {
             db: UserDb::connect(env).await?,
             secret: env.secret(Secret::UserDatabase)?,
             dynamodb: aws_sdk_dynamodb::Client::new(env.sdk()),
             progress_table: env.var("PROGRESS_TABLE")?,
-            s3: aws_sdk_s3::Client::from_conf(s3),
+            s3: oslira_stores::s3_client(env),
             profiles_bucket: env.var("PROFILES_BUCKET")?,
             sqs: aws_sdk_sqs::Client::new(env.sdk()),
             start_runs_queue: env.var("START_RUNS_QUEUE_URL")?,
             step_functions: aws_sdk_sfn::Client::new(env.sdk()),
             state_machine_arn: env.var("ANALYSIS_STATE_MACHINE_ARN")?,
+            last: Mutex::default(),
         })
     }
 }
 
+/// How long a finding stands. The route is public, and some of what it asks has a small quota.
+const FINDING_STANDS: Duration = Duration::from_secs(5);
+
 /// Answers `{status, version, dependencies: {name: "up" | "down"}}`: 200 when all are up, 503 otherwise.
 pub async fn check_health(on: &Dependencies, _request: Request) -> Result<Reply> {
-    let (postgres, dynamodb, s3, sqs, step_functions, secrets) = tokio::join!(
-        state("postgres", on.db.query(NOBODY, "select 1", &[])),
-        state("dynamodb", on.dynamodb.describe_table().table_name(&on.progress_table).send()),
-        state("s3", on.s3.head_bucket().bucket(&on.profiles_bucket).send()),
-        state("sqs", on.sqs.get_queue_attributes().queue_url(&on.start_runs_queue).send()),
-        state(
-            "stepFunctions",
-            on.step_functions.describe_state_machine().state_machine_arn(&on.state_machine_arn).send()
-        ),
-        state("secrets", on.secret.get()),
-    );
-    let dependencies = Map::from_iter([postgres, dynamodb, s3, sqs, step_functions, secrets]);
+    let dependencies = on.states().await;
     let is_healthy = dependencies.values().all(|state| state == "up");
     let (status, word) = if is_healthy { (200, "healthy") } else { (503, "degraded") };
     let data = json!({"status": word, "version": env!("CARGO_PKG_VERSION"), "dependencies": dependencies});
     Ok(Reply::with_status(status, data))
+}
+
+impl Dependencies {
+    async fn states(&self) -> Map<String, Value> {
+        let mut last = self.last.lock().await;
+        if let Some((found_at, states)) = &*last
+            && found_at.elapsed() < FINDING_STANDS
+        {
+            return states.clone();
+        }
+        let (postgres, dynamodb, s3, sqs, step_functions, secrets) = tokio::join!(
+            state("postgres", self.db.query(NOBODY, "select 1", &[])),
+            state("dynamodb", self.dynamodb.describe_table().table_name(&self.progress_table).send()),
+            state("s3", self.s3.head_bucket().bucket(&self.profiles_bucket).send()),
+            state("sqs", self.sqs.get_queue_attributes().queue_url(&self.start_runs_queue).send()),
+            state(
+                "stepFunctions",
+                self.step_functions
+                    .describe_state_machine()
+                    .state_machine_arn(&self.state_machine_arn)
+                    .send()
+            ),
+            state("secrets", self.secret.get()),
+        );
+        let states = Map::from_iter([postgres, dynamodb, s3, sqs, step_functions, secrets]);
+        *last = Some((Instant::now(), states.clone()));
+        states
+    }
 }
 
 async fn state<T, E>(name: &str, answer: impl Future<Output = Result<T, E>>) -> (String, Value)

@@ -1,9 +1,7 @@
 //! `check-profile-cache`: is there a fresh copy of the profile?
 
 use jiff::Timestamp;
-use oslira_domain::{
-    AnalysisInput, CacheAnswer, Code, Error, ProfileSource, Result, Step, Tier, is_fresh,
-};
+use oslira_domain::{AnalysisInput, CacheAnswer, Code, Error, ProfileSource, Result, Step, Tier, is_fresh};
 use oslira_lambda::{Invocation, note_account, note_run};
 use oslira_stores::{CachedProfile, ProfileStore, ProgressStore};
 
@@ -29,8 +27,12 @@ fn decide(tier: Tier, cached: Option<CachedProfile>, now: Timestamp) -> Result<C
         Some(CachedProfile::Found { snapshot_key, scraped_at }) if is_fresh(tier, true, scraped_at, now) => {
             Ok(CacheAnswer::Hit(ProfileSource { snapshot_key, cache_hit: true }))
         }
-        Some(CachedProfile::NotFound { scraped_at }) if is_fresh(tier, false, scraped_at, now) => Err(not_found()),
-        Some(CachedProfile::Private { scraped_at }) if is_fresh(tier, false, scraped_at, now) => Err(private()),
+        Some(CachedProfile::NotFound { scraped_at }) if is_fresh(tier, false, scraped_at, now) => {
+            Err(not_found())
+        }
+        Some(CachedProfile::Private { scraped_at }) if is_fresh(tier, false, scraped_at, now) => {
+            Err(private())
+        }
         _ => Ok(CacheAnswer::Miss),
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     check::{not_found, private},
     slots::{Lane, Lease, ScrapeSlots},
 };
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use oslira_apify::{ActorRun, Apify, ProfileOutcome};
 use oslira_domain::{AccountId, Code, Error, ProfileSource, Result, RunId, Snapshot, Step, Username};
@@ -17,8 +18,10 @@ use uuid::Uuid;
 
 /// How long an actor may run: a restricted profile takes it most of a minute.
 const ACTOR_TIMEOUT: Duration = Duration::from_secs(120);
-/// What is kept back of the invocation's time for storing what was scraped.
-const RESERVE: Duration = Duration::from_secs(10);
+/// What is kept back of the invocation's time for writing down what was scraped, with stores that answer slowly.
+const RESERVE: Duration = Duration::from_secs(30);
+/// What a profile costs, in US dollars, where Apify has not counted yet: about 2.6 a thousand (third parties, 2026).
+const USUAL_COST_USD: f64 = 0.0026;
 /// The longest that Apify lets one request wait.
 const LONG_POLL: Duration = Duration::from_secs(60);
 
@@ -63,6 +66,9 @@ pub struct ScrapeTools {
 
 /// Scrapes and stores. A single username that has no public profile is the run's business error; in a group, it is
 /// remembered in the cache, where its own run finds it.
+///
+/// An answer that was stored since the run began is used as it is: by an earlier try of this very step, whose own
+/// answer was lost, or by another run that wanted the same profile.
 pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeRequest>) -> Result<Scraped> {
     let Invocation { input, deadline } = invocation;
     note_run(input.run_id);
@@ -70,46 +76,75 @@ pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeR
     if !(1..=10).contains(&input.usernames.len()) {
         return Err(Error::new(Code::ValidationFailed, "An actor run takes one to ten usernames."));
     }
-    tools.progress.begin(input.run_id, input.account_id, Step::Scraping).await?;
+    let (begun, cached) = tokio::join!(
+        tools.progress.begin(input.run_id, input.account_id, Step::Scraping),
+        cached(&tools.profiles, &input.usernames)
+    );
+    let (begun, cached) = (begun?, cached?);
+    if cached.len() == input.usernames.len()
+        && cached.iter().all(|(_, entry)| entry.scraped_at() >= begun.created_at)
+    {
+        return answer(&input, cached);
+    }
+
     let apify = Apify::new(tools.http.clone(), &tools.apify_url, &*tools.apify_token.get().await?);
-
-    let lease = tools.slots.lease(&input.run_id.to_string(), input.lane, ACTOR_TIMEOUT).await?;
-    let outcome = scrape(tools, &apify, &input, &lease, deadline - RESERVE).await;
-    // Once the actor has ended the slot is free. After an error it may still be at work: then a retry finds it by
-    // the lease, or the lease expires.
-    let (scraped_at, outcomes, actor_run_id) = outcome?;
+    let mut lease = tools.slots.lease(&input.run_id.to_string(), input.lane, ACTOR_TIMEOUT).await?;
+    // After an error the actor may still be at work: then a retry finds it by the lease, or the lease expires.
+    let (run, outcomes) = scrape(tools, &apify, &input, &mut lease, deadline - RESERVE).await?;
+    let entries = store(&tools.profiles, &run, outcomes).await?;
+    // Only now: a retry without the lease would start another actor.
     tools.slots.release(&lease).await?;
+    if entries.is_empty() {
+        return Err(Error::new(Code::ApifyUnavailable, "Instagram did not let the scraper in."));
+    }
+    answer(&input, entries)
+}
 
+async fn cached(profiles: &ProfileStore, usernames: &[Username]) -> Result<Vec<(Username, CachedProfile)>> {
+    let entries = usernames.iter().map(async |username| {
+        Ok::<_, Error>(profiles.cached(username).await?.map(|entry| (username.clone(), entry)))
+    });
+    Ok(try_join_all(entries).await?.into_iter().flatten().collect())
+}
+
+fn answer(input: &ScrapeRequest, entries: Vec<(Username, CachedProfile)>) -> Result<Scraped> {
+    let is_single = input.usernames.len() == 1;
     let mut profiles = HashMap::new();
-    for (username, outcome) in outcomes {
-        match outcome {
-            ProfileOutcome::Found(profile) => {
-                let snapshot = Snapshot { scraped_at, profile };
-                let snapshot_key = tools.profiles.store(&snapshot, &actor_run_id).await?;
+    for (username, entry) in entries {
+        match entry {
+            CachedProfile::Found { snapshot_key, .. } => {
                 profiles.insert(username, ProfileSource { snapshot_key, cache_hit: false });
             }
-            ProfileOutcome::NotFound => {
-                tools.profiles.remember(&username, &CachedProfile::NotFound { scraped_at }).await?;
-                if input.usernames.len() == 1 {
-                    return Err(not_found());
-                }
-            }
-            ProfileOutcome::Private => {
-                tools.profiles.remember(&username, &CachedProfile::Private { scraped_at }).await?;
-                if input.usernames.len() == 1 {
-                    return Err(private());
-                }
-            }
-            ProfileOutcome::Blocked if input.usernames.len() == 1 => {
-                return Err(Error::new(Code::ApifyUnavailable, "Instagram did not let the scraper in."));
-            }
-            ProfileOutcome::Blocked => {}
+            CachedProfile::NotFound { .. } if is_single => return Err(not_found()),
+            CachedProfile::Private { .. } if is_single => return Err(private()),
+            CachedProfile::NotFound { .. } | CachedProfile::Private { .. } => {}
         }
     }
     Ok(Scraped { profiles })
 }
 
-type Outcomes = (Timestamp, Vec<(Username, ProfileOutcome)>, String);
+/// Puts what was seen into the cache. Instagram's refusal to show a profile says nothing about it, so it is not kept.
+async fn store(
+    profiles: &ProfileStore,
+    run: &ActorRun,
+    outcomes: Vec<(Username, ProfileOutcome)>,
+) -> Result<Vec<(Username, CachedProfile)>> {
+    let scraped_at = run.finished_at.unwrap_or_else(Timestamp::now);
+    let stored = outcomes.into_iter().map(async |(username, outcome)| {
+        let entry = match outcome {
+            ProfileOutcome::Found(profile) => {
+                let snapshot_key = profiles.store(&Snapshot { scraped_at, profile }, &run.id).await?;
+                return Ok(Some((username, CachedProfile::Found { snapshot_key, scraped_at })));
+            }
+            ProfileOutcome::NotFound => CachedProfile::NotFound { scraped_at },
+            ProfileOutcome::Private => CachedProfile::Private { scraped_at },
+            ProfileOutcome::Blocked => return Ok(None),
+        };
+        profiles.remember(&username, &entry).await?;
+        Ok::<_, Error>(Some((username, entry)))
+    });
+    Ok(try_join_all(stored).await?.into_iter().flatten().collect())
+}
 
 /// Runs the actor to its end: the one a former try left in the lease, or a new one. A profile that has posts but came
 /// without any is asked for once more; the second answer stands.
@@ -117,13 +152,15 @@ async fn scrape(
     tools: &ScrapeTools,
     apify: &Apify,
     input: &ScrapeRequest,
-    lease: &Lease,
+    lease: &mut Lease,
     deadline: Instant,
-) -> Result<Outcomes> {
-    let mut may_ask_again = true;
-    let mut former = lease.actor_run_id.clone();
+) -> Result<(ActorRun, Vec<(Username, ProfileOutcome)>)> {
+    let lacks_posts = |(_, outcome): &(Username, ProfileOutcome)| match outcome {
+        ProfileOutcome::Found(profile) => profile.posts_count > 0 && profile.posts.is_empty(),
+        _ => false,
+    };
     loop {
-        let actor_run_id = match former.take() {
+        let actor_run_id = match lease.actor_run_id.take() {
             Some(id) => id,
             None => {
                 let run = match apify.start_profiles_run(&input.usernames, ACTOR_TIMEOUT).await {
@@ -141,11 +178,10 @@ async fn scrape(
             Ok(outcomes) => outcomes,
             Err(error) => return Err(release_after(tools, lease, error).await),
         };
-        let lacks_posts = |(_, outcome): &(Username, ProfileOutcome)| matches!(outcome, ProfileOutcome::Found(profile) if profile.posts_count > 0 && profile.posts.is_empty());
-        if !(may_ask_again && outcomes.iter().any(lacks_posts)) {
-            return Ok((run.finished_at.unwrap_or_else(Timestamp::now), outcomes, run.id));
+        if lease.is_second || !outcomes.iter().any(lacks_posts) {
+            return Ok((run, outcomes));
         }
-        may_ask_again = false;
+        *lease = tools.slots.renew(lease, ACTOR_TIMEOUT).await?;
     }
 }
 
@@ -184,7 +220,8 @@ async fn record(tools: &ScrapeTools, input: &ScrapeRequest, run: &ActorRun) -> R
                    from public.runs r where r.run_id = $1
                  on conflict (ai_usage_log_id) do nothing";
     let id = Uuid::new_v5(&input.run_id.0, run.id.as_bytes());
-    let outcome = format!("{:?}", run.status).to_lowercase();
+    let usual_cost_usd = USUAL_COST_USD * input.usernames.len() as f64;
+    let cost_usd = run.usage_total_usd.unwrap_or(usual_cost_usd).max(0.0);
     tools
         .db
         .query(
@@ -192,9 +229,9 @@ async fn record(tools: &ScrapeTools, input: &ScrapeRequest, run: &ActorRun) -> R
             &[
                 (&input.run_id.0, Type::UUID),
                 (&id, Type::UUID),
-                (&run.usage_total_usd.unwrap_or(0.0).max(0.0), Type::FLOAT8),
+                (&cost_usd, Type::FLOAT8),
                 (&duration_ms.max(0), Type::INT8),
-                (&outcome, Type::TEXT),
+                (&run.status.as_str(), Type::TEXT),
             ],
         )
         .await?;

@@ -20,6 +20,8 @@ use tokio::time::{Instant, sleep};
 const SLOTS: usize = 10;
 /// Of these, how many only single runs may take, so that a batch never makes a single user wait.
 const FOR_SINGLES: usize = 2;
+/// Slots that one holder may have with an actor that may or may not have started.
+const MOST_DOUBTFUL: usize = 2;
 /// How long a scraper waits inside for a free slot before it hands the waiting over to the state machine.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -59,6 +61,8 @@ pub(crate) struct Lease {
     holder: String,
     /// The actor run that an earlier try started in it.
     pub(crate) actor_run_id: Option<String>,
+    /// The actor run is, or will be, the second one for what was asked.
+    pub(crate) is_second: bool,
 }
 
 /// What a slot's item says, when it is held.
@@ -66,6 +70,7 @@ pub(crate) struct Lease {
 struct Held {
     holder: String,
     actor_run_id: Option<String>,
+    is_second: bool,
     until: Timestamp,
 }
 
@@ -78,25 +83,28 @@ impl ScrapeSlots {
     /// Takes a slot for `holder`, or finds the one it holds with an actor run in it.
     ///
     /// A slot it holds without one is left to expire: an earlier try may have started an actor and died before it
-    /// could say so, and two actors must not share a slot.
+    /// could say so, and two actors must not share a slot. It takes one more then, but not a third: a burst of
+    /// doubtful starts must not take the slots from everyone.
     pub(crate) async fn lease(&self, holder: &str, lane: Lane, actor_timeout: Duration) -> Result<Lease> {
         let give_up = Instant::now() + PATIENCE;
         loop {
-            let held = self.held().await?;
-            if let Some((slot, own)) =
-                held.iter().find(|(_, held)| held.holder == holder && held.actor_run_id.is_some())
-            {
+            let now = Timestamp::now();
+            let held = self.held(now).await?;
+            let own = || held.iter().filter(|(_, held)| held.holder == holder);
+            if let Some((slot, own)) = own().find(|(_, held)| held.actor_run_id.is_some()) {
                 return Ok(Lease {
                     slot: *slot,
                     holder: holder.to_owned(),
                     actor_run_id: own.actor_run_id.clone(),
+                    is_second: own.is_second,
                 });
             }
-            let now = Timestamp::now();
-            let is_free = |slot: &usize| held.get(slot).is_none_or(|held| held.until < now);
-            for slot in lane.slots().into_iter().filter(is_free) {
+            let is_free = |slot: &usize| !held.contains_key(slot);
+            for slot in lane.slots().into_iter().filter(is_free).take_while(|_| own().count() < MOST_DOUBTFUL)
+            {
                 if self.take(slot, holder, now, actor_timeout).await? {
-                    return Ok(Lease { slot, holder: holder.to_owned(), actor_run_id: None });
+                    let holder = holder.to_owned();
+                    return Ok(Lease { slot, holder, actor_run_id: None, is_second: false });
                 }
             }
             if Instant::now() >= give_up {
@@ -104,6 +112,22 @@ impl ScrapeSlots {
             }
             sleep(Duration::from_millis(400)).await;
         }
+    }
+
+    /// Makes a lease whose actor has ended fit for a second one: a full term, and no actor named that it is not.
+    pub(crate) async fn renew(&self, lease: &Lease, actor_timeout: Duration) -> Result<Lease> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("slot", text(lease.slot))
+            .update_expression("SET leasedUntil = :until, isSecond = :true REMOVE actorRunId")
+            .condition_expression("holder = :holder")
+            .expression_attribute_values(":until", milliseconds(until(Timestamp::now(), actor_timeout)))
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .expression_attribute_values(":holder", text(&lease.holder));
+        update.send().await.map_err(Error::store)?;
+        Ok(Lease { slot: lease.slot, holder: lease.holder.clone(), actor_run_id: None, is_second: true })
     }
 
     /// Notes the actor run in the lease, so that a retry waits for it instead of starting another.
@@ -139,18 +163,16 @@ impl ScrapeSlots {
     }
 
     async fn take(&self, slot: usize, holder: &str, now: Timestamp, actor_timeout: Duration) -> Result<bool> {
-        let until =
-            now + SignedDuration::try_from(actor_timeout).unwrap_or_default() + SignedDuration::from_secs(30);
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("slot", text(slot))
-            .update_expression("SET holder = :holder, leasedUntil = :until REMOVE actorRunId")
+            .update_expression("SET holder = :holder, leasedUntil = :until REMOVE actorRunId, isSecond")
             .condition_expression("attribute_not_exists(holder) OR leasedUntil < :now")
             .expression_attribute_values(":holder", text(holder))
-            .expression_attribute_values(":until", AttributeValue::N(until.as_millisecond().to_string()))
-            .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()));
+            .expression_attribute_values(":until", milliseconds(until(now, actor_timeout)))
+            .expression_attribute_values(":now", milliseconds(now));
         match update.send().await {
             Ok(_) => Ok(true),
             Err(SdkError::ServiceError(error))
@@ -162,22 +184,24 @@ impl ScrapeSlots {
         }
     }
 
-    async fn held(&self) -> Result<HashMap<usize, Held>> {
+    /// The slots whose lease has not expired.
+    async fn held(&self, now: Timestamp) -> Result<HashMap<usize, Held>> {
         let keys = (0..SLOTS).map(|slot| HashMap::from([("slot".to_owned(), text(slot))])).collect();
         let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-        let keys = keys.map_err(Error::internal)?;
-        let answer = self
-            .client
-            .batch_get_item()
-            .request_items(&self.table, keys)
-            .send()
-            .await
-            .map_err(Error::store)?;
+        let request = self.client.batch_get_item().request_items(&self.table, keys.map_err(Error::internal)?);
+        let answer = request.send().await.map_err(Error::store)?;
+        if answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
+            return Err(Error::store("DynamoDB read only some of the slots"));
+        }
         let items = answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
-        items
-            .iter()
-            .map(|item| read(item).ok_or_else(|| Error::internal("a scrape slot cannot be read")))
-            .collect()
+        let mut held = HashMap::new();
+        for item in &items {
+            let (slot, lease) = read(item).ok_or_else(|| Error::internal("a scrape slot cannot be read"))?;
+            if lease.until >= now {
+                held.insert(slot, lease);
+            }
+        }
+        Ok(held)
     }
 }
 
@@ -187,9 +211,19 @@ fn read(item: &HashMap<String, AttributeValue>) -> Option<(usize, Held)> {
     let held = Held {
         holder: text("holder")?.clone(),
         actor_run_id: text("actorRunId").cloned(),
+        is_second: item.contains_key("isSecond"),
         until: Timestamp::from_millisecond(until).ok()?,
     };
     Some((text("slot")?.parse().ok()?, held))
+}
+
+/// When a lease of an actor that starts now expires: half a minute after Apify would have stopped it.
+fn until(now: Timestamp, actor_timeout: Duration) -> Timestamp {
+    now + SignedDuration::try_from(actor_timeout).unwrap_or_default() + SignedDuration::from_secs(30)
+}
+
+fn milliseconds(time: Timestamp) -> AttributeValue {
+    AttributeValue::N(time.as_millisecond().to_string())
 }
 
 fn text(value: impl ToString) -> AttributeValue {

@@ -1,4 +1,4 @@
-//! Stage "Refund Credits", and the rule on executions that ended badly: settles a run and refunds it, once.
+//! Stage "Refund Credits": settles a run that went wrong and refunds it, once.
 
 use oslira_analysis::compensate_run;
 use oslira_lambda::{Env, RuntimeError, serve_stage};
