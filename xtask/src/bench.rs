@@ -3,7 +3,7 @@
 use crate::{
     process::Cmd,
     stack::{self, Stack, Upstreams},
-    ui::Ui,
+    ui::{self, Ui},
     workspace::{ROOT, cargo, host_triple, packages},
 };
 use anyhow::Result;
@@ -33,11 +33,12 @@ pub(crate) fn bench(stack: &Stack, ui: &Ui) -> Result<()> {
         ui.phase("measure", |_| {
             Cmd::new(target.join(&host).join("debug/bench"))
                 .env("OSLIRA_STACK", stack.description_file())
+                // The binaries are stripped: a backtrace would be pages of nothing.
+                .env("RUST_BACKTRACE", "0")
                 .arg("--binaries", target.join(&host).join("release"))
                 .arg("--zips", &zips)
                 .output("the measurement")
         })
     })?;
-    println!("{tables}");
-    Ok(())
+    Ok(ui::print(tables)?)
 }

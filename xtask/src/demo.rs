@@ -5,7 +5,7 @@ use crate::{
     http::{self, Answer, JSON},
     report::{self, AnalysisResult},
     stack::{self, Description, Stack, Upstreams, User},
-    ui::Ui,
+    ui::{self, Ui},
 };
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// The tiers shown, each with the handle that it is shown on. Handles differ, or the second tier would find the
+/// The tiers shown, each with the username that it is shown on. Usernames differ, or the second tier would find the
 /// first one's profile in the cache.
 const TIERS: [(&str, &str); 1] = [("light", "maya.fitness")];
 
@@ -33,8 +33,8 @@ pub(crate) struct Demo {
     pub(crate) live: bool,
     /// The result as JSON on standard output.
     pub(crate) json: bool,
-    /// Another handle than the usual.
-    pub(crate) handle: Option<String>,
+    /// Another Instagram account than the usual.
+    pub(crate) username: Option<String>,
 }
 
 /// One analysis of the demo, done.
@@ -55,29 +55,29 @@ pub(crate) fn demo(stack: &Stack, demo: &Demo, ui: &Ui) -> Result<()> {
     let upstreams = Upstreams::new(None, demo.live)?;
     let runs = stack::borrow(stack, upstreams, ui, |description| run_all(description, demo, ui))?;
     if demo.json {
-        println!("{}", serde_json::to_string_pretty(&json!({ "runs": runs }))?);
+        ui::print(serde_json::to_string_pretty(&json!({ "runs": runs }))?)?;
     } else {
-        report::print(&runs);
+        report::print(&runs)?;
     }
     Ok(())
 }
 
 fn run_all(description: &Description, demo: &Demo, ui: &Ui) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
-    for (tier, handle) in TIERS {
-        let handle = match &demo.handle {
-            Some(handle) => handle.clone(),
+    for (tier, username) in TIERS {
+        let username = match &demo.username {
+            Some(username) => username.clone(),
             // A name that is in no cache yet. Stand-ins make a profile for any.
             None if !demo.live => {
-                format!("{handle}{}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() % 1_000_000)
+                format!("{username}{}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() % 1_000_000)
             }
             None => "nasa".to_owned(),
         };
         for (user, label) in ASKERS {
             let api = Api { url: &description.api_url, user: description.user(user)? };
             runs.push(
-                api.analyze(tier, &handle, label, ui)
-                    .with_context(|| format!("{tier} analysis of @{handle} ({label})"))?,
+                api.analyze(tier, &username, label, ui)
+                    .with_context(|| format!("{tier} analysis of @{username} ({label})"))?,
             );
         }
     }
@@ -105,10 +105,10 @@ struct Progress {
 }
 
 impl Api<'_> {
-    fn analyze(&self, tier: &str, handle: &str, label: &'static str, ui: &Ui) -> Result<Run> {
-        let bar = ui.percent(&format!("{} @{handle} ({label})", tier.to_uppercase()));
+    fn analyze(&self, tier: &str, username: &str, label: &'static str, ui: &Ui) -> Result<Run> {
+        let bar = ui.percent(&format!("{} @{username} ({label})", tier.to_uppercase()));
         let started = Instant::now();
-        let request = json!({ "username": handle, "analysisType": tier, "businessProfileId": self.user.business_profile_id });
+        let request = json!({ "username": username, "analysisType": tier, "businessProfileId": self.user.business_profile_id });
         let accepted: Accepted = data(self.post("/api/leads/analyze", &request)?)?;
         let path = format!("/api/analysis/{}", accepted.run_id);
         loop {
@@ -138,7 +138,7 @@ impl Api<'_> {
         let seconds = started.elapsed().as_secs_f64();
         bar.finish_and_clear();
         ui.line(&format!(
-            "✓ {} @{handle} ({label}): score {} in {seconds:.1} s",
+            "✓ {} @{username} ({label}): score {} in {seconds:.1} s",
             tier.to_uppercase(),
             result.score
         ));

@@ -50,7 +50,7 @@ pub(crate) fn get(url: &str, headers: &[Header]) -> Result<Answer> {
     answer(url, request.call())
 }
 
-/// `POST url` or, with `put`, `PUT url`, with a body.
+/// `POST url` with a body.
 pub(crate) fn post(url: &str, headers: &[Header], body: &str) -> Result<Answer> {
     send(AGENT.post(url), url, headers, body)
 }

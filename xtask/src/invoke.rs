@@ -2,6 +2,7 @@
 
 use crate::{
     stack::{Description, Stack},
+    ui::print,
     workspace::{ROOT, shown},
 };
 use anyhow::{Context, Result, bail};
@@ -27,9 +28,10 @@ pub(crate) fn invoke(stack: &Stack, function: &str, event: Option<&Path>) -> Res
         let payload: Value =
             serde_json::from_str(&text).with_context(|| format!("{} is no JSON", event.display()))?;
         let answer = stack.aws()?.invoke(&arn, &payload)?;
-        println!("{} ← {}{}", function, shown(event), if answer.is_error { "  (failed)" } else { "" });
-        println!("{}", serde_json::to_string_pretty(&readable(answer.payload))?);
-        println!("{}\n", answer.log.trim_end());
+        let verdict = if answer.is_error { "  (failed)" } else { "" };
+        print(format!("{function} ← {}{verdict}", shown(event)))?;
+        print(serde_json::to_string_pretty(&readable(answer.payload))?)?;
+        print(format!("{}\n", answer.log.trim_end()))?;
         failed += usize::from(answer.is_error);
     }
     if failed > 0 {
@@ -80,7 +82,7 @@ pub(crate) fn logs(stack: &Stack, function: &str, follow: bool) -> Result<()> {
             if time > since {
                 (since, shown_at_since) = (time, Vec::new());
             }
-            println!("{line}");
+            print(&line)?;
             shown_at_since.push(line);
         }
         if !follow {

@@ -1,5 +1,4 @@
 //! Oslira's own commands: `cargo xtask --help`.
-#![allow(clippy::print_stdout, reason = "a command-line tool: standard output is where its results go")]
 #![allow(clippy::disallowed_methods, reason = "a command-line tool may block its thread")]
 
 mod bench;
@@ -52,17 +51,20 @@ enum Command {
         #[arg(long)]
         json: bool,
         /// Analyse this Instagram account
-        #[arg(long, value_name = "USERNAME")]
-        handle: Option<String>,
+        #[arg(long)]
+        username: Option<String>,
     },
     /// Run every check, from nothing, on a stack of its own
     Test {
-        /// Run only these checks: format, features, lints, unit, docs, contracts, template, state-machines, dependencies,
-        /// database, api, pipeline
+        /// Run only these checks
+        #[arg(value_name = "CHECK")]
         checks: Vec<String>,
         /// Run only tests whose name contains this
         #[arg(last = true)]
         name: Option<String>,
+        /// Print the checks' names and run none
+        #[arg(long)]
+        list: bool,
     },
     /// Measure the release build: zips, start-up, memory, and the handlers that users wait for
     Bench,
@@ -95,7 +97,7 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Up {
-    /// Add the user `load` with 10,000 credits, and raise the rate limits out of the way
+    /// Add the user `load` with 10,000 credits
     #[arg(long)]
     load: bool,
     /// Use other servers in place of our stand-ins: URL/apify, URL/openai, URL/anthropic
@@ -139,8 +141,9 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Down => status::down(stack, ui),
         Command::Status => status::print(stack),
-        Command::Demo { live, json, handle } => demo::demo(stack, &Demo { live, json, handle }, ui),
-        Command::Test { checks, name } => test::test(&checks, name.as_deref(), ui),
+        Command::Demo { live, json, username } => demo::demo(stack, &Demo { live, json, username }, ui),
+        Command::Test { list: true, .. } => test::list(),
+        Command::Test { checks, name, .. } => test::test(&checks, name.as_deref(), ui),
         Command::Bench => bench::bench(stack, ui),
         Command::Invoke { function, event } => invoke::invoke(stack, &function, event.as_deref()),
         Command::Logs { function, follow } => invoke::logs(stack, &function, follow),

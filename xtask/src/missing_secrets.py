@@ -1,5 +1,7 @@
 """Prints the names of a stage's secrets that have no value yet, or `none` when the stage has no secrets at all.
 
+Arguments: the stage and its region.
+
 Values are neither printed nor fetched: Secrets Manager lists which secret has a current version.
 """
 
@@ -7,8 +9,9 @@ import sys
 
 import boto3
 
-prefix = f"oslira/{sys.argv[1]}/"
-client = boto3.client("secretsmanager")
+stage, region = sys.argv[1:]
+prefix = f"oslira/{stage}/"
+client = boto3.client("secretsmanager", region_name=region)
 found = False
 for page in client.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [prefix]}]):
     for secret in page["SecretList"]:

@@ -6,7 +6,9 @@ use crate::{
     ui::Ui,
     workspace::{ROOT, packages},
 };
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use toml::Table;
 
 /// Names the secrets of a stage that have no value yet, one a line.
 const MISSING_SECRETS: &str = include_str!("missing_secrets.py");
@@ -44,9 +46,9 @@ enum Secrets {
 pub(crate) fn deploy(stage: Stage, x86_64: bool, ui: &Ui) -> Result<()> {
     let files = &Stack::local();
     let name = stage.name();
-    refuse_placeholders(name)?;
+    let region = &region(name, &std::fs::read_to_string(ROOT.join("infra/samconfig.toml"))?)?;
     ui.phase("tools", |phase| stack::ensure_venv(files, phase))?;
-    let before = ui.phase("secrets", |_| secrets(name))?;
+    let before = ui.phase("secrets", |_| secrets(name, region))?;
     if let Secrets::Missing(missing) = &before {
         bail!("{}", how_to_set(name, missing));
     }
@@ -70,7 +72,7 @@ pub(crate) fn deploy(stage: Stage, x86_64: bool, ui: &Ui) -> Result<()> {
             .run("sam deploy", phase)
     })?;
     if before == Secrets::None
-        && let Secrets::Missing(missing) = secrets(name)?
+        && let Secrets::Missing(missing) = secrets(name, region)?
     {
         bail!("the stack is there, and its secrets are empty.\n{}", how_to_set(name, &missing));
     }
@@ -93,22 +95,36 @@ fn sam(stage: &str, subcommand: &[&str]) -> Cmd {
         .args(["--config-env", stage])
 }
 
-/// The stages' settings are examples until someone fills them in.
-fn refuse_placeholders(stage: &str) -> Result<()> {
-    let settings = std::fs::read_to_string(ROOT.join("infra/samconfig.toml"))?;
-    let section = settings.split(&format!("[{stage}.")).nth(1).unwrap_or_default();
-    let section = section.split("\n[").next().unwrap_or_default();
-    if section.contains("CHANGE-ME") {
+/// The region of a stage, from `infra/samconfig.toml`. Its settings are examples until someone fills them in.
+fn region(stage: &str, settings: &str) -> Result<String> {
+    #[derive(Deserialize)]
+    struct Settings {
+        deploy: Deploy,
+    }
+    #[derive(Deserialize)]
+    struct Deploy {
+        parameters: Parameters,
+    }
+    #[derive(Deserialize)]
+    struct Parameters {
+        region: String,
+        parameter_overrides: Vec<String>,
+    }
+    let settings: Table = settings.parse().context("infra/samconfig.toml")?;
+    let settings = settings.get(stage).with_context(|| format!("infra/samconfig.toml has no {stage}"))?;
+    let Settings { deploy: Deploy { parameters } } =
+        settings.clone().try_into().with_context(|| format!("{stage} in infra/samconfig.toml"))?;
+    if parameters.parameter_overrides.iter().any(|setting| setting.contains("CHANGE-ME")) {
         bail!(
             "infra/samconfig.toml still says CHANGE-ME for {stage}: fill in the Supabase project and the origins"
         );
     }
-    Ok(())
+    Ok(parameters.region)
 }
 
-fn secrets(stage: &str) -> Result<Secrets> {
+fn secrets(stage: &str, region: &str) -> Result<Secrets> {
     let answer = Cmd::new(stack::program("python3"))
-        .args(["-", stage])
+        .args(["-", stage, region])
         .input(MISSING_SECRETS)
         .output("reading the secrets' state")?;
     let missing: Vec<String> = answer.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
@@ -121,8 +137,42 @@ fn secrets(stage: &str) -> Result<Secrets> {
 
 fn how_to_set(stage: &str, missing: &[String]) -> String {
     let names = missing.iter().map(|name| format!("  {name}\n")).collect::<String>();
+    let optional = if missing.iter().any(|name| name.ends_with("/jwt-secret")) {
+        "jwt-secret: projects without a legacy secret put any placeholder shorter than 32 characters there; HS256 tokens \
+         are then refused.\n"
+    } else {
+        ""
+    };
     format!(
-        "these secrets of {stage} have no value yet:\n{names}What to do: put each value into a file of your own and run\n\n  \
-         aws secretsmanager put-secret-value --secret-id NAME --secret-string file://FILE\n\nthen deploy again."
+        "these secrets of {stage} have no value yet:\n{names}{optional}What to do: put each value into a file of your own and \
+         run\n\n  aws secretsmanager put-secret-value --secret-id NAME --secret-string file://FILE\n\nthen deploy again."
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stages_region_is_read_once_its_settings_are_filled_in() {
+        let settings = |issuer: &str| {
+            format!(
+                "version = 0.1\n[staging.deploy.parameters]\nregion = \"eu-west-1\"\nparameter_overrides = [\"{issuer}\"]\n\
+                 [production.deploy.parameters]\nparameter_overrides = [\"JwtIssuer=CHANGE-ME\"]\n"
+            )
+        };
+        assert_eq!(region("staging", &settings("JwtIssuer=https://a.example")).unwrap(), "eu-west-1");
+        assert!(region("staging", &settings("JwtIssuer=CHANGE-ME")).is_err());
+        assert!(region("elsewhere", &settings("")).is_err());
+        assert!(
+            region("staging", "[staging.deploy.parameters]\nparameter_overrides = []\n").is_err(),
+            "no region"
+        );
+    }
+
+    #[test]
+    fn a_missing_secret_comes_with_what_to_put_there() {
+        assert!(how_to_set("staging", &["oslira/staging/jwt-secret".into()]).contains("any placeholder"));
+        assert!(!how_to_set("staging", &["oslira/staging/apify-token".into()]).contains("any placeholder"));
+    }
 }

@@ -1,8 +1,12 @@
 //! The demo's results as readable text.
 
-use crate::{demo::Run, ui::table};
+use crate::{
+    demo::Run,
+    ui::{self, table},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::io;
 
 /// What `GET /api/analysis/{runId}/result` answers. Sections that only some tiers have stay as they came.
 #[derive(Serialize, Deserialize)]
@@ -70,8 +74,8 @@ pub(crate) struct TimedStep {
 }
 
 /// Prints the table of all runs, and then each lead once, explained.
-pub(crate) fn print(runs: &[Run]) {
-    let mut overview = table(["handle", "tier", "run", "score", "seconds", "credits", "cost", "cache hit"]);
+pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
+    let mut overview = table(["username", "tier", "run", "score", "seconds", "credits", "cost", "cache hit"]);
     for run in runs {
         let result = &run.result;
         overview.add_row([
@@ -85,10 +89,11 @@ pub(crate) fn print(runs: &[Run]) {
             if result.cache_hit { "yes" } else { "no" }.to_owned(),
         ]);
     }
-    println!("{overview}");
+    ui::print(overview)?;
     for run in runs.iter().filter(|run| run.label == "cold") {
-        print!("{}", explain(&run.result));
+        ui::print(explain(&run.result).trim_end())?;
     }
+    Ok(())
 }
 
 /// One lead's result, explained.
@@ -109,7 +114,8 @@ fn explain(result: &AnalysisResult) -> String {
     }
     text += "\nWhat is odd about the profile\n";
     for flag in &result.quality_flags {
-        text += &format!("{} (-{} points)\n", wrap(&flag.message, 2), flag.penalty);
+        let penalty = if flag.penalty > 0 { format!(" (-{} points)", flag.penalty) } else { String::new() };
+        text += &format!("{}\n", wrap(&format!("{}{penalty}", flag.message), 2));
     }
     if result.quality_flags.is_empty() {
         text += "  nothing\n";
@@ -215,11 +221,14 @@ mod tests {
                 { "name": "aiFit", "score": 80, "weight": 0.5, "evidence": ["Posts about fitness."] },
                 { "name": "geoFocus", "score": null, "weight": 0.0, "evidence": [] }
             ],
-            "qualityFlags": [{ "code": "followRatio", "message": "Follows many.", "penalty": 5 }],
+            "qualityFlags": [
+                { "code": "followRatio", "message": "Follows many.", "penalty": 10 },
+                { "code": "likesHidden", "message": "Hides likes.", "penalty": 0 }
+            ],
             "metrics": { "followers": 1000, "engagementRate": 1.234, "averageLikes": null, "themes": ["a", "b"] },
             "sellingPoints": ["Reach"], "dataAsOf": "2026-01-01T00:00:00Z", "cacheHit": false, "creditsCharged": 1,
             "cost": { "totalUsd": 0.001, "marginUsd": 0.9, "calls": [] },
-            "timing": { "totalMs": 8200, "steps": [{ "name": "Scrape Profile", "durationMs": 6100 }], "slowestStep": "Scrape Profile" }
+            "timing": { "totalMs": 8200, "steps": [{ "name": "scraping", "durationMs": 6100 }], "slowestStep": "scraping" }
         }))
         .unwrap()
     }
@@ -234,11 +243,12 @@ mod tests {
             "weight 50 %",
             "- Posts about fitness.",
             "unknown",
-            "Follows many. (-5 points)",
+            "Follows many. (-10 points)",
+            "Hides likes.\n",
             "engagement rate            1.23",
             "a, b",
             "Selling points\n  - Reach",
-            "Scrape Profile               6.10 s",
+            "scraping                     6.10 s",
             "in all                       8.20 s",
         ] {
             assert!(text.contains(part), "{part:?} is missing in:\n{text}");

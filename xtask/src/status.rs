@@ -2,7 +2,7 @@
 
 use crate::{
     stack::Stack,
-    ui::{Ui, table},
+    ui::{self, Ui, table},
     workspace::{host_triple, shown},
 };
 use anyhow::Result;
@@ -10,7 +10,7 @@ use anyhow::Result;
 /// The table of URLs and the next commands, after `up`.
 pub(crate) fn print_started(stack: &Stack) -> Result<()> {
     print_urls(stack)?;
-    println!(
+    Ok(ui::print(format!(
         "\nNext:
   curl -H \"Authorization: Bearer $(jq -r '.users[0].token' {file})\" $(jq -r .apiUrl {file})/api/auth/verify
   cargo xtask demo                           run an analysis and watch it
@@ -22,8 +22,7 @@ pub(crate) fn print_started(stack: &Stack) -> Result<()> {
         file = shown(&stack.description_file()),
         env = shown(&stack.path("functions.env")),
         host = host_triple()?,
-    );
-    Ok(())
+    ))?)
 }
 
 fn print_urls(stack: &Stack) -> Result<()> {
@@ -34,36 +33,30 @@ fn print_urls(stack: &Stack) -> Result<()> {
         ("AWS (emulated)", description.aws_endpoint),
         ("PostgreSQL, superuser", without_password(&description.postgres_url)),
         ("pooler", without_password(&description.pooler_url)),
-        ("upstream stand-ins", description.stand_ins_url),
+        ("stand-ins", description.stand_ins_url),
+        ("Apify, OpenAI and Anthropic", description.upstreams),
         ("all of it, with passwords and tokens", shown(&stack.description_file())),
     ];
     urls.add_rows(rows.map(|(what, place)| [what.to_owned(), place]));
-    println!("{urls}");
-    Ok(())
+    Ok(ui::print(urls)?)
 }
 
 /// `status`.
 pub(crate) fn print(stack: &Stack) -> Result<()> {
     let servers = stack.servers();
     if servers.is_empty() {
-        println!("The local stack is not running. Start it with `cargo xtask up`.");
-        return Ok(());
+        return Ok(ui::print("The local stack is not running. Start it with `cargo xtask up`.")?);
     }
     let mut list = table(["server", "port", "process", "state"]);
-    for (name, port, pid, alive) in servers {
-        list.add_row([
-            name,
-            port.to_string(),
-            pid.to_string(),
-            if alive { "running" } else { "ended" }.to_owned(),
-        ]);
+    for server in servers {
+        let state = if server.is_alive() { "running" } else { "ended" };
+        list.add_row([server.name, server.port.to_string(), server.pid.to_string(), state.to_owned()]);
     }
-    println!("{list}");
+    ui::print(list)?;
     if stack.is_up() {
         return print_urls(stack);
     }
-    println!("It is incomplete: `cargo xtask up` starts it anew, `cargo xtask down` stops the rest.");
-    Ok(())
+    Ok(ui::print("It is incomplete: `cargo xtask up` starts it anew, `cargo xtask down` stops the rest.")?)
 }
 
 /// `down`.

@@ -4,7 +4,8 @@ use anyhow::Result;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::{
-    io::{IsTerminal, stderr},
+    fmt::Display,
+    io::{self, ErrorKind, IsTerminal, Write, stderr, stdout},
     time::{Duration, Instant},
 };
 
@@ -53,6 +54,16 @@ impl Ui {
         bar.set_prefix(name.to_owned());
         bar.enable_steady_tick(Duration::from_millis(100));
         bar
+    }
+}
+
+/// Prints a result on standard output. When nobody reads on, as after `| head`, this program ends with the status
+/// that the shell gives to one that SIGPIPE ended.
+pub(crate) fn print(text: impl Display) -> io::Result<()> {
+    const SIGPIPE: i32 = 128 + 13;
+    match writeln!(stdout(), "{text}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(SIGPIPE),
+        result => result,
     }
 }
 

@@ -77,6 +77,16 @@ impl Aws {
         Ok(())
     }
 
+    /// A secret's value.
+    pub(crate) fn secret(&self, name: &str) -> Result<String> {
+        let answer =
+            self.json("secretsmanager", "secretsmanager.GetSecretValue", &json!({ "SecretId": name }))?;
+        Ok(answer["SecretString"]
+            .as_str()
+            .with_context(|| format!("the secret {name} has no value"))?
+            .to_owned())
+    }
+
     /// The resources of a deployed stack.
     pub(crate) fn resources(&self, stack: &str) -> Result<Vec<Resource>> {
         resources(&self.cloudformation("DescribeStackResources", stack)?)

@@ -3,12 +3,13 @@
 use crate::{
     process::Cmd,
     stack::{
-        Stack, Upstreams, VendorKeys,
+        Stack, Upstreams,
         aws::Aws,
         build, gateway_responses,
         ministack::aws_environment,
         stand_ins::{Keys, StandIns},
         tools,
+        upstreams::VendorKeys,
     },
     ui::Phase,
     workspace::{ROOT, host_architecture, lambdas},
@@ -32,15 +33,9 @@ pub(crate) fn template() -> PathBuf {
 }
 
 /// What the local stack gives for the template's parameters. Secrets are never parameters.
-pub(crate) fn parameters(
-    upstreams: &Upstreams,
-    stand_ins: &StandIns,
-    keys: &Keys,
-    authority: &str,
-    load: bool,
-) -> Result<Value> {
+pub(crate) fn parameters(upstreams: &Upstreams, stand_ins: &StandIns, keys: &Keys, authority: &str) -> Value {
     let [apify, open_ai, anthropic] = upstreams.base_urls(&stand_ins.url);
-    let mut parameters = json!({
+    json!({
         "Stage": "local",
         "Architecture": host_architecture(),
         "ApifyBaseUrl": apify,
@@ -51,27 +46,23 @@ pub(crate) fn parameters(
         "AllowedOrigins": "http://localhost:3000",
         "DatabaseCaCertificate": authority,
         "S3ForcePathStyle": "true",
-    });
-    // Rate limits are there to be met by people, not by a load test.
-    if load && fs::read_to_string(template())?.contains("\n  RateLimitFactor:") {
-        parameters["RateLimitFactor"] = "1000000".into();
-    }
-    Ok(parameters)
+    })
 }
 
-/// Deploys, unless what was deployed last is the same, with the same values for the secrets; whether it did.
+/// Deploys, unless what was deployed last is the same, with the same values for the secrets. What it answers is for
+/// [`finish`], once the rest is done too; nothing, when nothing has changed.
 pub(crate) fn deploy(
     stack: &Stack,
     port: u16,
     parameters: &Value,
     secrets: &VendorKeys,
     phase: &Phase,
-) -> Result<bool> {
+) -> Result<Option<String>> {
     let wanted = fingerprint(parameters, secrets)?;
     let stamp = stack.path("deployed");
     if fs::read_to_string(&stamp).is_ok_and(|deployed| deployed == wanted) {
         phase.detail("nothing has changed");
-        return Ok(false);
+        return Ok(None);
     }
     // A deploy that breaks off leaves an unknown mixture, so the stamp goes first and comes back last.
     let _there_was_none = fs::remove_file(&stamp);
@@ -89,8 +80,12 @@ pub(crate) fn deploy(
         .hint("see also the emulator's own log, ministack.log beside it")
         .run("sam deploy", phase)?;
     gateway_responses::set(&Aws::at(port), STACK_NAME)?;
-    fs::write(stamp, wanted)?;
-    Ok(true)
+    Ok(Some(wanted))
+}
+
+/// Remembers what was deployed. Without it, the next `up` does everything again.
+pub(crate) fn finish(stack: &Stack, stamp: &str) -> Result<()> {
+    Ok(fs::write(stack.path("deployed"), stamp)?)
 }
 
 /// `sam`, with nothing of the developer's AWS configuration, and writing nothing outside `target/`.

@@ -1,6 +1,9 @@
 //! `stack.json`: what tests, tools and people need to know about the running stack.
 
-use crate::stack::aws::{Aws, Resource};
+use crate::stack::{
+    Latency,
+    aws::{Aws, Resource},
+};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,6 +24,10 @@ pub(crate) struct Description {
     pub(crate) pooler_url: String,
     /// The upstream servers' stand-ins.
     pub(crate) stand_ins_url: String,
+    /// Who answers in place of Apify, OpenAI and Anthropic: `stand-ins`, `live`, or the URL of other servers.
+    pub(crate) upstreams: String,
+    /// How quickly the stand-ins answer.
+    pub(crate) latency: Latency,
     /// ARNs by name.
     pub(crate) state_machines: BTreeMap<String, String>,
     /// ARNs by name.

@@ -1,6 +1,7 @@
 //! The local stack: PostgreSQL, pgbouncer, the AWS emulator and the upstream stand-ins, with our template on top.
 
 mod aws;
+mod borrow;
 mod build;
 mod certificates;
 mod checks;
@@ -16,22 +17,26 @@ mod secrets;
 mod stand_ins;
 mod tools;
 mod up;
+mod upstreams;
 mod users;
 
 pub(crate) use aws::Aws;
+pub(crate) use borrow::borrow;
 pub(crate) use checks::{pg_prove, prepare_for_tests};
 pub(crate) use deploy::{sam, template};
 pub(crate) use description::{Description, User};
 pub(crate) use prerequisites::Need;
 pub(crate) use tools::{ensure_asl_validator, ensure_venv, program};
-pub(crate) use up::{Options, borrow, up};
+pub(crate) use up::{Options, up};
+pub(crate) use upstreams::Upstreams;
 
 use crate::{
     process,
     workspace::{ROOT, shown},
 };
 use anyhow::{Context, Result, bail};
-use daemon::Daemons;
+use daemon::{Daemon, Daemons};
+use serde::{Deserialize, Serialize};
 use std::{
     fmt, fs,
     fs::{File, TryLockError},
@@ -47,7 +52,8 @@ pub(crate) struct Stack {
 }
 
 /// How quickly the stand-ins answer.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Latency {
     /// As the real services do.
     Realistic,
@@ -61,83 +67,6 @@ impl fmt::Display for Latency {
             Self::Realistic => "realistic",
             Self::Fast => "fast",
         })
-    }
-}
-
-/// Who answers in place of Apify, OpenAI and Anthropic.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Upstreams {
-    /// Our stand-ins.
-    StandIns,
-    /// Someone else's stand-ins, below this URL.
-    At(String),
-    /// The real services, with these keys.
-    Live(VendorKeys),
-}
-
-/// The vendors' keys.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct VendorKeys {
-    apify: String,
-    open_ai: String,
-    anthropic: String,
-}
-
-impl VendorKeys {
-    /// Keys in the vendors' form that only stand-ins accept.
-    fn fake() -> Self {
-        Self { apify: "apify_api_local".into(), open_ai: "sk-local".into(), anthropic: "sk-ant-local".into() }
-    }
-
-    /// The keys of the environment.
-    fn from_environment() -> Result<Self> {
-        let key = |name: &str| match std::env::var(name) {
-            Ok(value) if !value.is_empty() => Ok(value),
-            _ => bail!(
-                "--live needs {name} in the environment (and APIFY_TOKEN, OPENAI_API_KEY, ANTHROPIC_API_KEY all three)"
-            ),
-        };
-        Ok(Self {
-            apify: key("APIFY_TOKEN")?,
-            open_ai: key("OPENAI_API_KEY")?,
-            anthropic: key("ANTHROPIC_API_KEY")?,
-        })
-    }
-}
-
-impl Upstreams {
-    /// What the command line's flags ask for.
-    pub(crate) fn new(url: Option<String>, live: bool) -> Result<Self> {
-        match url {
-            _ if live => Ok(Self::Live(VendorKeys::from_environment()?)),
-            Some(url) => Ok(Self::At(url.trim_end_matches('/').to_owned())),
-            None => Ok(Self::StandIns),
-        }
-    }
-
-    /// Whether the real services are asked for.
-    fn are_live(&self) -> bool {
-        matches!(self, Self::Live(_))
-    }
-
-    /// The base URLs of Apify, OpenAI and Anthropic.
-    fn base_urls(&self, stand_ins: &str) -> [String; 3] {
-        let below = |url: &str| ["apify", "openai", "anthropic"].map(|vendor| format!("{url}/{vendor}"));
-        match self {
-            Self::StandIns => below(stand_ins),
-            Self::At(url) => below(url),
-            Self::Live(_) => {
-                ["https://api.apify.com", "https://api.openai.com/v1", "https://api.anthropic.com"]
-                    .map(str::to_owned)
-            }
-        }
-    }
-
-    fn keys(&self) -> VendorKeys {
-        match self {
-            Self::Live(keys) => keys.clone(),
-            Self::StandIns | Self::At(_) => VendorKeys::fake(),
-        }
     }
 }
 
@@ -189,15 +118,20 @@ impl Stack {
         }
     }
 
-    /// The names of its servers that run, with their ports and process ids.
-    pub(crate) fn servers(&self) -> Vec<(String, u16, i32, bool)> {
-        self.daemons().all().into_iter().map(|d| (d.name.clone(), d.port, d.pid, d.is_alive())).collect()
+    /// Its servers that were started and not stopped.
+    pub(crate) fn servers(&self) -> Vec<Daemon> {
+        self.daemons().all()
     }
 
     /// All of its servers run, and it was described: it is up.
     pub(crate) fn is_up(&self) -> bool {
         let servers = self.servers();
-        !servers.is_empty() && servers.iter().all(|(.., alive)| *alive) && self.description_file().exists()
+        !servers.is_empty() && servers.iter().all(Daemon::is_alive) && self.description_file().exists()
+    }
+
+    /// It is up, deployed to the end, and asks these upstreams.
+    fn runs_with(&self, upstreams: &Upstreams) -> Result<bool> {
+        Ok(self.path("deployed").exists() && Options::of(self)?.upstreams == *upstreams)
     }
 
     /// What is known about it while it is up.
@@ -206,7 +140,9 @@ impl Stack {
             bail!("the local stack is not running: start it with `cargo xtask up`");
         }
         let text = fs::read_to_string(self.description_file())?;
-        serde_json::from_str(&text).with_context(|| format!("{} is damaged", shown(&self.description_file())))
+        serde_json::from_str(&text).with_context(|| {
+            format!("{} is damaged: `cargo xtask up` writes it anew", shown(&self.description_file()))
+        })
     }
 
     /// The stack that is up, with its users signed in anew: their tokens are good for an hour.

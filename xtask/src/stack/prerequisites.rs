@@ -27,10 +27,13 @@ pub(crate) struct Programs {
 
 /// Finds what is needed; installs what is missing, as root, or says with which command to.
 pub(crate) fn ensure(stack: &Stack, need: Need, phase: &Phase) -> Result<Programs> {
-    let missing = missing(need);
-    if !missing.is_empty() {
-        phase.detail(&format!("installing {}", missing.join(", ")));
-        install(stack, &missing, phase)?;
+    // Twice, because only with the server there it is known which pgTAP fits it.
+    for _ in 0..2 {
+        let missing = missing(need);
+        if !missing.is_empty() {
+            phase.detail(&format!("installing {}", missing.join(", ")));
+            install(stack, &missing, phase)?;
+        }
     }
     match postgres() {
         Some((_, postgres_bin)) => Ok(Programs { postgres_bin }),
@@ -38,7 +41,7 @@ pub(crate) fn ensure(stack: &Stack, need: Need, phase: &Phase) -> Result<Program
     }
 }
 
-/// Debian packages that are not there.
+/// Debian packages that are not there. pgTAP is one of them only when the server is there.
 fn missing(need: Need) -> Vec<String> {
     let mut packages = Vec::new();
     let mut require = |present: bool, package: &str| {
@@ -53,9 +56,10 @@ fn missing(need: Need) -> Vec<String> {
     require(on_path("setpriv"), "util-linux");
     require(on_path("python3") && has_venv(), "python3-venv");
     if need == Need::Tests {
-        let version = postgres.map_or(OLDEST_POSTGRES, |(version, _)| version);
-        let control = format!("/usr/share/postgresql/{version}/extension/pgtap.control");
-        require(Path::new(&control).exists(), &format!("postgresql-{version}-pgtap"));
+        if let Some((version, _)) = postgres {
+            let control = format!("/usr/share/postgresql/{version}/extension/pgtap.control");
+            require(Path::new(&control).exists(), &format!("postgresql-{version}-pgtap"));
+        }
         require(on_path("pg_prove"), "libtap-parser-sourcehandler-pgtap-perl");
         require(on_path("node"), "nodejs");
         require(on_path("npm"), "npm");

@@ -1,4 +1,4 @@
-//! The servers that stand in for Apify, OpenAI, Anthropic, Stripe and Supabase's sign-in.
+//! The servers that stand in for Apify, OpenAI, Anthropic and Supabase's sign-in.
 
 use crate::{
     http::{self, JSON},

@@ -21,14 +21,28 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use std::{fs, net::TcpListener, thread};
+use std::{net::TcpListener, thread};
 
 /// What to bring up.
+#[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) load: bool,
     pub(crate) upstreams: Upstreams,
     pub(crate) latency: Latency,
     pub(crate) need: Need,
+}
+
+impl Options {
+    /// What the running stack was brought up with.
+    pub(super) fn of(stack: &Stack) -> Result<Self> {
+        let description = stack.description()?;
+        Ok(Self {
+            load: description.user(users::LOAD.name).is_ok(),
+            upstreams: Upstreams::of(&description.upstreams, &stack.aws()?)?,
+            latency: description.latency,
+            need: Need::Stack,
+        })
+    }
 }
 
 /// Brings a stack up, or a running one up to date. One that did not run before is taken down again when this
@@ -49,31 +63,6 @@ pub(crate) fn up(stack: &Stack, options: &Options, ui: &Ui) -> Result<Descriptio
         }
     }
     stack.stop_when_interrupted(false);
-    result
-}
-
-/// Does some work on the stack: on the running one, or on one that is started for it and stopped after.
-pub(crate) fn borrow<T>(
-    stack: &Stack,
-    upstreams: Upstreams,
-    ui: &Ui,
-    work: impl FnOnce(&Description) -> Result<T>,
-) -> Result<T> {
-    let was_up = stack.is_up();
-    let description = if was_up && !upstreams.are_live() {
-        stack.signed_in()?
-    } else {
-        let options = Options { load: false, upstreams, latency: Latency::Realistic, need: Need::Stack };
-        up(stack, &options, ui)?
-    };
-    stack.stop_when_interrupted(!was_up);
-    let result = work(&description);
-    if was_up {
-        ui.line("The stack was up before and stays up.");
-    } else {
-        ui.phase("stop the stack", |_| stack.stop())?;
-        ui.line("The stack was started for this and is stopped again; `cargo xtask up` keeps one running.");
-    }
     result
 }
 
@@ -120,20 +109,18 @@ fn bring_up(stack: &Stack, options: &Options, ui: &Ui, was_up: bool) -> Result<D
     })?;
 
     let keys = stand_ins.keys()?;
-    let parameters = deploy::parameters(&options.upstreams, &stand_ins, &keys, &authority, options.load)?;
+    let parameters = deploy::parameters(&options.upstreams, &stand_ins, &keys, &authority);
     let vendor_keys = options.upstreams.keys();
-    let deployed = ui.phase("sam deploy", |phase| {
+    let stamp = ui.phase("sam deploy", |phase| {
         deploy::deploy(stack, ports.ministack, &parameters, &vendor_keys, phase)
     })?;
     let found = Deployed::read(aws, &ministack::endpoint(ports.ministack), STACK_NAME)?;
-    if deployed {
+    if stamp.is_some() {
         ui.phase("secrets and migrations", |phase| {
             put_secrets(aws, options, ports, secrets, postgres, &keys)?;
             phase.detail("migrate-database");
             migrate(aws, &found)
-        })
-        // So that the next `up` does all of this again.
-        .inspect_err(|_| drop(fs::remove_file(stack.path("deployed"))))?;
+        })?;
     }
     let users = ui.phase("demo users", |_| users::ensure(postgres, &stand_ins, secrets, options.load))?;
 
@@ -145,6 +132,8 @@ fn bring_up(stack: &Stack, options: &Options, ui: &Ui, was_up: bool) -> Result<D
         postgres_url: postgres.superuser_url(),
         pooler_url: pooler_url("oslira_user", &secrets.user_password, ports),
         stand_ins_url: stand_ins.url,
+        upstreams: options.upstreams.to_string(),
+        latency: options.latency,
         state_machines: found.state_machines,
         functions: found.functions,
         queues: found.queues,
@@ -155,6 +144,9 @@ fn bring_up(stack: &Stack, options: &Options, ui: &Ui, was_up: bool) -> Result<D
         users,
     };
     write_private(&stack.description_file(), &serde_json::to_string_pretty(&description)?)?;
+    if let Some(stamp) = stamp {
+        deploy::finish(stack, &stamp)?;
+    }
     Ok(description)
 }
 
@@ -214,18 +206,14 @@ fn put_secrets(
     postgres: &Postgres,
     keys: &Keys,
 ) -> Result<()> {
-    let vendors = options.upstreams.keys();
     let values = [
         ("user-database", pooler_url("oslira_user", &secrets.user_password, ports)),
         ("system-database", pooler_url("oslira_system", &secrets.system_password, ports)),
         ("migrations-database", postgres.migrations_url()),
-        ("apify-token", vendors.apify),
-        ("openai-key", vendors.open_ai),
-        ("anthropic-key", vendors.anthropic),
         ("jwt-secret", keys.hs256_secret.clone()),
     ];
-    for (name, value) in &values {
-        aws.put_secret(&format!("oslira/local/{name}"), value)?;
+    for (name, value) in values.into_iter().chain(options.upstreams.keys().secrets()) {
+        aws.put_secret(&format!("oslira/local/{name}"), &value)?;
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use anyhow::Result;
 use serde_json::json;
 
 /// A user to be had.
-struct Wanted {
-    name: &'static str,
+pub(super) struct Wanted {
+    pub(super) name: &'static str,
     user_id: &'static str,
     account_id: &'static str,
     business_profile_id: &'static str,
@@ -42,7 +42,8 @@ const DEMO: [Wanted; 2] = [
         business_profile: ROASTER,
     },
 ];
-const LOAD: Wanted = Wanted {
+/// The user for load tests.
+pub(super) const LOAD: Wanted = Wanted {
     name: "load",
     user_id: "00000000-0000-4000-8000-000000000003",
     account_id: "00000000-0000-4000-8000-0000000000a3",

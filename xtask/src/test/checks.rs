@@ -29,6 +29,8 @@ pub(crate) struct Check {
     pub(crate) name: String,
     /// What has to be there.
     pub(crate) needs: Needs,
+    /// It runs test programs, whose tests can be chosen by name.
+    pub(crate) has_named_tests: bool,
     /// Runs it.
     pub(crate) run: Box<Run>,
 }
@@ -49,10 +51,25 @@ pub(crate) type Run = dyn Fn(&Setting, &Phase) -> Result<Outcome>;
 
 /// How a check went, when it did not fail.
 pub(crate) enum Outcome {
-    /// It passed; with how many tests, if it counts them.
-    Passed(Option<u64>),
+    /// It passed; with which tests, if it has any.
+    Passed(Option<Ran>),
     /// It had nothing to look at, or not what it looks with.
     Skipped(String),
+}
+
+/// The tests of a check that passed.
+#[derive(Default)]
+pub(crate) struct Ran {
+    /// How many.
+    pub(crate) tests: u64,
+    /// What they tell the developer: lines that begin with `note: `.
+    pub(crate) notes: Vec<String>,
+}
+
+impl From<u64> for Ran {
+    fn from(tests: u64) -> Self {
+        Self { tests, notes: Vec::new() }
+    }
 }
 
 /// All checks.
@@ -60,13 +77,14 @@ pub(crate) fn all() -> Result<Vec<Check>> {
     let check = |name: &str, needs: Needs, run: fn(&Setting, &Phase) -> Result<Outcome>| Check {
         name: name.to_owned(),
         needs,
+        has_named_tests: false,
         run: Box::new(run),
     };
     let mut checks = vec![
         check("format", Needs::Cargo, format),
         check("features", Needs::Cargo, features),
         check("lints", Needs::Cargo, lints),
-        check("unit", Needs::Cargo, unit),
+        Check { has_named_tests: true, ..check("unit", Needs::Cargo, unit) },
         check("docs", Needs::Cargo, docs),
         check("dependencies", Needs::Cargo, dependencies),
         check("template", Needs::Tools, validate_template),
@@ -80,6 +98,7 @@ pub(crate) fn all() -> Result<Vec<Check>> {
         checks.push(Check {
             name: target.clone(),
             needs: if target == CONTRACTS { Needs::Cargo } else { Needs::Stack },
+            has_named_tests: true,
             run: Box::new(move |setting, phase| {
                 let mut programs = programs::build(setting, &["--test", &target])?;
                 programs.retain(|program| program.manifest == tests_manifest());
@@ -138,7 +157,7 @@ fn lints(setting: &Setting, phase: &Phase) -> Result<Outcome> {
 }
 
 /// The tests within crates. Those of binaries too, but not of the Lambdas: they are twenty lines without tests,
-/// and linking forty test programs takes minutes.
+/// and linking a test program for each takes minutes.
 fn unit(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     let packages = packages()?;
     let mut selection = vec!["--lib"];
@@ -167,7 +186,7 @@ fn docs(setting: &Setting, phase: &Phase) -> Result<Outcome> {
         .run("cargo doc", phase)?;
     let log = setting.stack.log("test-doc-examples");
     cargo("test", &setting.host).args(["--doc"]).log(&log).run("cargo test --doc", phase)?;
-    Ok(Outcome::Passed(Some(cargo_tests(&log)?)))
+    Ok(Outcome::Passed(Some(cargo_tests(&log)?.into())))
 }
 
 fn validate_template(setting: &Setting, phase: &Phase) -> Result<Outcome> {
@@ -232,7 +251,7 @@ fn database(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     }
     let log = setting.stack.log("test-database");
     stack::pg_prove(setting.stack, phase)?.args(&tests).log(&log).run("pg_prove", phase)?;
-    Ok(Outcome::Passed(Some(pg_prove_tests(&log)?)))
+    Ok(Outcome::Passed(Some(pg_prove_tests(&log)?.into())))
 }
 
 /// The files of a folder whose names end so, in order.

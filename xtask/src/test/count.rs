@@ -14,6 +14,17 @@ pub(crate) fn pg_prove_tests(log: &Path) -> Result<u64> {
     Ok(sum(&read(log)?, ", Tests=", ','))
 }
 
+/// The lines by which passing tests tell the developer something, from the log of a `cargo test --show-output`.
+pub(crate) fn notes(log: &Path) -> Result<Vec<String>> {
+    Ok(note_lines(&read(log)?))
+}
+
+fn note_lines(text: &str) -> Vec<String> {
+    // The standard library's own hint begins so too, where a test makes something panic.
+    let is_note = |line: &&str| line.starts_with("note: ") && !line.contains("RUST_BACKTRACE");
+    text.lines().filter(is_note).map(str::to_owned).collect()
+}
+
 fn read(log: &Path) -> Result<String> {
     fs::read_to_string(log).with_context(|| format!("{} cannot be read", log.display()))
 }
@@ -47,6 +58,13 @@ mod tests {
                      test result: FAILED. 1 passed; 1 failed\n";
         assert_eq!(sections(cargo), "  | ---- b stdout ----\n  | assertion failed");
         assert_eq!(sections("test result: ok. 3 passed; 0 failed\n"), "");
+    }
+
+    #[test]
+    fn notes_of_passing_tests_are_found() {
+        let log = "test a ... ok\n\nsuccesses:\n\n---- a stdout ----\nnote: mind this\nother\n\
+                   note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n\n\nsuccesses:\n    a\n";
+        assert_eq!(note_lines(log), ["note: mind this"]);
     }
 
     #[test]

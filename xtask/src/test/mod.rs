@@ -6,14 +6,14 @@ mod programs;
 
 use crate::{
     stack::{self, Latency, Need, Options, Stack, Upstreams},
-    ui::{Phase, Ui, table},
+    ui::{self, Phase, Ui, table},
     workspace::host_triple,
 };
 use anyhow::{Error, Result, bail};
-use checks::{Check, Needs, Outcome};
+use checks::{Check, Needs, Outcome, Ran};
 use comfy_table::{Cell, CellAlignment, Color};
 use std::{
-    thread,
+    io, thread,
     time::{Duration, Instant},
 };
 
@@ -32,13 +32,19 @@ struct Line {
     took: Duration,
 }
 
+/// Prints the names of all checks.
+pub(crate) fn list() -> Result<()> {
+    let names: Vec<String> = checks::all()?.into_iter().map(|check| check.name).collect();
+    Ok(ui::print(names.join("\n"))?)
+}
+
 /// Runs the checks of these names, or all of them; fails when one of them fails. With `name`, only tests whose
 /// name contains it.
 pub(crate) fn test(wanted: &[String], name: Option<&str>, ui: &Ui) -> Result<()> {
     let stack = &Stack::test();
     let _lock = stack.lock_named("test.lock")?;
     stack.stop_when_interrupted(true);
-    let checks = selected(checks::all()?, wanted)?;
+    let checks = selected(checks::all()?, wanted, name.is_some())?;
     let setting = &Setting { stack, host: host_triple()?, name };
     let that_need = |needs: Needs| checks.iter().filter(move |check| check.needs == needs);
 
@@ -58,16 +64,24 @@ pub(crate) fn test(wanted: &[String], name: Option<&str>, ui: &Ui) -> Result<()>
         lines.extend(run_on_stack(&on_stack, setting, ui));
     }
     stack.stop_when_interrupted(false);
-    print(&lines);
-    conclude(&lines)
+    print(&lines)?;
+    conclude(&lines, name)
 }
 
-fn selected(checks: Vec<Check>, wanted: &[String]) -> Result<Vec<Check>> {
+/// The checks of these names, or all; when tests are chosen by name, those that have such tests.
+fn selected(mut checks: Vec<Check>, wanted: &[String], by_name: bool) -> Result<Vec<Check>> {
     if let Some(unknown) = wanted.iter().find(|wanted| checks.iter().all(|check| check.name != **wanted)) {
         let names: Vec<&str> = checks.iter().map(|check| &*check.name).collect();
         bail!("there is no check {unknown:?}; there are: {}", names.join(", "));
     }
-    Ok(checks.into_iter().filter(|check| wanted.is_empty() || wanted.contains(&check.name)).collect())
+    checks.retain(|check| wanted.is_empty() || wanted.contains(&check.name));
+    if by_name {
+        if let Some(other) = checks.iter().find(|check| !wanted.is_empty() && !check.has_named_tests) {
+            bail!("{} has no tests to be chosen by name", other.name);
+        }
+        checks.retain(|check| check.has_named_tests);
+    }
+    Ok(checks)
 }
 
 /// Runs the checks that need the stack, which is stopped whatever they do.
@@ -114,13 +128,13 @@ fn run(check: &Check, setting: &Setting, ui: &Ui) -> Line {
     Line { name: check.name.clone(), result, took: started.elapsed() }
 }
 
-fn print(lines: &[Line]) {
+fn print(lines: &[Line]) -> io::Result<()> {
     let mut results = table(["check", "result", "tests", "seconds"]);
     for line in lines {
         let (result, tests) = match &line.result {
-            Ok(Outcome::Passed(count)) => (
+            Ok(Outcome::Passed(ran)) => (
                 Cell::new("passed").fg(Color::Green),
-                count.map(|count| count.to_string()).unwrap_or_default(),
+                ran.as_ref().map(|ran| ran.tests.to_string()).unwrap_or_default(),
             ),
             Ok(Outcome::Skipped(why)) => {
                 (Cell::new(format!("skipped: {why}")).fg(Color::Yellow), String::new())
@@ -134,26 +148,36 @@ fn print(lines: &[Line]) {
             Cell::new(format!("{:.1}", line.took.as_secs_f64())).set_alignment(CellAlignment::Right),
         ]);
     }
-    println!("{results}");
-    for error in lines.iter().filter_map(|line| line.result.as_ref().err()) {
-        println!("\n{}", in_lines(error));
+    ui::print(results)?;
+    for note in lines.iter().filter_map(ran).flat_map(|ran| &ran.notes) {
+        ui::print(note)?;
     }
+    for error in lines.iter().filter_map(|line| line.result.as_ref().err()) {
+        ui::print(format!("\n{}", in_lines(error)))?;
+    }
+    Ok(())
 }
 
 fn in_lines(error: &Error) -> String {
     error.chain().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
+fn ran(line: &Line) -> Option<&Ran> {
+    match &line.result {
+        Ok(Outcome::Passed(ran)) => ran.as_ref(),
+        _ => None,
+    }
+}
+
 /// The verdict: the last line of a success counts the tests.
-fn conclude(lines: &[Line]) -> Result<()> {
+fn conclude(lines: &[Line], name: Option<&str>) -> Result<()> {
     let failed = lines.iter().filter(|line| line.result.is_err()).count();
     if failed > 0 {
         bail!("{failed} of {} checks failed", lines.len());
     }
-    let passed = |line: &Line| match line.result {
-        Ok(Outcome::Passed(count)) => count.unwrap_or_default(),
-        _ => 0,
-    };
-    println!("\n{} passed, 0 failed", lines.iter().map(passed).sum::<u64>());
-    Ok(())
+    let passed: u64 = lines.iter().filter_map(ran).map(|ran| ran.tests).sum();
+    if let Some(name) = name.filter(|_| passed == 0) {
+        bail!("no test's name contains {name:?}");
+    }
+    Ok(ui::print(format!("\n{passed} passed, 0 failed"))?)
 }

@@ -3,7 +3,7 @@
 //! Cargo cannot be asked for one package's test `api` within a build of the whole workspace (see [`cargo`]): it
 //! takes every package's test of that name. So it builds, says what it has built, and the right ones are run here.
 
-use super::{Setting, count};
+use super::{Setting, checks::Ran, count};
 use crate::{
     process::Cmd,
     ui::Phase,
@@ -60,9 +60,9 @@ fn program(message: &str) -> Option<Program> {
     })
 }
 
-/// Runs test programs one after the other, all of them even when one fails; how many tests passed.
-pub(super) fn run(setting: &Setting, check: &str, programs: &[Program], phase: &Phase) -> Result<u64> {
-    let mut passed = 0;
+/// Runs test programs one after the other, all of them even when one fails.
+pub(super) fn run(setting: &Setting, check: &str, programs: &[Program], phase: &Phase) -> Result<Ran> {
+    let mut ran = Ran::default();
     let mut failed = Vec::new();
     for program in programs {
         let log = setting.stack.log(&format!("test-{check}-{}", stem(&program.path)));
@@ -70,6 +70,8 @@ pub(super) fn run(setting: &Setting, check: &str, programs: &[Program], phase: &
         let folder = program.manifest.parent().context("a manifest without a folder")?;
         let result = Cmd::new(&program.path)
             .args(setting.name)
+            // What passing tests print would be hidden, notes included.
+            .args(["--show-output"])
             .directory(folder)
             .env("CARGO_MANIFEST_DIR", folder)
             .env("OSLIRA_STACK", setting.stack.description_file())
@@ -78,7 +80,10 @@ pub(super) fn run(setting: &Setting, check: &str, programs: &[Program], phase: &
             .log(&log)
             .run(&format!("{} of {}", program.name, shown(&program.manifest)), phase);
         match result {
-            Ok(()) => passed += count::cargo_tests(&log)?,
+            Ok(()) => {
+                ran.tests += count::cargo_tests(&log)?;
+                ran.notes.extend(count::notes(&log)?);
+            }
             Err(error) => {
                 let quoted = count::failures(&log).unwrap_or_else(|| format!("{error:#}"));
                 failed.push(format!("{} (all of it in {}):\n{quoted}", program.name, shown(&log)));
@@ -88,7 +93,7 @@ pub(super) fn run(setting: &Setting, check: &str, programs: &[Program], phase: &
     if !failed.is_empty() {
         bail!("tests failed in {}", failed.join("\n\n"));
     }
-    Ok(passed)
+    Ok(ran)
 }
 
 /// The name of its file, which Cargo keeps unique.
