@@ -51,6 +51,9 @@ pub(crate) struct Stack {
     folder: PathBuf,
 }
 
+/// Its servers.
+const SERVERS: [&str; 4] = ["postgres", "pgbouncer", "ministack", "stand-ins"];
+
 /// How quickly the stand-ins answer.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -125,8 +128,8 @@ impl Stack {
 
     /// All of its servers run, and it was described: it is up.
     pub(crate) fn is_up(&self) -> bool {
-        let servers = self.servers();
-        !servers.is_empty() && servers.iter().all(Daemon::is_alive) && self.description_file().exists()
+        let daemons = self.daemons();
+        SERVERS.iter().all(|name| daemons.alive(name).is_some()) && self.description_file().exists()
     }
 
     /// It is up, deployed to the end, and asks these upstreams.
