@@ -8,6 +8,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use serde_json::Value;
 use toml::Table;
 
 /// Names the secrets of a stage that have no value yet, one a line.
@@ -76,14 +77,24 @@ pub(crate) fn deploy(stage: Stage, x86_64: bool, ui: &Ui) -> Result<()> {
     {
         bail!("the stack is there, and its secrets are empty.\n{}", how_to_set(name, &missing));
     }
-    ui.phase("migrate the database", |phase| {
-        sam(name, &["remote", "invoke", "MigrateDatabase"])
+    ui.phase("migrate the database", |_| {
+        let answer = sam(name, &["remote", "invoke", "MigrateDatabase"])
             .arg("--stack-name", format!("oslira-{name}"))
-            .args(["--event", "{}"])
+            .args(["--event", "{}", "--output", "json"])
             .log(files.log("release-migrate"))
             .hint("its log is in CloudWatch Logs; `cargo xtask logs` shows the local stack only")
-            .run("migrate-database", phase)
+            .output("migrate-database")?;
+        migrated(&answer)
     })
+}
+
+/// `sam remote invoke` counts a Lambda that failed as invoked: whether it failed is in what it prints.
+fn migrated(answer: &str) -> Result<()> {
+    let answer: Value = serde_json::from_str(answer).context("the answer of migrate-database")?;
+    if !answer["FunctionError"].is_null() {
+        bail!("the new code is in place and the database was not migrated: {}", answer["Payload"]);
+    }
+    Ok(())
 }
 
 /// `sam` with the developer's own AWS configuration, and the settings of a stage.
@@ -174,5 +185,13 @@ mod tests {
     fn a_missing_secret_comes_with_what_to_put_there() {
         assert!(how_to_set("staging", &["oslira/staging/jwt-secret".into()]).contains("any placeholder"));
         assert!(!how_to_set("staging", &["oslira/staging/apify-token".into()]).contains("any placeholder"));
+    }
+
+    #[test]
+    fn a_migration_that_failed_is_told() {
+        assert!(migrated(r#"{"StatusCode": 200, "Payload": {"applied": []}}"#).is_ok());
+        let failed =
+            r#"{"StatusCode": 200, "FunctionError": "Unhandled", "Payload": {"errorType": "InternalError"}}"#;
+        assert!(migrated(failed).unwrap_err().to_string().contains("InternalError"));
     }
 }

@@ -18,6 +18,8 @@ use tracing_subscriber::{
 pub(crate) fn init() {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let filter: Targets = wanted.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+    // The runtime would log each error a second time, in its own words.
+    let filter = filter.with_target("lambda_runtime::layers", LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
     let lines = lines.with_current_span(false).with_span_list(false).with_writer(std::io::stderr);
     // A second init in one process (a test) keeps the first.
