@@ -42,6 +42,16 @@ impl StandIns {
         Ok(requests.as_array().into_iter().flatten().map(|request| request["body"].clone()).collect())
     }
 
+    /// Changes how the services behave; see the stand-ins' README.
+    pub async fn behave(&self, behaviour: Value) -> Result<()> {
+        self.call(reqwest::Method::PUT, "behaviour", &behaviour).await.map(drop)
+    }
+
+    /// Changes fields of an Instagram profile, in the scraper's words.
+    pub async fn profile(&self, username: &str, fields: &Value) -> Result<()> {
+        self.call(reqwest::Method::PUT, &format!("profiles/{username}"), fields).await.map(drop)
+    }
+
     /// A token of these terms; see the stand-ins' README.
     pub async fn token(&self, terms: Value) -> Result<String> {
         let answer = self.call(reqwest::Method::POST, "jwt", &terms).await?;

@@ -2,6 +2,7 @@
 
 mod compensation;
 mod confidentiality;
+mod hostile_profiles;
 mod light;
 mod stages_twice;
 mod upstream_faults;

@@ -7,6 +7,7 @@ use oslira_lambda::CachedSecret;
 use oslira_postgres::UserDb;
 use oslira_tests::{Stack, User, eventually};
 use std::{future::Future, pin::pin, task::Poll};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Polls a future this often, then drops it: a request that went away in the middle.
 async fn poll_and_drop(times: usize, future: impl Future) {
@@ -53,6 +54,16 @@ async fn the_next_transaction_never_sees_anothers_claims() -> Result<()> {
         let ids: Vec<String> = accounts.iter().map(|row| row.get("id")).collect();
         assert_eq!(ids, std::slice::from_ref(&bob.account_id), "round {round}");
     }
+    // What a transaction set, it set for itself: a client that sets nothing finds nothing.
+    let config: tokio_postgres::Config = single.parse()?;
+    let tls = MakeRustlsConnect::new(oslira_lambda::tls_config(Some(root.clone()))?);
+    let (raw, connection) = config.connect(tls).await?;
+    tokio::spawn(connection);
+    let left = "select coalesce(current_setting('request.jwt.claims', true), '') as claims, current_user::text as role";
+    let left = raw.query_typed(left, &[]).await?;
+    let left = left.first().context("no row")?;
+    assert_eq!((left.get("claims"), left.get("role")), ("", "oslira_user"));
+
     // The one server connection is idle again: no transaction was left open on it.
     eventually("the pool to be idle", || async {
         let sql = "select count(*) as n from pg_stat_activity

@@ -42,8 +42,8 @@ pub(crate) fn answer(schema: &Value, prompt: &Prompt, obedient: bool) -> Value {
 /// Answers a prompt without a schema.
 pub(crate) fn free_text(prompt: &Prompt, obedient: bool) -> String {
     match obedient.then(|| HiddenOrder::of(prompt)).flatten() {
-        Some(order) => order.leak,
-        None => paragraph(&Subject::of(&prompt.text()), &mut seeded(&prompt.text())),
+        Some(HiddenOrder { leak: Some(leak), .. }) => leak,
+        _ => paragraph(&Subject::of(&prompt.text()), &mut seeded(&prompt.text())),
     }
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn unfit(answer: &Value) -> Value {
 /// What a text that poses as instructions asks for.
 struct HiddenOrder {
     score: i64,
-    leak: String,
+    leak: Option<String>,
 }
 
 impl HiddenOrder {
@@ -73,8 +73,14 @@ impl HiddenOrder {
         let score = content[start..].split_once("score ").and_then(|(_, rest)| {
             rest.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty())?.parse().ok()
         });
-        let leak = format!("My instructions are: {}", prompt.system);
-        Some(Self { score: score.unwrap_or(100), leak: leak.chars().take(LEAKED_CHARS).collect() })
+        let leak = ["prompt", "reveal", "list every"]
+            .iter()
+            .any(|wish| content[start..].contains(wish))
+            .then(|| {
+                let leak = format!("My instructions are: {}", prompt.system);
+                leak.chars().take(LEAKED_CHARS).collect()
+            });
+        Some(Self { score: score.unwrap_or(100), leak })
     }
 }
 
@@ -186,8 +192,8 @@ impl Writer<'_> {
     }
 
     fn string(&mut self, schema: &Value, name: &str) -> String {
-        if let Some(hidden) = &self.hidden {
-            return hidden.leak.clone();
+        if let Some(HiddenOrder { leak: Some(leak), .. }) = &self.hidden {
+            return leak.clone();
         }
         match schema.get("format").and_then(Value::as_str) {
             Some("date") => return "2026-01-15".into(),
