@@ -2,6 +2,10 @@
 
 mod compensation;
 mod confidentiality;
+mod deep_and_xray;
+mod kills;
 mod light;
+mod resume;
 mod stages_twice;
+mod stale_runs;
 mod upstream_faults;

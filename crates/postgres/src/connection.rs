@@ -160,7 +160,7 @@ impl Connection {
     }
 
     async fn client(&self) -> Result<Client> {
-        let config = config(&*self.url.get().await?)?;
+        let config = config(&self.url.get().await?)?;
         let (client, connection) = match config.connect(self.tls.clone()).await {
             Ok(connected) => connected,
             Err(error) => {
