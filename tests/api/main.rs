@@ -1,5 +1,6 @@
 //! The public API, over HTTP, as a front end uses it. One module per route, and one for what all routes share.
 
+mod analysis_cancel;
 mod analysis_progress_and_result;
 mod auth_verify;
 mod business_profiles;

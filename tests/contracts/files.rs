@@ -84,10 +84,12 @@ pub(crate) fn all() -> Vec<PathBuf> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            // In a work tree of git's, `.git` is a file.
+            if matches!(name, "target" | ".git" | "node_modules" | "__pycache__") {
+                continue;
+            }
             if path.is_dir() {
-                if !matches!(name, "target" | ".git" | "node_modules" | "__pycache__") {
-                    walk(&path, files);
-                }
+                walk(&path, files);
             } else {
                 files.push(path.strip_prefix(root()).unwrap().to_owned());
             }

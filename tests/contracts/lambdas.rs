@@ -6,7 +6,7 @@ use crate::{
     state_machine::StateMachine,
     template::{Resource, Template, target},
 };
-use oslira_domain::{AnalysisInput, execution_run_id};
+use oslira_domain::{AnalysisInput, execution_of};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -120,6 +120,10 @@ fn problem_with(template: &Template, function: Resource<'_>, event: &Value) -> O
         return (!is_read)
             .then(|| "must have Records, each with messageId and a JSON text as body".to_owned());
     }
+    if function.events("ScheduleV2").next().is_some() {
+        let is_tick = event["source"] == "aws.scheduler" && event["time"].is_string();
+        return (!is_tick).then(|| "must be a schedule's event: source aws.scheduler, and a time".to_owned());
+    }
     if function.name == template.authorizer() {
         let is_token = event["type"] == "TOKEN" && event["methodArn"].is_string();
         return (!is_token)
@@ -130,7 +134,7 @@ fn problem_with(template: &Template, function: Resource<'_>, event: &Value) -> O
         return input.err().map(|error| format!("must hold the execution's input: {error}"));
     }
     if let Some(name) = event.get("executionName") {
-        let is_run = name.as_str().is_some_and(|name| execution_run_id(name).is_some());
+        let is_run = name.as_str().is_some_and(|name| execution_of(name).is_some());
         return (!is_run).then(|| "its executionName must begin with a run's id".to_owned());
     }
     None

@@ -15,6 +15,7 @@ mod models;
 mod permissions;
 mod pipeline;
 mod routes;
+mod schedules;
 mod state_machine;
 mod stores;
 mod template;

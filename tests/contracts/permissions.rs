@@ -27,14 +27,16 @@ fn within_reach<'a>(template: &'a Template, function: Resource<'a>) -> BTreeSet<
     named.union(&readable).copied().collect()
 }
 
-/// The functions of this one state machine's tasks and of queues.
+/// The functions of this one state machine's tasks, of queues and of schedules.
 fn pipeline_stages(template: &Template) -> BTreeSet<&str> {
     let machines = template.of_kind("AWS::Serverless::StateMachine");
     let called = machines
         .flat_map(|machine| map(&machine.properties["DefinitionSubstitutions"]))
         .filter_map(|(_, function)| target(function));
-    let consumers = template.functions().filter(|function| function.events("SQS").next().is_some());
-    called.chain(consumers.map(|function| function.name)).collect()
+    let works = |function: &Resource<'_>| {
+        ["SQS", "ScheduleV2"].iter().any(|kind| function.events(kind).next().is_some())
+    };
+    called.chain(template.functions().filter(works).map(|function| function.name)).collect()
 }
 
 #[test]

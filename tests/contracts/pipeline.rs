@@ -123,12 +123,22 @@ fn a_state_machine_may_call_the_functions_it_names_and_no_other() {
     }));
 }
 
+/// The values of the machine's variables for a run of a tier that finds all it reads in the cache, or nothing of it.
+fn variables(tier: Tier, is_cached: bool) -> [(&'static str, &'static str); 4] {
+    let cached = if is_cached { "hit" } else { "miss" };
+    [
+        ("$run.tier", tier.as_str()),
+        ("$source.cacheHit", if is_cached { "true" } else { "false" }),
+        ("$source.profile", cached),
+        ("$source.posts", if tier.needs_more_posts() { cached } else { "unneeded" }),
+    ]
+}
+
 #[test]
 fn a_tier_runs_its_ai_tasks_and_no_other() {
     let machine = StateMachine::read("analysis");
     for tier in Tier::ALL {
-        let variables = [("$run.tier", tier.as_str()), ("$source.cache", "hit")];
-        let on_the_way = machine.tasks_on_the_way(&variables);
+        let on_the_way = machine.tasks_on_the_way(&variables(tier, true));
         let mut run: Vec<&str> = on_the_way.iter().filter_map(Task::ai_task).collect();
         let mut wanted: Vec<&str> = tier.tasks().iter().map(|task| task.as_str()).collect();
         run.sort_unstable();
@@ -141,11 +151,33 @@ fn a_tier_runs_its_ai_tasks_and_no_other() {
 }
 
 #[test]
-fn a_light_analysis_takes_no_detour() {
+fn a_tier_scrapes_what_it_reads_and_the_cache_lacks() {
     let machine = StateMachine::read("analysis");
-    let hops = |cache| machine.hops(&[("$run.tier", "light"), ("$source.cache", cache)]);
-    let (cold, cached) = (hops("miss"), hops("hit"));
-    assert!(cold <= 4, "{cold} Lambdas in a row with a cold cache: each costs about 150 ms, so 4 at most");
-    assert!(cached <= 3, "{cached} Lambdas in a row with a cached profile: 3 at most");
-    assert!(cached < cold, "a cached profile must save a step");
+    let scrapes = |variables: &[(&str, &str)]| -> Vec<String> {
+        let tasks = machine.tasks_on_the_way(variables);
+        tasks.iter().map(|task| task.name.to_owned()).filter(|name| name.starts_with("Scrape")).collect()
+    };
+    for tier in Tier::ALL {
+        assert_eq!(scrapes(&variables(tier, true)), Vec::<String>::new(), "{tier}");
+    }
+    assert_eq!(scrapes(&variables(Tier::Light, false)), ["Scrape Profile"]);
+    assert_eq!(scrapes(&variables(Tier::Deep, false)), ["Scrape Profile", "Scrape Posts"]);
+    let mut posts_alone = variables(Tier::Xray, false);
+    posts_alone[2] = ("$source.profile", "hit");
+    assert_eq!(scrapes(&posts_alone), ["Scrape Posts"]);
+}
+
+#[test]
+fn an_analysis_takes_no_detour() {
+    let machine = StateMachine::read("analysis");
+    for tier in Tier::ALL {
+        let hops = |is_cached| machine.hops(&variables(tier, is_cached));
+        let (cold, cached) = (hops(false), hops(true));
+        assert!(
+            cold <= 4,
+            "{tier}: {cold} Lambdas in a row with a cold cache: each costs about 150 ms, so 4 at most"
+        );
+        assert!(cached <= 3, "{tier}: {cached} Lambdas in a row with a cached profile: 3 at most");
+        assert!(cached < cold, "{tier}: a cached profile must save a step");
+    }
 }

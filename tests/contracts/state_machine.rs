@@ -51,7 +51,7 @@ impl StateMachine {
     pub(crate) fn tasks_on_the_way(&self, variables: &[(&str, &str)]) -> Vec<Task<'_>> {
         let mut tasks = Vec::new();
         for (name, state) in way(&self.definition, variables) {
-            collect(name, state, state, &mut tasks);
+            follow(name, state, state, variables, &mut tasks);
         }
         tasks
     }
@@ -97,6 +97,24 @@ fn collect<'a>(name: &'a str, state: &'a Value, outermost: &'a Value, tasks: &mu
     let inner = list(&state["Branches"]).chain(state.get("ItemProcessor"));
     for (name, state) in inner.flat_map(|machine| map(&machine["States"])) {
         collect(name, state, outermost, tasks);
+    }
+}
+
+/// Like [`collect`], but choices inside branches are made too.
+fn follow<'a>(
+    name: &'a str,
+    state: &'a Value,
+    outermost: &'a Value,
+    variables: &[(&str, &str)],
+    tasks: &mut Vec<Task<'a>>,
+) {
+    if state["Type"] == "Task" {
+        tasks.push(Task { name, state, outermost });
+    }
+    for branch in list(&state["Branches"]) {
+        for (name, state) in way(branch, variables) {
+            follow(name, state, outermost, variables, tasks);
+        }
     }
 }
 

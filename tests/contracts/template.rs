@@ -129,7 +129,8 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// The one resource that a value is about: `!Ref X`, `!GetAtt X.Arn`, or a `!Sub` of one `${X}` or `${X.Arn}`.
+/// The one resource that a value is about: `!Ref X`, `!GetAtt X.Arn`, or a `!Sub` of one `${X}` or `${X.Arn}`, beside
+/// which `${AWS::…}` may stand.
 pub(crate) fn target(value: &Value) -> Option<&str> {
     let entries = value.as_object()?;
     let (function, argument) = entries.iter().next().filter(|_| entries.len() == 1)?;
@@ -137,9 +138,10 @@ pub(crate) fn target(value: &Value) -> Option<&str> {
     let name = match function.as_str() {
         "Ref" | "Fn::GetAtt" => argument,
         "Fn::Sub" => {
-            let (_, rest) = argument.split_once("${")?;
-            let (name, rest) = rest.split_once('}')?;
-            (!rest.contains("${")).then_some(name)?
+            let names = argument.split("${").skip(1).filter_map(|rest| rest.split('}').next());
+            let mut names = names.filter(|name| !name.starts_with("AWS::"));
+            let name = names.next()?;
+            names.next().is_none().then_some(name)?
         }
         _ => return None,
     };

@@ -49,6 +49,14 @@ impl Aws {
         Ok(answer["status"].as_str().map(|status| Execution { status: status.to_owned() }))
     }
 
+    /// Starts an execution.
+    pub async fn start_execution(&self, state_machine_arn: &str, name: &str, input: &Value) -> Result<()> {
+        let input = json!({"stateMachineArn": state_machine_arn, "name": name, "input": input.to_string()});
+        let answer = self.json("AWSStepFunctions.StartExecution", "states", "1.0", &input).await?;
+        ensure!(answer.get("executionArn").is_some(), "not started: {answer}");
+        Ok(())
+    }
+
     /// The history of an execution: everything an operator, or an intruder, can read there.
     pub async fn history(&self, state_machine_arn: &str, name: &str) -> Result<Value> {
         let input = json!({"executionArn": execution_arn(state_machine_arn, name), "maxResults": 1000});
@@ -68,6 +76,20 @@ impl Aws {
     pub async fn delete_item(&self, table: &str, key: Value) -> Result<()> {
         let input = json!({"TableName": table, "Key": key});
         self.json("DynamoDB_20120810.DeleteItem", "dynamodb", "1.0", &input).await.map(drop)
+    }
+
+    /// Sets a number in an item that is there.
+    pub async fn set_number(&self, table: &str, key: Value, name: &str, number: i64) -> Result<()> {
+        let values = json!({":number": {"N": number.to_string()}});
+        let input = json!({
+            "TableName": table, "Key": key, "UpdateExpression": format!("SET {name} = :number"),
+            "ConditionExpression": format!("attribute_exists({name})"), "ExpressionAttributeValues": values,
+        });
+        let answer = self.json("DynamoDB_20120810.UpdateItem", "dynamodb", "1.0", &input).await?;
+        // Without the item there is nothing to set.
+        let is_gone = answer["__type"].as_str().is_some_and(|kind| kind.contains("ConditionalCheckFailed"));
+        ensure!(is_gone || answer.get("__type").is_none(), "not set: {answer}");
+        Ok(())
     }
 
     /// All items of a DynamoDB table.

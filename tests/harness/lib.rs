@@ -5,6 +5,7 @@
 
 mod aws;
 mod database;
+mod recovery;
 mod runtime;
 mod stack;
 mod stand_ins;
@@ -12,7 +13,8 @@ mod user;
 
 pub use aws::{Aws, Execution};
 pub use database::Database;
-pub use runtime::{Answer, Lambda};
+pub use recovery::Unsettleable;
+pub use runtime::{Answer, Lambda, xtask};
 pub use stack::Stack;
 pub use stand_ins::StandIns;
 pub use user::{Reply, Run, User};

@@ -170,6 +170,13 @@ async fn log(child: &mut Child) -> String {
     text
 }
 
+/// Runs `cargo xtask` with these arguments on the tests' stack: what it prints, or what it complains of.
+pub async fn xtask(arguments: &[&str]) -> Result<Result<String, String>> {
+    let output = Command::new(binary("xtask")?).args(arguments).output().await?;
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    Ok(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) })
+}
+
 /// The binary that the build put beside the tests' own.
 fn binary(name: &str) -> Result<PathBuf> {
     // target/{triple}/debug/deps/{test}-{hash}

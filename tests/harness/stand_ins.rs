@@ -29,9 +29,18 @@ impl StandIns {
 
     /// How many actor runs were started for a username.
     pub async fn actor_runs(&self, username: &str) -> Result<u64> {
+        self.of_actors(username, "actorRuns").await
+    }
+
+    /// How many of these were aborted.
+    pub async fn aborted(&self, username: &str) -> Result<u64> {
+        self.of_actors(username, "aborted").await
+    }
+
+    async fn of_actors(&self, username: &str, counter: &str) -> Result<u64> {
         let counters =
             self.call(reqwest::Method::GET, &format!("counters?contains={username}"), &Value::Null).await?;
-        counters["apify"]["actorRuns"].as_u64().with_context(|| format!("no counter in {counters}"))
+        counters["apify"][counter].as_u64().with_context(|| format!("no counter in {counters}"))
     }
 
     /// The bodies of the latest requests to a service with this text in them.

@@ -83,6 +83,10 @@ impl<'a> User<'a> {
         Ok(Self { stack, user_id, email, account_id, business_profile_id, token })
     }
 
+    pub(crate) fn stack(&self) -> &'a Stack {
+        self.stack
+    }
+
     /// A username no other test uses. What is in it decides what the scraper finds: see the stand-ins' README.
     pub fn username(&self, word: &str) -> String {
         let unique = Uuid::new_v4().simple().to_string();
@@ -120,7 +124,14 @@ impl<'a> User<'a> {
 
     /// Starts a LIGHT analysis that must be accepted.
     pub async fn start(&self, username: &str) -> Result<Run> {
-        let reply = self.post("/api/leads/analyze", &self.analysis_of(username)).await?;
+        self.start_tier("light", username).await
+    }
+
+    /// Starts an analysis of this tier that must be accepted.
+    pub async fn start_tier(&self, tier: &str, username: &str) -> Result<Run> {
+        let mut body = self.analysis_of(username);
+        body["analysisType"] = json!(tier);
+        let reply = self.post("/api/leads/analyze", &body).await?;
         ensure!(reply.status == 202, "not accepted: {} {}", reply.status, reply.body);
         let run_id = reply.data()["runId"].as_str().context("no run id")?.to_owned();
         Ok(Run { run_id, username: username.to_owned() })
@@ -146,7 +157,12 @@ impl<'a> User<'a> {
 
     /// Runs a LIGHT analysis to its end, whichever it is.
     pub async fn analyze(&self, username: &str) -> Result<(Run, Value)> {
-        let run = self.start(username).await?;
+        self.analyze_tier("light", username).await
+    }
+
+    /// Runs an analysis of this tier to its end, whichever it is.
+    pub async fn analyze_tier(&self, tier: &str, username: &str) -> Result<(Run, Value)> {
+        let run = self.start_tier(tier, username).await?;
         let progress = self.finished(&run).await?;
         Ok((run, progress))
     }

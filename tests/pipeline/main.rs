@@ -2,7 +2,11 @@
 
 mod compensation;
 mod confidentiality;
+mod deep_and_xray;
 mod hostile_profiles;
+mod kills;
 mod light;
+mod resume;
 mod stages_twice;
+mod stale_runs;
 mod upstream_faults;

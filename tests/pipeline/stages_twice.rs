@@ -106,13 +106,48 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
 
     let mut second = oslira_tests::Lambda::start(&stack, "scrape-profiles", &[]).await?;
     let scraped = second.invoke(&input).await?.outcome.map_err(anyhow::Error::msg)?;
-    assert!(scraped["profiles"][&username]["snapshotKey"].is_string(), "{scraped}");
+    assert!(scraped["found"][&username]["snapshotKey"].is_string(), "{scraped}");
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "the same actor run served both tries");
     let again = second.invoke(&input).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!(again, scraped, "what was stored since the run began is used as it is");
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "and no actor is paid again");
     let held = stack.aws.items(slots).await?.iter().any(|slot| slot["holder"]["S"] == run.run_id.as_str());
     assert!(!held, "the slot is free again");
+    stack.compensate(&run).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_scraper_that_died_leaves_its_actor_to_be_aborted_by_the_next_try() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("orphan");
+    stack
+        .stand_ins
+        .fault(json!({"upstream": "apify", "match": username, "kind": "runSlow", "delayMs": 600_000}))
+        .await?;
+    let run = user.accept(&username, "0 minutes").await?;
+    let mut input = user.execution_input(&run);
+    input["usernames"] = json!([username]);
+    let mut first = oslira_tests::Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    first.send(&input)?;
+    let slots = &stack.description.tables["scrape-slots"];
+    let held = async || -> Result<bool> {
+        let items = stack.aws.items(slots).await?;
+        Ok(items
+            .iter()
+            .any(|slot| slot["holder"]["S"] == run.run_id.as_str() && slot["actorRunId"]["S"].is_string()))
+    };
+    oslira_tests::eventually("the actor run to be noted", async || Ok(held().await?.then_some(()))).await?;
+    first.kill().await?;
+
+    let path = format!("/api/analysis/{}/cancel", run.run_id);
+    assert_eq!(user.request(reqwest::Method::POST, &path, &[], None).await?.status, 202);
+    let mut second = oslira_tests::Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    let error = second.invoke(&input).await?.outcome.err().context("went on with a cancelled run")?;
+    assert_eq!(error["errorType"], "RunCancelled", "{error}");
+    let counts = (stack.stand_ins.actor_runs(&username).await?, stack.stand_ins.aborted(&username).await?);
+    assert_eq!((counts, held().await?), ((1, 1), false), "aborted, and its slot is free again");
     stack.compensate(&run).await?;
     Ok(())
 }

@@ -1,11 +1,12 @@
-//! Finishing and refunding a run, raced.
+//! Finishing, cancelling and giving up a run, raced.
 
 use anyhow::{Context, Result};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use oslira_lambda::CachedSecret;
-use oslira_postgres::{SystemDb, Type};
+use oslira_postgres::{Param, SystemDb, Type};
 use oslira_tests::{Stack, User, eventually};
 use serde_json::json;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 const RUNS: i64 = 1_000;
@@ -18,7 +19,7 @@ async fn system_db(stack: &Stack) -> Result<SystemDb> {
 
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "the figure is what the requirement asks for")]
-async fn a_thousand_runs_finished_and_refunded_at_once_are_each_settled_once() -> Result<()> {
+async fn a_thousand_runs_finished_cancelled_and_given_up_at_once_are_each_settled_once() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, i32::try_from(RUNS)?).await?;
     let (account_id, business_profile_id) = (&user.account_id, &user.business_profile_id);
@@ -41,7 +42,12 @@ async fn a_thousand_runs_finished_and_refunded_at_once_are_each_settled_once() -
         .await?;
     assert_eq!(user.balance().await?, 0);
 
-    let (finisher, refunder) = (system_db(&stack).await?, system_db(&stack).await?);
+    // The stage that saves, the state machine's compensation after a cancel, and the job that gives stale runs up.
+    let finisher = system_db(&stack).await?;
+    let refunders = [
+        (system_db(&stack).await?, "cancelled", "RunCancelled"),
+        (system_db(&stack).await?, "failed", "ExecutionStopped"),
+    ];
     let runs = stack
         .database
         .rows(
@@ -51,49 +57,63 @@ async fn a_thousand_runs_finished_and_refunded_at_once_are_each_settled_once() -
         )
         .await?;
     let result = json!({});
-    let (mut completed, mut refunded) = (0, 0);
-    for run in &runs {
+    let mut ends: BTreeMap<String, i64> = BTreeMap::new();
+    for (n, run) in runs.iter().enumerate() {
         let run_id: Uuid = run["run_id"].as_str().context("run")?.parse()?;
         let lead_id: Uuid = run["lead_id"].as_str().context("lead")?.parse()?;
         let finish = async {
             let now = jiff::Timestamp::now();
             let sql = "select oslira.complete_run($1, $2, 50, 0.5, $3, $4, false, 1) as status";
-            let params = [
-                (&run_id as &(dyn tokio_postgres::types::ToSql + Sync), Type::UUID),
+            let params: [Param<'_>; 4] = [
+                (&run_id, Type::UUID),
                 (&lead_id, Type::UUID),
                 (&result, Type::JSONB),
                 (&now, Type::TIMESTAMPTZ),
             ];
-            finisher.query(sql, &params).await
+            let rows = finisher.query(sql, &params).await?;
+            anyhow::Ok((rows.first().context("no row")?.get::<_, String>("status"), false))
         };
-        let refund = async {
-            let sql =
-                "select status, settled_now from oslira.refund_run($1, 'failed', 'InternalError', 'raced')";
-            refunder.query(sql, &[(&run_id, Type::UUID)]).await
+        let refund = async |(db, status, code): &(SystemDb, &str, &str)| {
+            let sql = "select status, settled_now from oslira.refund_run($1, $2, $3, 'raced')";
+            let params: [Param<'_>; 3] = [(&run_id, Type::UUID), (status, Type::TEXT), (code, Type::TEXT)];
+            let rows = db.query(sql, &params).await?;
+            let row = rows.first().context("no row")?;
+            anyhow::Ok((row.get::<_, String>("status"), row.get::<_, bool>("settled_now")))
         };
-        // Each side is sent first in half of the races.
-        let (finished, refund) = if (completed + refunded) % 2 == 0 {
-            tokio::try_join!(finish, refund)?
-        } else {
-            let (refund, finished) = tokio::try_join!(refund, finish)?;
-            (finished, refund)
+        let (cancel, give_up) = (refund(&refunders[0]), refund(&refunders[1]));
+        // Each side is sent first in a third of the races.
+        let (finished, cancelled, given_up) = match n % 3 {
+            0 => tokio::try_join!(finish, cancel, give_up)?,
+            1 => {
+                let (cancelled, given_up, finished) = tokio::try_join!(cancel, give_up, finish)?;
+                (finished, cancelled, given_up)
+            }
+            _ => {
+                let (given_up, finished, cancelled) = tokio::try_join!(give_up, finish, cancel)?;
+                (finished, cancelled, given_up)
+            }
         };
-        let finished: String = finished.first().context("no row")?.get("status");
-        let refund = refund.first().context("no row")?;
-        let (status, settled_now): (String, bool) = (refund.get("status"), refund.get("settled_now"));
-        assert_eq!(finished, status, "both sides tell the same end");
-        assert_eq!(settled_now, status == "failed");
-        if settled_now { refunded += 1 } else { completed += 1 }
+        let status = finished.0;
+        assert!(cancelled.0 == status && given_up.0 == status, "all sides tell the same end");
+        assert_eq!((cancelled.1, given_up.1), (status == "cancelled", status == "failed"), "one settled it");
+        *ends.entry(status).or_default() += 1;
     }
-    let sql = "select count(*) filter (where status = 'complete') as complete, count(*) filter (where status = 'failed') as failed,
-                      count(a.run_id) as analyses
+    let won = |status: &str| ends.get(status).copied().unwrap_or_default();
+    let (complete, cancelled, failed) = (won("complete"), won("cancelled"), won("failed"));
+    let sql = "select count(*) filter (where status = 'complete') as complete, count(*) filter (where status = 'cancelled') as cancelled,
+                      count(*) filter (where status = 'failed') as failed, count(a.run_id) as analyses
                  from public.runs r left join public.analyses a using (run_id) where r.account_id = $1::text::uuid";
     let counted = stack.database.row(sql, &[account_id]).await?;
-    assert_eq!(counted, json!({"complete": completed, "failed": refunded, "analyses": completed}));
-    assert_eq!(completed + refunded, RUNS);
-    assert!(completed > 0 && refunded > 0, "one side always won: this was no race");
-    assert_eq!(user.balance().await?, refunded);
-    println!("note: of {RUNS} races, finishing won {completed} and refunding {refunded}");
+    assert_eq!(
+        counted,
+        json!({"complete": complete, "cancelled": cancelled, "failed": failed, "analyses": complete})
+    );
+    assert_eq!(complete + cancelled + failed, RUNS);
+    assert!(complete > 0 && cancelled > 0 && failed > 0, "one side never won: this was no race");
+    assert_eq!(user.balance().await?, cancelled + failed);
+    println!(
+        "note: of {RUNS} races, finishing won {complete}, cancelling {cancelled} and giving up {failed}"
+    );
     Ok(())
 }
 
@@ -134,5 +154,43 @@ async fn a_save_and_three_compensations_at_once_agree() -> Result<()> {
             "round {round}: {status} {a} {b} {c}"
         );
     }
+    Ok(())
+}
+
+/// A cancel over the API at any moment of a run's life: it is cancelled and refunded, or complete and charged.
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "the spread shows that the race was one")]
+async fn a_cancel_at_any_moment_leaves_one_end() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let mut ends: BTreeMap<(u16, String), usize> = BTreeMap::new();
+    for polls in 0..24 {
+        let user = User::sign_up(&stack, 10).await?;
+        let run = user.start(&user.username("moment")).await?;
+        let path = format!("/api/analysis/{}", run.run_id);
+        for _ in 0..2 * polls {
+            user.get(&format!("{path}/progress")).await?;
+        }
+        let path = format!("{path}/cancel");
+        let cancel = || user.request(reqwest::Method::POST, &path, &[], None);
+        let (a, b, c) = tokio::try_join!(cancel(), cancel(), cancel())?;
+        let status = user.finished(&run).await?["status"].as_str().context("status")?.to_owned();
+        let balance = user.balance().await?;
+        match status.as_str() {
+            "complete" => assert_eq!(balance, 9, "{polls}"),
+            "cancelled" => assert_eq!(balance, 10, "{polls}"),
+            other => panic!("{polls}: {other}"),
+        }
+        for reply in [&a, &b, &c] {
+            assert!([202, 409].contains(&reply.status), "{}", reply.body);
+            // What the refusal says is how it ended.
+            if reply.status == 409 {
+                assert_eq!(reply.body["details"], json!({"status": status}), "{}", reply.body);
+            }
+        }
+        *ends.entry((a.status, status)).or_default() += 1;
+    }
+    let cancelled = ends.iter().filter(|((_, status), _)| status == "cancelled").count();
+    assert!(cancelled > 0 && ends.len() > 1, "always the same end: {ends:?}");
+    println!("note: 24 cancels at as many moments came to {ends:?}");
     Ok(())
 }

@@ -17,7 +17,8 @@ use std::{
 
 /// The tiers shown, each with the username that it is shown on. Usernames differ, or the second tier would find the
 /// first one's profile in the cache.
-const TIERS: [(&str, &str); 1] = [("light", "maya.fitness")];
+const TIERS: [(&str, &str); 3] =
+    [("light", "maya.fitness"), ("deep", "leo.coffee"), ("xray", "atelier.nord")];
 
 /// Who asks first, and who asks for the same profile after that: another tenant, since the first would be refused
 /// as a duplicate, and since the cache is shared.

@@ -9,6 +9,7 @@ mod process;
 mod procfs;
 mod release;
 mod report;
+mod resume;
 mod stack;
 mod status;
 mod test;
@@ -75,6 +76,11 @@ enum Command {
         /// The event; without it, each of events/FUNCTION/*.json
         #[arg(long, value_name = "FILE")]
         event: Option<PathBuf>,
+    },
+    /// Go on with a run whose execution ended without settling it; what was paid for is not paid again
+    Resume {
+        /// The run's id
+        run_id: resume::RunId,
     },
     /// Print the past hour's log of a Lambda of the local stack
     Logs {
@@ -146,6 +152,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test { checks, name, .. } => test::test(&checks, name.as_deref(), ui),
         Command::Bench => bench::bench(stack, ui),
         Command::Invoke { function, event } => invoke::invoke(stack, &function, event.as_deref()),
+        Command::Resume { run_id } => resume::resume(&Stack::chosen(), &run_id, ui),
         Command::Logs { function, follow } => invoke::logs(stack, &function, follow),
         Command::Deploy { stage, x86_64 } => release::deploy(stage, x86_64, ui),
     }

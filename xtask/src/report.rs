@@ -6,7 +6,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::io;
+use std::{collections::BTreeMap, io};
 
 /// What `GET /api/analysis/{runId}/result` answers. Sections that only some tiers have stay as they came.
 #[derive(Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub(crate) struct AnalysisResult {
     pub(crate) score: u8,
     pub(crate) confidence: f64,
     pub(crate) summary: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) deep_summary: Option<String>,
     pub(crate) sub_scores: Vec<SubScore>,
     pub(crate) quality_flags: Vec<QualityFlag>,
     pub(crate) metrics: Map<String, Value>,
@@ -51,6 +53,17 @@ pub(crate) struct QualityFlag {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Cost {
     total_usd: f64,
+    calls: Vec<UpstreamCall>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UpstreamCall {
+    task: String,
+    provider: String,
+    duration_ms: f64,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -73,23 +86,59 @@ pub(crate) struct TimedStep {
     rest: Map<String, Value>,
 }
 
+impl AnalysisResult {
+    /// What the run waited for upstream, in milliseconds: the longest scrape, and after it the longest AI task, for
+    /// those of one kind run side by side.
+    fn upstream_ms(&self) -> f64 {
+        let longest = |is_scrape: bool| {
+            let calls = self.cost.calls.iter().filter(|call| (call.provider == "apify") == is_scrape);
+            let mut by_task = BTreeMap::<&str, f64>::new();
+            for call in calls {
+                *by_task.entry(&call.task).or_default() += call.duration_ms;
+            }
+            by_task.into_values().fold(0.0, f64::max)
+        };
+        longest(true) + longest(false)
+    }
+}
+
 /// Prints the table of all runs, and then each lead once, explained.
 pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
-    let mut overview = table(["username", "tier", "run", "score", "seconds", "credits", "cost", "cache hit"]);
+    let mut overview = table([
+        "username",
+        "tier",
+        "run",
+        "score",
+        "seconds",
+        "in all",
+        "upstream",
+        "overhead",
+        "credits",
+        "cost",
+        "cache hit",
+    ]);
     for run in runs {
         let result = &run.result;
+        let (total_ms, upstream_ms) = (result.timing.total_ms, result.upstream_ms());
         overview.add_row([
             format!("@{}", result.username),
             result.analysis_type.to_uppercase(),
             run.label.to_owned(),
             result.score.to_string(),
             format!("{:.1}", run.seconds),
+            format!("{:.2} s", total_ms / 1000.0),
+            format!("{:.2} s", upstream_ms / 1000.0),
+            format!("{:.2} s", (total_ms - upstream_ms) / 1000.0),
             result.credits_charged.to_string(),
             format!("${:.4}", result.cost.total_usd),
             if result.cache_hit { "yes" } else { "no" }.to_owned(),
         ]);
     }
     ui::print(overview)?;
+    ui::print(
+        "seconds: from the request to the result, as the user waits. in all: from acceptance to the saved result.\n\
+         upstream: the longest scrape and the longest AI task of the run. overhead: the rest.",
+    )?;
     for run in runs.iter().filter(|run| run.label == "cold") {
         ui::print(explain(&run.result).trim_end())?;
     }
@@ -99,12 +148,17 @@ pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
 /// One lead's result, explained.
 fn explain(result: &AnalysisResult) -> String {
     let mut text = format!(
-        "\n@{}: {} of 100, confidence {:.0} %\n\n{}\n\nWhat the score is made of\n",
+        "\n@{}, {}: {} of 100, confidence {:.0} %\n\n{}\n",
         result.username,
+        result.analysis_type.to_uppercase(),
         result.score,
         result.confidence * 100.0,
         wrap(&result.summary, 2)
     );
+    if let Some(deep_summary) = &result.deep_summary {
+        text += &format!("\n{}\n", wrap(deep_summary, 2));
+    }
+    text += "\nWhat the score is made of\n";
     for part in &result.sub_scores {
         let score = part.score.map_or_else(|| "unknown".to_owned(), |score| format!("{score} of 100"));
         text += &format!("  {:<16} {score:<11} weight {:.0} %\n", words(&part.name), part.weight * 100.0);
@@ -152,12 +206,18 @@ fn nested(value: &Value, indent: usize) -> String {
         Value::Array(items) => items
             .iter()
             .map(|item| match item {
-                Value::Object(_) => nested(item, indent),
+                Value::Object(_) => bulleted(&nested(item, indent + 2), indent),
                 _ => format!("{}\n", wrap(&format!("- {}", figure(item)), indent)),
             })
             .collect(),
         _ => format!("{}\n", wrap(&figure(value), indent)),
     }
+}
+
+/// Puts a bullet before lines that are indented two deeper than it.
+fn bulleted(lines: &str, indent: usize) -> String {
+    let rest = lines.get(indent + 2..).unwrap_or(lines);
+    format!("{:indent$}- {rest}", "")
 }
 
 /// `engagementRate` → `engagement rate`.
@@ -226,8 +286,14 @@ mod tests {
                 { "code": "likesHidden", "message": "Hides likes.", "penalty": 0 }
             ],
             "metrics": { "followers": 1000, "engagementRate": 1.234, "averageLikes": null, "themes": ["a", "b"] },
-            "sellingPoints": ["Reach"], "dataAsOf": "2026-01-01T00:00:00Z", "cacheHit": false, "creditsCharged": 1,
-            "cost": { "totalUsd": 0.001, "marginUsd": 0.9, "calls": [] },
+            "deepSummary": "In full.", "sellingPoints": [{ "point": "Reach", "evidence": "Likes" }, { "point": "Trust", "evidence": "Replies" }], "dataAsOf": "2026-01-01T00:00:00Z", "cacheHit": false, "creditsCharged": 1,
+            "cost": { "totalUsd": 0.001, "marginUsd": 0.9, "calls": [
+                { "task": "scrape", "provider": "apify", "durationMs": 4000 },
+                { "task": "scrape_posts", "provider": "apify", "durationMs": 6000 },
+                { "task": "outreach", "provider": "openai", "durationMs": 500 },
+                { "task": "outreach", "provider": "anthropic", "durationMs": 700 },
+                { "task": "personality", "provider": "openai", "durationMs": 900 }
+            ] },
             "timing": { "totalMs": 8200, "steps": [{ "name": "scraping", "durationMs": 6100 }], "slowestStep": "scraping" }
         }))
         .unwrap()
@@ -237,7 +303,8 @@ mod tests {
     fn a_result_is_explained() {
         let text = explain(&result());
         for part in [
-            "@maya: 71 of 100, confidence 80 %",
+            "@maya, LIGHT: 71 of 100, confidence 80 %",
+            "In full.",
             "ai fit",
             "80 of 100",
             "weight 50 %",
@@ -247,13 +314,19 @@ mod tests {
             "Hides likes.\n",
             "engagement rate            1.23",
             "a, b",
-            "Selling points\n  - Reach",
+            "Selling points\n  - point: Reach\n    evidence: Likes\n  - point: Trust\n",
             "scraping                     6.10 s",
             "in all                       8.20 s",
         ] {
             assert!(text.contains(part), "{part:?} is missing in:\n{text}");
         }
         assert!(!text.contains("average likes"));
+    }
+
+    #[test]
+    fn what_runs_side_by_side_is_waited_for_once() {
+        // The posts of 6 s, then the outreach of 500 ms and, at the other provider, 700 ms.
+        assert!((result().upstream_ms() - 7_200.0).abs() < 1e-9);
     }
 
     #[test]

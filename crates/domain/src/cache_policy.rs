@@ -3,10 +3,10 @@
 use crate::Tier;
 use jiff::{SignedDuration, Timestamp};
 
-/// How long "not found" and "private" are remembered.
+/// How long "not found", "private" and "no posts" are remembered.
 const NEGATIVE_TTL: SignedDuration = SignedDuration::from_mins(10);
 
-/// Whether a profile (`found`) or a remembered refusal that was stored at `stored_at` still serves.
+/// Whether what was `found` (a profile, posts), or the memory that nothing was, of `stored_at` still serves.
 ///
 /// An answer from the future does not: a clock was wrong somewhere, and scraping again is the safe side.
 pub fn is_fresh(tier: Tier, found: bool, stored_at: Timestamp, now: Timestamp) -> bool {

@@ -164,6 +164,8 @@ codes! {
     RunNotFound = 404, Info, false;
     /// The same analysis is under way or was just made.
     AnalysisInProgress = 409, Info, false;
+    /// The run has ended, so there is nothing left to cancel; `details.status` says how.
+    AlreadyFinished = 409, Info, false;
     /// The result is not there yet.
     NotReady = 409, Info, false;
     /// The idempotency key was used with another body.

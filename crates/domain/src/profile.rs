@@ -3,6 +3,7 @@
 use crate::Username;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::{cmp::Reverse, collections::HashSet};
 
 /// One scrape of one profile. Immutable once stored: a run reads the same snapshot to its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,6 +13,30 @@ pub struct Snapshot {
     pub scraped_at: Timestamp,
     /// What was seen.
     pub profile: Profile,
+}
+
+/// One scrape of the posts of one profile: more of them than the profile itself shows. Immutable once stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Posts {
+    /// When the scrape finished.
+    pub scraped_at: Timestamp,
+    /// What was seen, newest first.
+    pub posts: Vec<Post>,
+}
+
+impl Snapshot {
+    /// With the posts of a scrape beside it: each post once, newest first. The whole is as old as its older part.
+    pub fn with_posts(mut self, more: Posts) -> Self {
+        self.scraped_at = self.scraped_at.min(more.scraped_at);
+        let own = std::mem::replace(&mut self.profile.posts, more.posts);
+        let posts = &mut self.profile.posts;
+        let known: HashSet<String> = posts.iter().map(|post| post.short_code.clone()).collect();
+        posts.extend(own.into_iter().filter(|post| !known.contains(&post.short_code)));
+        posts.sort_by_key(|post| Reverse(post.posted_at));
+        self.profile.posts_count = self.profile.posts_count.max(self.profile.posts.len() as u64);
+        self
+    }
 }
 
 /// A public Instagram profile with its latest posts.
@@ -78,4 +103,50 @@ pub enum PostKind {
     Reel,
     /// Several pictures or videos.
     Carousel,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn post(short_code: &str, day: i64, likes: u64) -> Post {
+        Post {
+            short_code: short_code.to_owned(),
+            kind: PostKind::Image,
+            caption: String::new(),
+            hashtags: Vec::new(),
+            likes: Some(likes),
+            comments: None,
+            views: None,
+            posted_at: Timestamp::from_second(day * 86_400).ok(),
+            is_pinned: false,
+        }
+    }
+
+    #[test]
+    fn posts_of_both_scrapes_are_there_once_newest_first() {
+        let at = |day: i64| Timestamp::from_second(day * 86_400).unwrap();
+        let snapshot = Snapshot {
+            scraped_at: at(12),
+            profile: Profile {
+                username: "nasa".parse().unwrap(),
+                full_name: String::new(),
+                biography: String::new(),
+                external_url: None,
+                followers: 1,
+                following: 1,
+                posts_count: 2,
+                is_verified: false,
+                is_business: false,
+                business_category: None,
+                posts: vec![post("new", 11, 1), post("shared", 9, 1)],
+            },
+        };
+        let more = Posts { scraped_at: at(10), posts: vec![post("shared", 9, 7), post("old", 3, 1)] };
+        let whole = snapshot.with_posts(more);
+        let seen: Vec<_> =
+            whole.profile.posts.iter().map(|post| (post.short_code.as_str(), post.likes)).collect();
+        assert_eq!(seen, [("new", Some(1)), ("shared", Some(7)), ("old", Some(1))]);
+        assert_eq!((whole.scraped_at, whole.profile.posts_count), (at(10), 3));
+    }
 }

@@ -54,6 +54,11 @@ impl Tier {
         }
     }
 
+    /// Whether these are more posts than a profile shows by itself, so that they are scraped beside it.
+    pub const fn needs_more_posts(self) -> bool {
+        self.posts() > 12
+    }
+
     /// How long a cached profile is fresh enough.
     pub const fn cache_ttl(self) -> SignedDuration {
         SignedDuration::from_hours(match self {
@@ -212,6 +217,7 @@ mod tests {
     #[test]
     fn deeper_tiers_read_more_and_cache_less() {
         assert_eq!(Tier::ALL.map(Tier::posts), [12, 50, 50]);
+        assert_eq!(Tier::ALL.map(Tier::needs_more_posts), [false, true, true]);
         assert_eq!(Tier::ALL.map(|tier| tier.cache_ttl().as_hours()), [24, 12, 6]);
         assert_eq!(Tier::ALL.map(|tier| tier.tasks().len()), [1, 3, 4]);
         assert_eq!(Tier::ALL.map(Tier::estimated_seconds), [10, 21, 18]);

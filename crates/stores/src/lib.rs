@@ -3,5 +3,5 @@
 mod profiles;
 mod progress;
 
-pub use profiles::{CachedProfile, ProfileStore, s3_client};
+pub use profiles::{CachedPosts, CachedProfile, ProfileStore, s3_client};
 pub use progress::{Progress, ProgressStore};

@@ -1,8 +1,8 @@
-//! Profiles in S3: immutable snapshots, and a cache entry per username that points to the latest.
+//! Profiles and their posts in S3: immutable snapshots, and two cache entries per username that point to the latest.
 
 use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
 use jiff::Timestamp;
-use oslira_domain::{Code, Error, Result, Snapshot, Username};
+use oslira_domain::{Code, Error, Posts, ProfileSource, Result, Snapshot, Username};
 use oslira_lambda::Env;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -43,6 +43,18 @@ impl CachedProfile {
     }
 }
 
+/// What is remembered of a username's posts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CachedPosts {
+    /// The key of the snapshot.
+    pub posts_key: String,
+    /// When they were scraped.
+    pub scraped_at: Timestamp,
+    /// How many they are.
+    pub count: usize,
+}
+
 /// The bucket of profiles.
 #[derive(Debug)]
 pub struct ProfileStore {
@@ -64,14 +76,12 @@ impl ProfileStore {
 
     /// What is remembered of a username, fresh or not.
     pub async fn cached(&self, username: &Username) -> Result<Option<CachedProfile>> {
-        match self.get(&cache_key(username)).await {
-            // Written by another version of this code: scraping again is right, failing is not.
-            Err(error) if error.code == Code::InternalError => {
-                tracing::warn!(%username, cause = error.chain(), "unreadable cache entry");
-                Ok(None)
-            }
-            answer => answer,
-        }
+        self.entry(&profile_entry(username)).await
+    }
+
+    /// What is remembered of a username's posts, fresh or not.
+    pub async fn cached_posts(&self, username: &Username) -> Result<Option<CachedPosts>> {
+        self.entry(&posts_entry(username)).await
     }
 
     /// Stores a snapshot, then points the cache entry to it. `scrape_id` names the scrape: repeating it with
@@ -81,18 +91,58 @@ impl ProfileStore {
         let key = format!("profiles/{username}/{scrape_id}");
         self.put(&key, snapshot).await?;
         let entry = CachedProfile::Found { snapshot_key: key.clone(), scraped_at: snapshot.scraped_at };
-        self.put(&cache_key(username), &entry).await?;
+        self.put(&profile_entry(username), &entry).await?;
         Ok(key)
+    }
+
+    /// The same for posts. Answers what is remembered.
+    pub async fn store_posts(
+        &self,
+        username: &Username,
+        posts: &Posts,
+        scrape_id: &str,
+    ) -> Result<CachedPosts> {
+        let posts_key = format!("profiles/{username}/posts/{scrape_id}");
+        self.put(&posts_key, posts).await?;
+        let entry = CachedPosts { posts_key, scraped_at: posts.scraped_at, count: posts.posts.len() };
+        self.put(&posts_entry(username), &entry).await?;
+        Ok(entry)
     }
 
     /// Remembers that a username has no public profile.
     pub async fn remember(&self, username: &Username, refusal: &CachedProfile) -> Result<()> {
-        self.put(&cache_key(username), refusal).await
+        self.put(&profile_entry(username), refusal).await
     }
 
     /// The snapshot under a key that an earlier step gave.
     pub async fn snapshot(&self, key: &str) -> Result<Snapshot> {
         self.get(key).await?.ok_or_else(|| Error::internal(format!("the snapshot {key} is gone")))
+    }
+
+    /// All that a run reads: the profile's snapshot, with the posts scraped beside it where there are any.
+    pub async fn read(&self, source: &ProfileSource) -> Result<Snapshot> {
+        let posts = async {
+            let Some(key) = &source.posts_key else { return Ok(None) };
+            let posts: Option<Posts> = self.get(key).await?;
+            posts.map(Some).ok_or_else(|| Error::internal(format!("the snapshot {key} is gone")))
+        };
+        let (snapshot, posts) = tokio::join!(self.snapshot(&source.snapshot_key), posts);
+        let (snapshot, posts) = (snapshot?, posts?);
+        Ok(match posts {
+            Some(posts) => snapshot.with_posts(posts),
+            None => snapshot,
+        })
+    }
+
+    async fn entry<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        match self.get(key).await {
+            // Written by another version of this code: scraping again is right, failing is not.
+            Err(error) if error.code == Code::InternalError => {
+                tracing::warn!(key, cause = error.chain(), "unreadable cache entry");
+                Ok(None)
+            }
+            answer => answer,
+        }
     }
 
     async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
@@ -116,6 +166,10 @@ impl ProfileStore {
     }
 }
 
-fn cache_key(username: &Username) -> String {
+fn profile_entry(username: &Username) -> String {
     format!("instagram:{username}:v1")
+}
+
+fn posts_entry(username: &Username) -> String {
+    format!("instagram:{username}:posts:v1")
 }

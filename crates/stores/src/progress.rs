@@ -3,13 +3,13 @@
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
-    operation::update_item::{UpdateItemError, UpdateItemOutput},
+    operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus, Step};
 use oslira_lambda::Env;
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -17,6 +17,10 @@ type Item = HashMap<String, AttributeValue>;
 const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 /// How long it lives after the run has ended.
 const LIFETIME_AFTER_END: SignedDuration = SignedDuration::from_hours(1);
+/// How often a waiting stage looks whether its run was cancelled.
+const LOOK: Duration = Duration::from_secs(2);
+/// The condition under which a run that has not ended may change.
+const MAY_END: &str = "attribute_not_exists(#status) OR NOT #status IN (:complete, :failed, :cancelled)";
 
 /// What a progress item says.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +43,19 @@ pub struct Progress {
     pub reached: Vec<(RunStatus, Timestamp)>,
 }
 
+impl Progress {
+    /// An error when the run was cancelled or settled: nothing may be spent on it any more.
+    fn may_spend(&self) -> Result<()> {
+        match self.status {
+            status if status.is_terminal() => {
+                Err(Error::new(Code::RunSettled, format!("The analysis was {status} before this step.")))
+            }
+            _ if self.cancel_requested => Err(Error::new(Code::RunCancelled, "The analysis was cancelled.")),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The table of progress items.
 #[derive(Debug)]
 pub struct ProgressStore {
@@ -55,28 +72,74 @@ impl ProgressStore {
     /// Moves a run on to `step` and tells where it is now. A late or repeated call changes nothing.
     pub async fn advance(&self, run_id: RunId, account_id: AccountId, step: Step) -> Result<Progress> {
         let (status, percent, sentence) = step.shown();
-        self.write(run_id, account_id, status, percent, sentence).await
+        send(self.write(run_id, account_id, status, percent, sentence)).await
     }
 
     /// Like [`advance`](Self::advance), for a stage that is about to spend money: an error when the run was
     /// cancelled or settled meanwhile.
     pub async fn begin(&self, run_id: RunId, account_id: AccountId, step: Step) -> Result<Progress> {
         let progress = self.advance(run_id, account_id, step).await?;
-        match progress.status {
-            _ if progress.cancel_requested => {
-                Err(Error::new(Code::RunCancelled, "The analysis was cancelled."))
+        progress.may_spend()?;
+        Ok(progress)
+    }
+
+    /// Notes the wish to cancel, in an item that is made if it is missing: the flag must not be lost. Answers how the
+    /// run ended when it has, and then changes nothing.
+    pub async fn request_cancel(&self, run_id: RunId, account_id: AccountId) -> Result<Option<RunStatus>> {
+        let now = Timestamp::now();
+        let (status, percent, sentence) = Step::Accepted.shown();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("runId", text(&run_id))
+            .update_expression(
+                "SET cancelRequested = :true, expiresAt = :expiresAt, #status = if_not_exists(#status, :status), \
+                 #step = if_not_exists(#step, :step), #progress = if_not_exists(#progress, :progress), \
+                 accountId = if_not_exists(accountId, :accountId), createdAt = if_not_exists(createdAt, :now), \
+                 updatedAt = if_not_exists(updatedAt, :now)",
+            )
+            .condition_expression(MAY_END)
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#step", "step")
+            .expression_attribute_names("#progress", "progress")
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .expression_attribute_values(":status", text(&status))
+            .expression_attribute_values(":step", AttributeValue::S(sentence.to_owned()))
+            .expression_attribute_values(":progress", AttributeValue::N(percent.to_string()))
+            .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
+            .expression_attribute_values(
+                ":expiresAt",
+                AttributeValue::N((now + LIFETIME).as_second().to_string()),
+            )
+            .expression_attribute_values(":accountId", text(&account_id));
+        let progress = send(update).await?;
+        Ok(progress.status.is_terminal().then_some(progress.status))
+    }
+
+    /// Waits until the run is cancelled or settled, and answers with the error that says so: for whoever waits for
+    /// something expensive meanwhile.
+    pub async fn stopped(&self, run_id: RunId) -> Error {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            match self.read(run_id).await {
+                Ok(progress) => {
+                    if let Some(Err(error)) = progress.as_ref().map(Progress::may_spend) {
+                        return error;
+                    }
+                }
+                // The wait goes on; the next look may be luckier.
+                Err(error) => {
+                    tracing::warn!(runId = %run_id, cause = error.chain(), "cancel flag not read");
+                }
             }
-            status if status.is_terminal() => {
-                Err(Error::new(Code::RunSettled, format!("The analysis was {status} before this step.")))
-            }
-            _ => Ok(progress),
         }
     }
 
     /// Shows the end of a run. The percentage of a failed or cancelled one stays where it was.
     pub async fn finish(&self, run_id: RunId, account_id: AccountId, status: RunStatus) -> Result<()> {
         let percent = if status == RunStatus::Complete { 100 } else { 0 };
-        self.write(run_id, account_id, status, percent, status.as_str()).await.map(drop)
+        send(self.write(run_id, account_id, status, percent, status.as_str())).await.map(drop)
     }
 
     /// The item of a run; `None` when it is missing or has expired.
@@ -96,14 +159,15 @@ impl ProgressStore {
         if is_live { parse(&item).map(Some) } else { Ok(None) }
     }
 
-    async fn write(
+    /// The update that moves a run on, or ends it.
+    fn write(
         &self,
         run_id: RunId,
         account_id: AccountId,
         status: RunStatus,
         percent: u8,
         sentence: &str,
-    ) -> Result<Progress> {
+    ) -> UpdateItemFluentBuilder {
         let now = Timestamp::now();
         let lifetime = if status.is_terminal() { LIFETIME_AFTER_END } else { LIFETIME };
         let is_rising = status == RunStatus::Complete || !status.is_terminal();
@@ -116,11 +180,10 @@ impl ProgressStore {
         let may_change = if is_rising {
             "attribute_not_exists(#status) OR (NOT #status IN (:complete, :failed, :cancelled) AND #progress <= :progress)"
         } else {
-            "attribute_not_exists(#status) OR NOT #status IN (:complete, :failed, :cancelled)"
+            MAY_END
         };
         let reached = format!("reached_{status}");
-        let outcome = self
-            .client
+        self.client
             .update_item()
             .table_name(&self.table)
             .key("runId", text(&run_id))
@@ -140,26 +203,31 @@ impl ProgressStore {
             .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
             .expression_attribute_values(":expiresAt", AttributeValue::N((now + lifetime).as_second().to_string()))
             .expression_attribute_values(":accountId", text(&account_id))
-            .expression_attribute_values(":complete", text(&RunStatus::Complete))
-            .expression_attribute_values(":failed", text(&RunStatus::Failed))
-            .expression_attribute_values(":cancelled", text(&RunStatus::Cancelled))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let item = match outcome {
-            Ok(UpdateItemOutput { attributes: Some(item), .. }) => item,
-            Ok(_) => return Err(Error::store("DynamoDB answered without the item")),
-            Err(SdkError::ServiceError(error)) => match error.into_err() {
-                UpdateItemError::ConditionalCheckFailedException(refused) => {
-                    refused.item.ok_or_else(|| Error::store("DynamoDB refused without the item"))?
-                }
-                error => return Err(Error::store(error)),
-            },
-            Err(error) => return Err(Error::store(error)),
-        };
-        parse(&item)
     }
+}
+
+/// Sends a conditional update; the item as it is afterwards, also when the condition refused it.
+async fn send(update: UpdateItemFluentBuilder) -> Result<Progress> {
+    let outcome = update
+        .expression_attribute_values(":complete", text(&RunStatus::Complete))
+        .expression_attribute_values(":failed", text(&RunStatus::Failed))
+        .expression_attribute_values(":cancelled", text(&RunStatus::Cancelled))
+        .return_values(ReturnValue::AllNew)
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .send()
+        .await;
+    let item = match outcome {
+        Ok(UpdateItemOutput { attributes: Some(item), .. }) => item,
+        Ok(_) => return Err(Error::store("DynamoDB answered without the item")),
+        Err(SdkError::ServiceError(error)) => match error.into_err() {
+            UpdateItemError::ConditionalCheckFailedException(refused) => {
+                refused.item.ok_or_else(|| Error::store("DynamoDB refused without the item"))?
+            }
+            error => return Err(Error::store(error)),
+        },
+        Err(error) => return Err(Error::store(error)),
+    };
+    parse(&item)
 }
 
 fn parse(item: &Item) -> Result<Progress> {
@@ -222,6 +290,12 @@ mod tests {
             (RunStatus::Analyzing, 45, false)
         );
         assert_eq!(progress.reached.first().unwrap().0, RunStatus::Queued);
+        assert!(progress.may_spend().is_ok());
+        item.insert("cancelRequested".into(), AttributeValue::Bool(true));
+        assert_eq!(parse(&item).unwrap().may_spend().unwrap_err().code, Code::RunCancelled);
+        // How it ended outweighs what was wished.
+        item.insert("status".into(), AttributeValue::S("complete".into()));
+        assert_eq!(parse(&item).unwrap().may_spend().unwrap_err().code, Code::RunSettled);
         item.remove("accountId");
         assert_eq!(parse(&item).unwrap_err().code, Code::InternalError);
     }

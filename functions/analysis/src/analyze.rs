@@ -1,9 +1,9 @@
 //! `analyze-profile`: puts one task to a model, and keeps the answer.
 
-use crate::{business_profile, prompt, run};
+use crate::{business_profile, prompt};
 use jiff::{Timestamp, tz::TimeZone};
 use oslira_domain::{
-    AccountId, BusinessProfile, Code, Error, Result, RunId, Step, Task, Tier, scoring::Metrics,
+    AccountId, BusinessProfile, Code, Error, ProfileSource, Result, RunId, Step, Task, Tier, scoring::Metrics,
 };
 use oslira_lambda::{CachedSecret, Invocation, note_account, note_run};
 use oslira_llm::{Call, Endpoint, Llm, Question};
@@ -25,7 +25,8 @@ pub struct AnalyzeProfile {
     account_id: AccountId,
     tier: Tier,
     task: Task,
-    snapshot_key: String,
+    #[serde(flatten)]
+    source: ProfileSource,
 }
 
 /// What it passes on: the answer itself stays in Postgres.
@@ -64,13 +65,11 @@ pub async fn analyze_profile(
     let Invocation { input, deadline } = invocation;
     note_run(input.run_id);
     note_account(input.account_id);
-    let prompt = prompt::of(input.task).ok_or_else(|| {
-        Error::new(Code::ValidationFailed, format!("The task {} is not on offer.", input.task))
-    })?;
+    let prompt = prompt::of(input.task);
 
     let (begun, snapshot, context) = tokio::join!(
         tools.progress.begin(input.run_id, input.account_id, Step::Analyzing),
-        tools.profiles.snapshot(&input.snapshot_key),
+        tools.profiles.read(&input.source),
         context(&tools.db, input.run_id, input.task)
     );
     begun?;
@@ -86,10 +85,10 @@ pub async fn analyze_profile(
         role: settings.role,
         effort: settings.effort,
         max_output_tokens: settings.max_output_tokens,
-        instructions: &prompt::prefix(&prompt, &context.business),
+        instructions: &prompt::prefix(prompt, &context.business),
         data: &prompt::data(&snapshot.profile, &metrics, input.tier.posts()),
         schema_name: task,
-        schema: &prompt.schema,
+        schema: &prompt.schema(),
         cache_key: &format!("{}:{task}", context.business_profile_id),
     };
     let (openai_key, anthropic_key) = tokio::join!(tools.openai_key.get(), tools.anthropic_key.get());
@@ -99,7 +98,7 @@ pub async fn analyze_profile(
         Endpoint::new(&tools.anthropic_url, anthropic_key?),
     );
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let outcome = llm.ask(&question, today, deadline - RESERVE, prompt.read).await;
+    let outcome = llm.ask(&question, today, deadline - RESERVE, |answer| prompt.read(answer)).await;
 
     let answer = outcome.answer.as_ref().ok();
     let (recorded, shown) = tokio::join!(
@@ -131,7 +130,7 @@ async fn context(db: &SystemDb, run_id: RunId, task: Task) -> Result<Context> {
                  where r.run_id = $1";
     let rows = db.query(sql, &[(&run_id.0, Type::UUID), (&task.as_str(), Type::TEXT)]).await?;
     let row = rows.first().ok_or_else(|| Error::internal("the run does not exist"))?;
-    if let Some(status) = run::settled(row)? {
+    if let Some(status) = oslira_runs::settled(row)? {
         return Err(Error::new(Code::RunSettled, format!("The analysis was {status} before this step.")));
     }
     Ok(Context {

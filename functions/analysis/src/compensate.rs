@@ -4,12 +4,12 @@
 //! that failed, ran out of time or was stopped in the console, whether it settled its run or not. Both may come for one
 //! run, in any order and more than once.
 
-use crate::run;
-use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus, execution_run_id};
-use oslira_lambda::{Invocation, Message, note_account, note_run};
-use oslira_postgres::{RowExt, SystemDb, Type};
+use oslira_domain::{Code, Error, Result, RunId, RunStatus, execution_of};
+use oslira_lambda::{Invocation, Message, note_run};
+use oslira_postgres::SystemDb;
+use oslira_runs::{Executions, Refunded, refund};
 use oslira_stores::ProgressStore;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// What the state machine passes.
 #[derive(Debug, Deserialize)]
@@ -29,16 +29,6 @@ struct StateError {
     cause: String,
 }
 
-/// How the run ended.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Compensated {
-    /// `failed` or `cancelled`; `complete` when the result was committed first.
-    status: RunStatus,
-    /// This call gave the credits back.
-    refunded_now: bool,
-}
-
 /// A message of the queue of ended executions.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,13 +36,19 @@ pub struct StoppedRun {
     execution_name: String,
 }
 
-/// Settles the run of an execution that ended, unless it is settled already.
+/// Settles the run of an execution that ended, unless it is settled already, or was resumed: then the execution that
+/// resumed it is in charge.
 pub async fn settle_stopped_run(
     db: &SystemDb,
+    executions: &Executions,
     progress: &ProgressStore,
     message: Message<StoppedRun>,
 ) -> Result<()> {
-    let run_id = run_of(&message.body.execution_name)?;
+    let name = &message.body.execution_name;
+    let run_id = run_of(name)?;
+    if executions.is_resumed(name).await? {
+        return Ok(());
+    }
     let reason = "The analysis was stopped before it was finished.";
     refund(db, progress, run_id, RunStatus::Failed, Code::ExecutionStopped, reason).await.map(drop)
 }
@@ -62,7 +58,7 @@ pub async fn compensate_run(
     db: &SystemDb,
     progress: &ProgressStore,
     invocation: Invocation<CompensateRun>,
-) -> Result<Compensated> {
+) -> Result<Refunded> {
     let CompensateRun { execution_name, error } = invocation.input;
     let run_id = run_of(&execution_name)?;
     let (code, reason) = explain(&error);
@@ -71,42 +67,11 @@ pub async fn compensate_run(
 }
 
 fn run_of(execution_name: &str) -> Result<RunId> {
-    let run_id = execution_run_id(execution_name)
+    let run_id = execution_of(execution_name)
+        .map(|(run_id, _)| run_id)
         .ok_or_else(|| Error::new(Code::ValidationFailed, "The execution is not named by a run's id."))?;
     note_run(run_id);
     Ok(run_id)
-}
-
-/// Marks a run failed or cancelled, refunds it and shows it; nothing but the showing when it is settled already.
-pub(crate) async fn refund(
-    db: &SystemDb,
-    progress: &ProgressStore,
-    run_id: RunId,
-    status: RunStatus,
-    code: Code,
-    reason: &str,
-) -> Result<Compensated> {
-    let sql = "select status, settled_now, account_id from oslira.refund_run($1, $2, $3, $4)";
-    let rows = db
-        .query(
-            sql,
-            &[
-                (&run_id.0, Type::UUID),
-                (&status.as_str(), Type::TEXT),
-                (&code.as_str(), Type::TEXT),
-                (&reason, Type::TEXT),
-            ],
-        )
-        .await?;
-    let row = rows.first().ok_or_else(|| Error::new(Code::RunNotFound, "There is no such run."))?;
-    let account_id = AccountId(row.read("account_id")?);
-    note_account(account_id);
-    let status = run::settled(row)?.ok_or_else(|| Error::internal("the run was not settled"))?;
-    // The money is safe; a bar that is not updated expires.
-    if let Err(error) = progress.finish(run_id, account_id, status).await {
-        tracing::warn!(runId = %run_id, cause = error.chain(), "end not shown");
-    }
-    Ok(Compensated { status, refunded_now: row.read("settled_now")? })
 }
 
 /// The code and sentence to show. A stage of ours names its code as the error and its sentence in the cause;

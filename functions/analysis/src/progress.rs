@@ -25,7 +25,7 @@ pub async fn get_analysis_progress(db: &UserDb, progress: &ProgressStore, reques
 
     let created_at: Timestamp = row.read("created_at")?;
     let ended_at: Option<Timestamp> = row.read("finished_at")?;
-    let settled = run::settled(row)?;
+    let settled = oslira_runs::settled(row)?;
     let item = match item {
         // How it ended is known without the item. Where it is in between is not: a bar must not fall back to the start.
         Err(error) if settled.is_some() => {
@@ -61,7 +61,10 @@ fn shown(settled: Option<RunStatus>, item: Option<Progress>) -> (RunStatus, u8, 
                 if status == RunStatus::Cancelled { "Cancelled and refunded" } else { "Failed and refunded" };
             (status, percent, step.to_owned())
         }
-        (None, Some(item)) if !item.status.is_terminal() => (item.status, item.percent, item.step),
+        (None, Some(item)) if !item.status.is_terminal() => {
+            let step = if item.cancel_requested { "Cancelling".to_owned() } else { item.step };
+            (item.status, item.percent, step)
+        }
         // Pending in Postgres although the item is missing or says otherwise: not begun, as far as anyone can tell.
         (None, _) => {
             let (status, percent, step) = Step::Accepted.shown();
@@ -91,6 +94,8 @@ mod tests {
     fn postgres_decides_the_end_and_the_item_what_is_before_it() {
         let analyzing = || Some(item(RunStatus::Analyzing, 45));
         assert_eq!(shown(None, analyzing()), (RunStatus::Analyzing, 45, "Working".to_owned()));
+        let cancelling = Progress { cancel_requested: true, ..item(RunStatus::Analyzing, 45) };
+        assert_eq!(shown(None, Some(cancelling)), (RunStatus::Analyzing, 45, "Cancelling".to_owned()));
         assert_eq!(shown(Some(RunStatus::Complete), analyzing()).1, 100);
         assert_eq!(
             shown(Some(RunStatus::Failed), analyzing()),

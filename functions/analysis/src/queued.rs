@@ -1,11 +1,9 @@
 //! `start-queued-run`: starts the execution of a run that `start-analysis` could not, or refunds it in the end.
 
-use crate::{compensate::refund, executions::Executions, run};
-use oslira_domain::{
-    AccountId, AnalysisInput, BusinessProfileId, Code, Error, Result, RunId, RunStatus, Tier, Username,
-};
+use oslira_domain::{Code, Error, Result, RunId, RunStatus};
 use oslira_lambda::{Message, note_account, note_run};
-use oslira_postgres::{Row, RowExt, SystemDb, Type};
+use oslira_postgres::{SystemDb, Type};
+use oslira_runs::{Executions, input, refund, settled};
 use oslira_stores::ProgressStore;
 use serde::Deserialize;
 
@@ -33,7 +31,7 @@ pub async fn start_queued_run(
     let Some(row) = rows.first() else {
         return Err(Error::new(Code::RunNotFound, "There is no such run."));
     };
-    if run::settled(row)?.is_some() {
+    if settled(row)?.is_some() {
         return Ok(());
     }
     let input = input(row)?;
@@ -46,16 +44,4 @@ pub async fn start_queued_run(
         }
         outcome => outcome,
     }
-}
-
-fn input(row: &Row) -> Result<AnalysisInput> {
-    let username: Username = row.read::<String>("username")?.parse().map_err(Error::internal)?;
-    let tier: Tier = row.read::<&str>("tier")?.parse().map_err(|problem: &str| Error::internal(problem))?;
-    Ok(AnalysisInput {
-        run_id: RunId(row.read("run_id")?),
-        account_id: AccountId(row.read("account_id")?),
-        business_profile_id: BusinessProfileId(row.read("business_profile_id")?),
-        username,
-        tier,
-    })
 }

@@ -23,7 +23,7 @@ pub async fn get_analysis_result(db: &UserDb, request: Request) -> Result<Reply>
                  where r.run_id = $1 and r.account_id = $2";
     let rows = db.query(caller.user_id, sql, &[(&run_id.0, Type::UUID), (&account_id.0, Type::UUID)]).await?;
     let row = rows.first().ok_or_else(run::not_found)?;
-    match run::settled(row)? {
+    match oslira_runs::settled(row)? {
         Some(RunStatus::Complete) => {}
         Some(RunStatus::Cancelled) => {
             return Err(ended(row, Code::RunCancelled)?);

@@ -1,9 +1,8 @@
-//! A run as Postgres knows it: the truth about how it ended.
+//! A run as a request names it.
 
 use jiff::Timestamp;
-use oslira_domain::{Code, Error, Result, RunId, RunStatus};
+use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::{Request, note_run};
-use oslira_postgres::{Row, RowExt};
 
 /// The run named in the route; what is no id is no run.
 pub(crate) fn requested(request: &Request) -> Result<RunId> {
@@ -15,14 +14,6 @@ pub(crate) fn requested(request: &Request) -> Result<RunId> {
 /// Another tenant's run and one that never was look the same.
 pub(crate) fn not_found() -> Error {
     Error::new(Code::RunNotFound, "There is no such analysis in this account.")
-}
-
-/// The settled state in the column `status`; `None` while the run is pending.
-pub(crate) fn settled(row: &Row) -> Result<Option<RunStatus>> {
-    match row.read::<&str>("status")? {
-        "pending" => Ok(None),
-        status => status.parse().map(Some).map_err(Error::internal),
-    }
 }
 
 /// Milliseconds from `from` to `to`, never below zero.

@@ -1,9 +1,9 @@
 //! `save-analysis`: puts the score together, stores it, and marks the run complete, in one transaction.
 
-use crate::{business_profile::read_icp, prompt::ScoringAnswer, run};
+use crate::{business_profile::read_icp, prompt::FitAnswer, run, sections};
 use jiff::Timestamp;
 use oslira_domain::{
-    AccountId, Code, Error, Icp, LeadId, Result, RunId, RunStatus, Snapshot, Step, Task, Tier,
+    AccountId, Code, Error, Icp, LeadId, ProfileSource, Result, RunId, RunStatus, Snapshot, Step, Tier,
     scoring::{Assessment, Fit, Metrics, assess, quality_flags},
 };
 use oslira_lambda::{Invocation, note_account, note_run};
@@ -20,8 +20,8 @@ pub struct SaveAnalysis {
     account_id: AccountId,
     tier: Tier,
     lead_id: LeadId,
-    snapshot_key: String,
-    cache_hit: bool,
+    #[serde(flatten)]
+    source: ProfileSource,
 }
 
 /// What it passes on.
@@ -42,13 +42,18 @@ pub async fn save_analysis(
     note_account(input.account_id);
     let (begun, snapshot, material) = tokio::join!(
         progress.begin(input.run_id, input.account_id, Step::Saving),
-        profiles.snapshot(&input.snapshot_key),
+        profiles.read(&input.source),
         material(db, input.run_id)
     );
     let (snapshot, material) = (snapshot?, material?);
     let begun = match begun {
         // An earlier try of this very step committed and then lost its answer.
-        Err(error) if error.code == Code::RunSettled && material.settled == Some(RunStatus::Complete) => None,
+        Err(error)
+            if matches!(error.code, Code::RunSettled | Code::RunCancelled)
+                && material.settled == Some(RunStatus::Complete) =>
+        {
+            None
+        }
         begun => Some(begun?),
     };
 
@@ -86,7 +91,7 @@ async fn material(db: &SystemDb, run_id: RunId) -> Result<Material> {
     let rows = db.query(sql, &[(&run_id.0, Type::UUID)]).await?;
     let row = rows.first().ok_or_else(|| Error::internal("the run does not exist"))?;
     Ok(Material {
-        settled: run::settled(row)?,
+        settled: oslira_runs::settled(row)?,
         created_at: row.read("created_at")?,
         icp: read_icp(row)?,
         answers: match row.read("answers")? {
@@ -102,21 +107,11 @@ fn assemble(
     snapshot: &Snapshot,
     material: &Material,
 ) -> Result<(Assessment, Map<String, Value>)> {
-    let task = *tier.tasks().first().unwrap_or(&Task::Scoring);
-    let answer = material.answers.get(task.as_str());
-    let answer = answer.ok_or_else(|| Error::internal(format!("the task {task} has no answer")))?;
-    let answer: ScoringAnswer = serde_json::from_value(answer.clone()).map_err(Error::internal)?;
-    let percent = |n: i64| u8::try_from(n.clamp(0, 100)).unwrap_or(0);
-
+    let (FitAnswer { fit_score, confidence, reasons }, sections) = sections::of(tier, &material.answers)?;
     let metrics = Metrics::of(&snapshot.profile, snapshot.scraped_at);
     let flags = quality_flags(&snapshot.profile, &metrics);
-    let fit = Fit {
-        score: percent(answer.fit_score),
-        confidence: percent(answer.confidence),
-        reasons: answer.reasons,
-    };
-    let assessment = assess(&snapshot.profile, metrics, flags, &material.icp, fit);
-    Ok((assessment, Map::from_iter([("summary".to_owned(), json!(answer.summary))])))
+    let fit = Fit { score: fit_score, confidence, reasons };
+    Ok((assess(&snapshot.profile, metrics, flags, &material.icp, fit), sections))
 }
 
 /// `{totalMs, steps: [{name, durationMs}], slowestStep}`: how long the run was in each status, from its acceptance on.
@@ -156,7 +151,7 @@ async fn complete(
                 (&assessment.confidence, Type::FLOAT8),
                 (result, Type::JSONB),
                 (&snapshot.scraped_at, Type::TIMESTAMPTZ),
-                (&input.cache_hit, Type::BOOL),
+                (&input.source.cache_hit, Type::BOOL),
                 (&total_ms, Type::INT8),
             ],
         )

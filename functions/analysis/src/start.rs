@@ -1,15 +1,12 @@
 //! `POST /api/leads/analyze`: charge the account and start one analysis.
 
-use crate::{
-    executions::{Executions, StartRunsQueue},
-    prompt,
-};
 use deserr::Deserr;
 use oslira_domain::{
     AnalysisInput, BusinessProfileId, Code, Error, InvalidUsername, Result, RunId, Step, Tier, Username,
 };
 use oslira_lambda::{BodyErrors, FieldProblem, Reply, Request, note_run};
 use oslira_postgres::{RowExt, Type, UserDb};
+use oslira_runs::{Executions, StartRunsQueue};
 use oslira_stores::ProgressStore;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -134,12 +131,7 @@ fn instagram_username(text: &str) -> Result<Username, FieldProblem> {
 }
 
 fn tier(text: &str) -> Result<Tier, FieldProblem> {
-    let offered =
-        || Tier::ALL.into_iter().filter(|tier| tier.tasks().iter().all(|task| prompt::is_ready(*task)));
-    offered().find(|tier| tier.as_str() == text).ok_or_else(|| {
-        let names: Vec<String> = offered().map(|tier| format!("\"{tier}\"")).collect();
-        FieldProblem(format!("must be {}", names.join(" or ")))
-    })
+    text.parse().map_err(|problem: &str| FieldProblem(problem.to_owned()))
 }
 
 fn id(text: &str) -> Result<BusinessProfileId, FieldProblem> {
@@ -152,10 +144,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_tiers_whose_every_task_is_there_are_sold() {
-        assert_eq!(tier("light").unwrap(), Tier::Light);
-        for text in ["LIGHT", "deep", "gold", ""] {
-            assert_eq!(tier(text).unwrap_err().0, "must be \"light\"");
+    fn tiers_are_named_in_lower_case() {
+        assert_eq!(tier("xray").unwrap(), Tier::Xray);
+        for text in ["LIGHT", "gold", ""] {
+            assert_eq!(tier(text).unwrap_err().0, "must be \"light\", \"deep\" or \"xray\"");
         }
     }
 

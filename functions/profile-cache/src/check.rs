@@ -1,11 +1,11 @@
-//! `check-profile-cache`: is there a fresh copy of the profile?
+//! `check-profile-cache`: is there a fresh copy of the profile, and of its posts where the tier reads them?
 
 use jiff::Timestamp;
-use oslira_domain::{AnalysisInput, CacheAnswer, Code, Error, ProfileSource, Result, Step, Tier, is_fresh};
+use oslira_domain::{AnalysisInput, CacheAnswer, Cached, Code, Error, Result, Step, Tier, is_fresh};
 use oslira_lambda::{Invocation, note_account, note_run};
-use oslira_stores::{CachedProfile, ProfileStore, ProgressStore};
+use oslira_stores::{CachedPosts, CachedProfile, ProfileStore, ProgressStore};
 
-/// Answers where the run reads its profile, or that it must be scraped. A remembered refusal ends the run.
+/// Answers where the run reads what is there, and what must be scraped. A remembered refusal ends the run.
 pub async fn check_profile_cache(
     profiles: &ProfileStore,
     progress: &ProgressStore,
@@ -14,27 +14,44 @@ pub async fn check_profile_cache(
     let input = invocation.input;
     note_run(input.run_id);
     note_account(input.account_id);
-    let (begun, cached) = tokio::join!(
+    let posts = async {
+        if input.tier.needs_more_posts() { profiles.cached_posts(&input.username).await } else { Ok(None) }
+    };
+    let (begun, profile, posts) = tokio::join!(
         progress.begin(input.run_id, input.account_id, Step::CheckingCache),
-        profiles.cached(&input.username)
+        profiles.cached(&input.username),
+        posts
     );
     begun?;
-    decide(input.tier, cached?, Timestamp::now())
+    decide(input.tier, profile?, posts?, Timestamp::now())
 }
 
-fn decide(tier: Tier, cached: Option<CachedProfile>, now: Timestamp) -> Result<CacheAnswer> {
-    match cached {
+fn decide(
+    tier: Tier,
+    profile: Option<CachedProfile>,
+    posts: Option<CachedPosts>,
+    now: Timestamp,
+) -> Result<CacheAnswer> {
+    let snapshot_key = match profile {
         Some(CachedProfile::Found { snapshot_key, scraped_at }) if is_fresh(tier, true, scraped_at, now) => {
-            Ok(CacheAnswer::Hit(ProfileSource { snapshot_key, cache_hit: true }))
+            Some(snapshot_key)
         }
         Some(CachedProfile::NotFound { scraped_at }) if is_fresh(tier, false, scraped_at, now) => {
-            Err(not_found())
+            return Err(not_found());
         }
         Some(CachedProfile::Private { scraped_at }) if is_fresh(tier, false, scraped_at, now) => {
-            Err(private())
+            return Err(private());
         }
-        _ => Ok(CacheAnswer::Miss),
-    }
+        _ => None,
+    };
+    let posts_key = posts
+        .filter(|posts| tier.needs_more_posts() && is_fresh(tier, posts.count > 0, posts.scraped_at, now))
+        .map(|posts| posts.posts_key);
+    let cached = |key: &Option<String>| if key.is_some() { Cached::Hit } else { Cached::Miss };
+    let profile = cached(&snapshot_key);
+    let posts = if tier.needs_more_posts() { cached(&posts_key) } else { Cached::Unneeded };
+    let cache_hit = profile == Cached::Hit && posts != Cached::Miss;
+    Ok(CacheAnswer { profile, posts, snapshot_key, posts_key, cache_hit })
 }
 
 pub(crate) fn not_found() -> Error {
@@ -50,21 +67,52 @@ mod tests {
     use super::*;
     use jiff::SignedDuration;
 
+    fn now() -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_hours(100)
+    }
+
+    fn ago(minutes: i64) -> Timestamp {
+        now() - SignedDuration::from_mins(minutes)
+    }
+
+    fn found(minutes: i64) -> Option<CachedProfile> {
+        Some(CachedProfile::Found { snapshot_key: "k".into(), scraped_at: ago(minutes) })
+    }
+
+    fn posts(minutes: i64, count: usize) -> Option<CachedPosts> {
+        Some(CachedPosts { posts_key: "p".into(), scraped_at: ago(minutes), count })
+    }
+
     #[test]
     fn fresh_is_used_refusals_are_remembered_and_the_rest_is_scraped() {
-        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(100);
-        let ago = |minutes| now - SignedDuration::from_mins(minutes);
-        let found = |scraped_at| Some(CachedProfile::Found { snapshot_key: "k".into(), scraped_at });
+        let profile = |tier, cached| match decide(tier, cached, None, now()) {
+            Ok(answer) => Ok(answer.profile),
+            Err(error) => Err(error.code),
+        };
+        assert_eq!(profile(Tier::Light, found(60)), Ok(Cached::Hit));
+        assert_eq!(profile(Tier::Xray, found(7 * 60)), Ok(Cached::Miss));
+        assert_eq!(profile(Tier::Light, None), Ok(Cached::Miss));
 
-        assert!(
-            matches!(decide(Tier::Light, found(ago(60)), now), Ok(CacheAnswer::Hit(source)) if source.cache_hit)
-        );
-        assert!(matches!(decide(Tier::Xray, found(ago(7 * 60)), now), Ok(CacheAnswer::Miss)));
-        assert!(matches!(decide(Tier::Light, None, now), Ok(CacheAnswer::Miss)));
-
-        let refused = |cached| decide(Tier::Light, Some(cached), now).map_err(|error| error.code);
+        let refused = |cached| profile(Tier::Light, Some(cached));
         assert_eq!(refused(CachedProfile::NotFound { scraped_at: ago(5) }), Err(Code::ProfileNotFound));
         assert_eq!(refused(CachedProfile::Private { scraped_at: ago(5) }), Err(Code::ProfilePrivate));
-        assert_eq!(refused(CachedProfile::Private { scraped_at: ago(11) }), Ok(CacheAnswer::Miss));
+        assert_eq!(refused(CachedProfile::Private { scraped_at: ago(11) }), Ok(Cached::Miss));
+    }
+
+    #[test]
+    fn posts_count_only_where_they_are_read_and_their_absence_for_ten_minutes() {
+        for (tier, profile, posts, wanted) in [
+            (Tier::Light, found(60), posts(1, 50), (Cached::Hit, Cached::Unneeded, true)),
+            (Tier::Deep, found(60), posts(11 * 60, 50), (Cached::Hit, Cached::Hit, true)),
+            (Tier::Deep, found(60), posts(13 * 60, 50), (Cached::Hit, Cached::Miss, false)),
+            (Tier::Xray, found(7 * 60), posts(60, 50), (Cached::Miss, Cached::Hit, false)),
+            (Tier::Xray, found(60), None, (Cached::Hit, Cached::Miss, false)),
+            (Tier::Deep, found(60), posts(9, 0), (Cached::Hit, Cached::Hit, true)),
+            (Tier::Deep, found(60), posts(11, 0), (Cached::Hit, Cached::Miss, false)),
+        ] {
+            let answer = decide(tier, profile, posts, now()).unwrap();
+            assert_eq!((answer.profile, answer.posts, answer.cache_hit), wanted, "{tier}: {answer:?}");
+            assert_eq!(answer.posts_key.is_some(), wanted.1 == Cached::Hit);
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod check;
 mod scrape;
 mod slots;
+mod want;
 
 pub use check::check_profile_cache;
 pub use scrape::{ScrapeRequest, ScrapeTools, scrape_profiles};

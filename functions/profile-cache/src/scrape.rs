@@ -1,13 +1,12 @@
-//! `scrape-profiles`: one actor run for one to ten usernames, into the cache.
+//! `scrape-profiles`: one actor run for one to ten usernames, for their profiles or for their posts, into the cache.
 
 use crate::{
     check::{not_found, private},
     slots::{Lane, Lease, ScrapeSlots},
+    want::{Entry, Found, Want, cached, found, store},
 };
-use futures::future::try_join_all;
-use jiff::Timestamp;
-use oslira_apify::{ActorRun, Apify, ProfileOutcome};
-use oslira_domain::{AccountId, Code, Error, ProfileSource, Result, RunId, Snapshot, Step, Username};
+use oslira_apify::{ActorRun, ActorStatus, Apify, ProfileOutcome};
+use oslira_domain::{AccountId, Code, Error, Result, RunId, Step, Username};
 use oslira_lambda::{CachedSecret, Invocation, note_account, note_run};
 use oslira_postgres::{SystemDb, Type};
 use oslira_stores::{CachedProfile, ProfileStore, ProgressStore};
@@ -20,8 +19,6 @@ use uuid::Uuid;
 const ACTOR_TIMEOUT: Duration = Duration::from_secs(120);
 /// What is kept back of the invocation's time for writing down what was scraped, with stores that answer slowly.
 const RESERVE: Duration = Duration::from_secs(30);
-/// What a profile costs, in US dollars, where Apify has not counted yet: about 2.6 a thousand (third parties, 2026).
-const USUAL_COST_USD: f64 = 0.0026;
 /// The longest that Apify lets one request wait.
 const LONG_POLL: Duration = Duration::from_secs(60);
 
@@ -36,13 +33,23 @@ pub struct ScrapeRequest {
     usernames: Vec<Username>,
     #[serde(default)]
     lane: Lane,
+    #[serde(default)]
+    want: Want,
 }
 
 /// What it passes on.
 #[derive(Debug, Serialize)]
 pub struct Scraped {
-    /// Where each found profile is.
-    profiles: HashMap<Username, ProfileSource>,
+    /// Where each profile that was found is, or its posts.
+    found: HashMap<Username, Key>,
+}
+
+/// The key of a snapshot, under the name that the next steps know it by.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Key {
+    SnapshotKey(String),
+    PostsKey(String),
 }
 
 /// What a scrape works with.
@@ -78,20 +85,29 @@ pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeR
     }
     let (begun, cached) = tokio::join!(
         tools.progress.begin(input.run_id, input.account_id, Step::Scraping),
-        cached(&tools.profiles, &input.usernames)
+        cached(&tools.profiles, input.want, &input.usernames)
     );
-    let (begun, cached) = (begun?, cached?);
+    let apify = Apify::new(tools.http.clone(), &tools.apify_url, &*tools.apify_token.get().await?);
+    let begun = match begun {
+        Err(error) if matches!(error.code, Code::RunCancelled | Code::RunSettled) => {
+            if let Err(failure) = abort_left_over(tools, &apify, &input, deadline - RESERVE).await {
+                tracing::warn!(cause = failure.chain(), "{failure}; an actor may be at work for nothing");
+            }
+            return Err(error);
+        }
+        begun => begun?,
+    };
+    let cached = cached?;
     if cached.len() == input.usernames.len()
         && cached.iter().all(|(_, entry)| entry.scraped_at() >= begun.created_at)
     {
         return answer(&input, cached);
     }
 
-    let apify = Apify::new(tools.http.clone(), &tools.apify_url, &*tools.apify_token.get().await?);
-    let mut lease = tools.slots.lease(&input.run_id.to_string(), input.lane, ACTOR_TIMEOUT).await?;
+    let mut lease = tools.slots.lease(&input.want.holder(input.run_id), input.lane, ACTOR_TIMEOUT).await?;
     // After an error the actor may still be at work: then a retry finds it by the lease, or the lease expires.
-    let (run, outcomes) = scrape(tools, &apify, &input, &mut lease, deadline - RESERVE).await?;
-    let entries = store(&tools.profiles, &run, outcomes).await?;
+    let (run, found) = scrape(tools, &apify, &input, &mut lease, deadline - RESERVE).await?;
+    let entries = store(&tools.profiles, &run, found).await?;
     // Only now: a retry without the lease would start another actor.
     tools.slots.release(&lease).await?;
     if entries.is_empty() {
@@ -100,50 +116,20 @@ pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeR
     answer(&input, entries)
 }
 
-async fn cached(profiles: &ProfileStore, usernames: &[Username]) -> Result<Vec<(Username, CachedProfile)>> {
-    let entries = usernames.iter().map(async |username| {
-        Ok::<_, Error>(profiles.cached(username).await?.map(|entry| (username.clone(), entry)))
-    });
-    Ok(try_join_all(entries).await?.into_iter().flatten().collect())
-}
-
-fn answer(input: &ScrapeRequest, entries: Vec<(Username, CachedProfile)>) -> Result<Scraped> {
+fn answer(input: &ScrapeRequest, entries: Vec<(Username, Entry)>) -> Result<Scraped> {
     let is_single = input.usernames.len() == 1;
-    let mut profiles = HashMap::new();
+    let mut found = HashMap::new();
     for (username, entry) in entries {
-        match entry {
-            CachedProfile::Found { snapshot_key, .. } => {
-                profiles.insert(username, ProfileSource { snapshot_key, cache_hit: false });
-            }
-            CachedProfile::NotFound { .. } if is_single => return Err(not_found()),
-            CachedProfile::Private { .. } if is_single => return Err(private()),
-            CachedProfile::NotFound { .. } | CachedProfile::Private { .. } => {}
-        }
-    }
-    Ok(Scraped { profiles })
-}
-
-/// Puts what was seen into the cache. Instagram's refusal to show a profile says nothing about it, so it is not kept.
-async fn store(
-    profiles: &ProfileStore,
-    run: &ActorRun,
-    outcomes: Vec<(Username, ProfileOutcome)>,
-) -> Result<Vec<(Username, CachedProfile)>> {
-    let scraped_at = run.finished_at.unwrap_or_else(Timestamp::now);
-    let stored = outcomes.into_iter().map(async |(username, outcome)| {
-        let entry = match outcome {
-            ProfileOutcome::Found(profile) => {
-                let snapshot_key = profiles.store(&Snapshot { scraped_at, profile }, &run.id).await?;
-                return Ok(Some((username, CachedProfile::Found { snapshot_key, scraped_at })));
-            }
-            ProfileOutcome::NotFound => CachedProfile::NotFound { scraped_at },
-            ProfileOutcome::Private => CachedProfile::Private { scraped_at },
-            ProfileOutcome::Blocked => return Ok(None),
+        let key = match entry {
+            Entry::Profile(CachedProfile::Found { snapshot_key, .. }) => Key::SnapshotKey(snapshot_key),
+            Entry::Posts(posts) => Key::PostsKey(posts.posts_key),
+            Entry::Profile(CachedProfile::NotFound { .. }) if is_single => return Err(not_found()),
+            Entry::Profile(CachedProfile::Private { .. }) if is_single => return Err(private()),
+            Entry::Profile(CachedProfile::NotFound { .. } | CachedProfile::Private { .. }) => continue,
         };
-        profiles.remember(&username, &entry).await?;
-        Ok::<_, Error>(Some((username, entry)))
-    });
-    Ok(try_join_all(stored).await?.into_iter().flatten().collect())
+        found.insert(username, key);
+    }
+    Ok(Scraped { found })
 }
 
 /// Runs the actor to its end: the one a former try left in the lease, or a new one. A profile that has posts but came
@@ -154,16 +140,17 @@ async fn scrape(
     input: &ScrapeRequest,
     lease: &mut Lease,
     deadline: Instant,
-) -> Result<(ActorRun, Vec<(Username, ProfileOutcome)>)> {
-    let lacks_posts = |(_, outcome): &(Username, ProfileOutcome)| match outcome {
-        ProfileOutcome::Found(profile) => profile.posts_count > 0 && profile.posts.is_empty(),
+) -> Result<(ActorRun, Vec<(Username, Found)>)> {
+    let lacks_posts = |(_, found): &(Username, Found)| match found {
+        Found::Profile(ProfileOutcome::Found(profile)) => profile.posts_count > 0 && profile.posts.is_empty(),
         _ => false,
     };
     loop {
         let actor_run_id = match lease.actor_run_id.take() {
             Some(id) => id,
             None => {
-                let run = match apify.start_profiles_run(&input.usernames, ACTOR_TIMEOUT).await {
+                let started = input.want.start(apify, &input.usernames, ACTOR_TIMEOUT).await;
+                let run = match started {
                     Ok(run) => run,
                     Err(error) if oslira_apify::may_have_started(&error) => return Err(error),
                     Err(error) => return Err(release_after(tools, lease, error).await),
@@ -172,30 +159,76 @@ async fn scrape(
                 run.id
             }
         };
-        let run = wait(apify, &actor_run_id, deadline).await?;
+        let (run, stopped) = wait(tools, apify, input.run_id, &actor_run_id, deadline).await?;
         record(tools, input, &run).await?;
-        let outcomes = match apify.profiles(&run, &input.usernames).await {
-            Ok(outcomes) => outcomes,
+        if let Some(stopped) = stopped.filter(|_| run.status != ActorStatus::Succeeded) {
+            return Err(release_after(tools, lease, stopped).await);
+        }
+        let found = match found(apify, &run, input.want, &input.usernames).await {
+            Ok(found) => found,
             Err(error) => return Err(release_after(tools, lease, error).await),
         };
-        if lease.is_second || !outcomes.iter().any(lacks_posts) {
-            return Ok((run, outcomes));
+        if lease.is_second || !found.iter().any(lacks_posts) {
+            return Ok((run, found));
         }
         *lease = tools.slots.renew(lease, ACTOR_TIMEOUT).await?;
     }
 }
 
-async fn wait(apify: &Apify, actor_run_id: &str, deadline: Instant) -> Result<ActorRun> {
+/// Waits until the actor run ends. When the run that pays for it is cancelled or settled meanwhile, the actor is aborted,
+/// and the error that says so comes with it.
+async fn wait(
+    tools: &ScrapeTools,
+    apify: &Apify,
+    run_id: RunId,
+    actor_run_id: &str,
+    deadline: Instant,
+) -> Result<(ActorRun, Option<Error>)> {
+    let mut stopped = None;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left < Duration::from_secs(1) {
             return Err(Error::new(Code::ApifyUnavailable, "The scraper took too long."));
         }
-        let run = apify.wait_for_run(actor_run_id, left.min(LONG_POLL)).await?;
-        if run.status.is_terminal() {
-            return Ok(run);
+        tokio::select! {
+            run = apify.wait_for_run(actor_run_id, left.min(LONG_POLL)) => {
+                let run = run?;
+                if run.status.is_terminal() {
+                    return Ok((run, stopped));
+                }
+            }
+            error = tools.progress.stopped(run_id), if stopped.is_none() => {
+                apify.abort_run(actor_run_id).await?;
+                stopped = Some(error);
+            }
         }
     }
+}
+
+/// Aborts the actor that an earlier try of this step left at work: nobody waits for it any more.
+async fn abort_left_over(
+    tools: &ScrapeTools,
+    apify: &Apify,
+    input: &ScrapeRequest,
+    deadline: Instant,
+) -> Result<()> {
+    let lease = tools.slots.held_by(&input.want.holder(input.run_id)).await?;
+    let Some((lease, actor_run_id)) =
+        lease.and_then(|mut lease| lease.actor_run_id.take().map(|id| (lease, id)))
+    else {
+        return Ok(());
+    };
+    apify.abort_run(&actor_run_id).await?;
+    let run = loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let run = apify.wait_for_run(&actor_run_id, left.min(LONG_POLL)).await?;
+        if run.status.is_terminal() || left.is_zero() {
+            break run;
+        }
+    };
+    record(tools, input, &run).await?;
+    // One that would not end in time keeps its slot until the lease expires.
+    if run.status.is_terminal() { tools.slots.release(&lease).await } else { Ok(()) }
 }
 
 /// Frees the slot of an actor that never ran or has ended; the error goes on.
@@ -216,11 +249,12 @@ async fn record(tools: &ScrapeTools, input: &ScrapeRequest, run: &ActorRun) -> R
     };
     let sql = "insert into public.ai_usage_logs
                    (ai_usage_log_id, account_id, run_id, task, provider, model, cost_usd, duration_ms, outcome)
-                 select $2, r.account_id, r.run_id, 'scrape', 'apify', 'instagram-profile-scraper', $3, $4, $5
+                 select $2, r.account_id, r.run_id, $6, 'apify', $7, $3, $4, $5
                    from public.runs r where r.run_id = $1
                  on conflict (ai_usage_log_id) do nothing";
     let id = Uuid::new_v5(&input.run_id.0, run.id.as_bytes());
-    let usual_cost_usd = USUAL_COST_USD * input.usernames.len() as f64;
+    let usual_cost_usd = input.want.usual_cost_usd() * input.usernames.len() as f64;
+    let (task, actor) = input.want.names();
     let cost_usd = run.usage_total_usd.unwrap_or(usual_cost_usd).max(0.0);
     tools
         .db
@@ -232,6 +266,8 @@ async fn record(tools: &ScrapeTools, input: &ScrapeRequest, run: &ActorRun) -> R
                 (&cost_usd, Type::FLOAT8),
                 (&duration_ms.max(0), Type::INT8),
                 (&run.status.as_str(), Type::TEXT),
+                (&task, Type::TEXT),
+                (&actor, Type::TEXT),
             ],
         )
         .await?;

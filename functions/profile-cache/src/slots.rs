@@ -90,15 +90,10 @@ impl ScrapeSlots {
         loop {
             let now = Timestamp::now();
             let held = self.held(now).await?;
-            let own = || held.iter().filter(|(_, held)| held.holder == holder);
-            if let Some((slot, own)) = own().find(|(_, held)| held.actor_run_id.is_some()) {
-                return Ok(Lease {
-                    slot: *slot,
-                    holder: holder.to_owned(),
-                    actor_run_id: own.actor_run_id.clone(),
-                    is_second: own.is_second,
-                });
+            if let Some(lease) = with_actor(&held, holder) {
+                return Ok(lease);
             }
+            let own = || held.values().filter(|held| held.holder == holder);
             let is_free = |slot: &usize| !held.contains_key(slot);
             for slot in lane.slots().into_iter().filter(is_free).take_while(|_| own().count() < MOST_DOUBTFUL)
             {
@@ -112,6 +107,11 @@ impl ScrapeSlots {
             }
             sleep(Duration::from_millis(400)).await;
         }
+    }
+
+    /// The slot that `holder` has with an actor run in it.
+    pub(crate) async fn held_by(&self, holder: &str) -> Result<Option<Lease>> {
+        Ok(with_actor(&self.held(Timestamp::now()).await?, holder))
     }
 
     /// Makes a lease whose actor has ended fit for a second one: a full term, and no actor named that it is not.
@@ -203,6 +203,17 @@ impl ScrapeSlots {
         }
         Ok(held)
     }
+}
+
+fn with_actor(held: &HashMap<usize, Held>, holder: &str) -> Option<Lease> {
+    let mut own = held.iter().filter(|(_, held)| held.holder == holder);
+    let (slot, own) = own.find(|(_, held)| held.actor_run_id.is_some())?;
+    Some(Lease {
+        slot: *slot,
+        holder: holder.to_owned(),
+        actor_run_id: own.actor_run_id.clone(),
+        is_second: own.is_second,
+    })
 }
 
 fn read(item: &HashMap<String, AttributeValue>) -> Option<(usize, Held)> {

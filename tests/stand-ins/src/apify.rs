@@ -193,19 +193,22 @@ fn start(
         Box::new(error(StatusCode::BAD_REQUEST, "invalid-request", "The request body is not valid JSON."))
     })?;
     let (usernames, limit) = read_input(actor, &input).map_err(|message| invalid(&message))?;
-    let fault =
-        state.faults.lock().strike(Upstream::Apify, Stage::Answer, uri.path(), &body).map(|rule| rule.kind);
+    let fault = state.faults.lock().strike(Upstream::Apify, Stage::Answer, uri.path(), &body);
     let latency = state.latency.lock().apify.clone();
+    let mut due = due_times(actor, &usernames, &latency);
+    if let Some(fault) = fault.as_ref().filter(|fault| fault.kind == FaultKind::RunSlow) {
+        due.iter_mut().for_each(|due| *due += Duration::from_millis(fault.delay_ms()));
+    }
     let order = Order {
         actor,
-        due: due_times(actor, &usernames, &latency),
+        due,
         usernames,
         limit,
         body,
         starts_after: Duration::from_millis(latency.start_ms),
         timeout: query.timeout.filter(|seconds| *seconds > 0.0).map(Duration::from_secs_f64),
         memory_mb: query.memory.unwrap_or(DEFAULT_MEMORY_MB),
-        fault,
+        fault: fault.map(|rule| rule.kind),
     };
     let max_in_flight = state.behaviour.lock().max_concurrent_runs;
     let run = state.runs.start(order, max_in_flight);

@@ -114,6 +114,7 @@ async fn show_counters(State(state): State<Shared>, Query(filter): Query<Filter>
             let mut numbers = json!({ "requests": state.counters.containing(upstream, text) });
             if upstream == Upstream::Apify {
                 numbers["actorRuns"] = json!(state.runs.containing(text));
+                numbers["aborted"] = json!(state.runs.aborted_containing(text));
             }
             numbers
         }

@@ -5,6 +5,9 @@ use axum::http::StatusCode;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
+/// What a `slow` or `runSlow` fault adds unless told.
+const DEFAULT_DELAY_MS: u64 = 10_000;
+
 /// A fault as a test asks for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -25,7 +28,7 @@ pub(crate) struct FaultRule {
     /// Seconds that a `status` fault asks the client to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after_seconds: Option<f64>,
-    /// Milliseconds that a `slow` fault adds (default 10,000).
+    /// Milliseconds that a `slow` or `runSlow` fault adds (default 10,000).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) delay_ms: Option<u64>,
     /// Probability, from 0 to 1, of a `random` fault.
@@ -62,6 +65,8 @@ pub(crate) enum FaultKind {
     RunAborted,
     /// The actor run ends as `TIMED-OUT`.
     RunTimedOut,
+    /// The actor run takes longer.
+    RunSlow,
     /// Now and then a 429, a 5xx or a reset.
     Random,
 }
@@ -86,19 +91,27 @@ impl FaultKind {
             | Self::Truncated
             | Self::RunFailed
             | Self::RunAborted
-            | Self::RunTimedOut => Stage::Answer,
+            | Self::RunTimedOut
+            | Self::RunSlow => Stage::Answer,
         }
     }
 }
 
 impl FaultRule {
+    /// What a `slow` or `runSlow` fault adds.
+    pub(crate) fn delay_ms(&self) -> u64 {
+        self.delay_ms.unwrap_or(DEFAULT_DELAY_MS)
+    }
+
     /// Why the rule could never work, as a sentence; `Ok` when it can.
     ///
     /// # Errors
     /// A sentence for whoever wrote the rule.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let is_run_fault =
-            matches!(self.kind, FaultKind::RunFailed | FaultKind::RunAborted | FaultKind::RunTimedOut);
+        let is_run_fault = matches!(
+            self.kind,
+            FaultKind::RunFailed | FaultKind::RunAborted | FaultKind::RunTimedOut | FaultKind::RunSlow
+        );
         let is_model_fault = matches!(self.kind, FaultKind::Refusal | FaultKind::Truncated);
         if is_run_fault && self.upstream != Upstream::Apify {
             return Err("only apify has actor runs".into());

@@ -19,8 +19,6 @@ use std::time::Duration;
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 /// How long a `timeout` fault holds a request.
 const LONGEST_SILENCE: Duration = Duration::from_secs(600);
-/// What a `slow` fault adds unless told.
-const DEFAULT_DELAY_MS: u64 = 10_000;
 
 /// Counts the request, lets a transport fault strike, or passes it on.
 pub(crate) async fn gate(
@@ -44,7 +42,7 @@ pub(crate) async fn gate(
     let answer = match fault {
         None => Some(next.run(request).await),
         Some(fault) if fault.kind == FaultKind::Slow => {
-            tokio::time::sleep(Duration::from_millis(fault.delay_ms.unwrap_or(DEFAULT_DELAY_MS))).await;
+            tokio::time::sleep(Duration::from_millis(fault.delay_ms())).await;
             Some(next.run(request).await)
         }
         Some(fault) => faulty_answer(&fault).await,

@@ -339,6 +339,13 @@ impl Runs {
         self.0.lock().by_id.values().filter(|run| run.order.body.contains(text)).count()
     }
 
+    /// How many of these were aborted.
+    pub(crate) fn aborted_containing(&self, text: &str) -> usize {
+        let inner = self.0.lock();
+        let aborted = inner.by_id.values().filter(|run| run.aborted.lock().is_some());
+        aborted.filter(|run| run.order.body.contains(text)).count()
+    }
+
     /// Counts from zero. Runs under way go on.
     pub(crate) fn reset_counters(&self) {
         let mut inner = self.0.lock();

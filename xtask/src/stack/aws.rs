@@ -23,6 +23,14 @@ pub(crate) struct Resource {
     pub(crate) kind: String,
 }
 
+/// An execution of a state machine.
+pub(crate) struct Execution {
+    /// `RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`.
+    pub(crate) status: String,
+    /// What it was started with, as JSON.
+    pub(crate) input: String,
+}
+
 /// What a Lambda answered.
 pub(crate) struct Invocation {
     /// Its answer, or its error.
@@ -59,14 +67,38 @@ impl Aws {
         Ok(())
     }
 
+    /// The execution of this name, if there is one.
+    pub(crate) fn execution(&self, machine: &str, name: &str) -> Result<Option<Execution>> {
+        let arn = format!("{}:{name}", machine.replace(":stateMachine:", ":execution:"));
+        let target = "AWSStepFunctions.DescribeExecution";
+        let answer = self.call("states", target, &json!({ "executionArn": arn }))?;
+        if answer.text.contains("ExecutionDoesNotExist") {
+            return Ok(None);
+        }
+        let answer = answer.json(target)?;
+        let text =
+            |name: &str| answer[name].as_str().map(str::to_owned).context("an execution without a status");
+        Ok(Some(Execution { status: text("status")?, input: text("input")? }))
+    }
+
+    /// Starts an execution of this name.
+    pub(crate) fn start_execution(&self, machine: &str, name: &str, input: &str) -> Result<()> {
+        let body = json!({ "stateMachineArn": machine, "name": name, "input": input });
+        self.json("states", "AWSStepFunctions.StartExecution", &body).map(drop)
+    }
+
     fn json(&self, service: &str, target: &str, body: &Value) -> Result<Value> {
+        self.call(service, target, body)?.json(target)
+    }
+
+    fn call(&self, service: &str, target: &str, body: &Value) -> Result<http::Answer> {
         let headers = [
             ("authorization", Self::authorization(service)),
             ("content-type", "application/x-amz-json-1.1".to_owned()),
             ("x-amz-target", target.to_owned()),
         ];
         let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-        http::post(&format!("{}/", self.endpoint), &headers, &body.to_string())?.json(target)
+        http::post(&format!("{}/", self.endpoint), &headers, &body.to_string())
     }
 
     /// Gives a secret its value.

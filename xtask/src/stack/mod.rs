@@ -13,6 +13,7 @@ mod ministack;
 mod pgbouncer;
 mod postgres;
 mod prerequisites;
+mod query;
 mod secrets;
 mod stand_ins;
 mod tools;
@@ -20,12 +21,13 @@ mod up;
 mod upstreams;
 mod users;
 
-pub(crate) use aws::Aws;
+pub(crate) use aws::{Aws, Execution};
 pub(crate) use borrow::borrow;
 pub(crate) use checks::{pg_prove, prepare_for_tests};
 pub(crate) use deploy::{sam, template};
 pub(crate) use description::{Description, User};
 pub(crate) use prerequisites::Need;
+pub(crate) use query::query;
 pub(crate) use tools::{ensure_asl_validator, ensure_venv, program};
 pub(crate) use up::{Options, up};
 pub(crate) use upstreams::Upstreams;
@@ -82,6 +84,15 @@ impl Stack {
     /// The one that `cargo xtask test` makes and takes down: `target/test`.
     pub(crate) fn test() -> Self {
         Self { folder: ROOT.join("target/test") }
+    }
+
+    /// The one whose description the variable `OSLIRA_STACK` names, as tests do; otherwise the developer's.
+    pub(crate) fn chosen() -> Self {
+        let description = std::env::var_os("OSLIRA_STACK").map(PathBuf::from);
+        match description.as_deref().and_then(Path::parent) {
+            Some(folder) => Self { folder: folder.to_owned() },
+            None => Self::local(),
+        }
     }
 
     /// A path in its folder.

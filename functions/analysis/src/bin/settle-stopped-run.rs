@@ -3,12 +3,14 @@
 use oslira_analysis::settle_stopped_run;
 use oslira_lambda::{Env, RuntimeError, serve_queue};
 use oslira_postgres::SystemDb;
+use oslira_runs::Executions;
 use oslira_stores::ProgressStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
     let env = &Env::init("settle-stopped-run").await;
+    let executions = &Executions::new(env)?;
     let progress = &ProgressStore::new(env)?;
     let db = &SystemDb::connect(env).await?;
-    serve_queue(env, |message| settle_stopped_run(db, progress, message)).await
+    serve_queue(env, |message| settle_stopped_run(db, executions, progress, message)).await
 }

@@ -1,8 +1,9 @@
 //! Queue `start-runs`: starts the execution of a run that could not be started at once.
 
-use oslira_analysis::{Executions, start_queued_run};
+use oslira_analysis::start_queued_run;
 use oslira_lambda::{Env, RuntimeError, serve_queue};
 use oslira_postgres::SystemDb;
+use oslira_runs::Executions;
 use oslira_stores::ProgressStore;
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,0 +1,129 @@
+//! Starting the state machine, so that a run has one execution and none is forgotten; and asking how that stands.
+
+use aws_sdk_sfn::{
+    Client as StepFunctions,
+    error::SdkError,
+    operation::{describe_execution::DescribeExecutionError, start_execution::StartExecutionError},
+    types::ExecutionStatus,
+};
+use aws_sdk_sqs::Client as Sqs;
+use oslira_domain::{AnalysisInput, Error, Result, RunId, execution_name, execution_of};
+use oslira_lambda::Env;
+use serde_json::json;
+
+/// How a run's latest execution stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Execution {
+    /// At work, or about to be again.
+    Running,
+    /// Ended with the run complete, as far as it knows.
+    Succeeded,
+    /// Failed, ran out of time, or was stopped.
+    EndedBadly,
+}
+
+/// The state machine `analysis`.
+#[derive(Debug)]
+pub struct Executions {
+    client: StepFunctions,
+    state_machine_arn: String,
+}
+
+impl Executions {
+    /// Needs the variable `ANALYSIS_STATE_MACHINE_ARN`.
+    pub fn new(env: &Env) -> Result<Self> {
+        Ok(Self {
+            client: StepFunctions::new(env.sdk()),
+            state_machine_arn: env.var("ANALYSIS_STATE_MACHINE_ARN")?,
+        })
+    }
+
+    /// Starts the execution named by the run's id. One that is there already is as good.
+    pub async fn start(&self, input: &AnalysisInput) -> Result<()> {
+        let started = self
+            .client
+            .start_execution()
+            .state_machine_arn(&self.state_machine_arn)
+            .name(execution_name(input.run_id, 1))
+            .input(serde_json::to_string(input).map_err(Error::internal)?)
+            .send()
+            .await;
+        match started {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), StartExecutionError::ExecutionAlreadyExists(_)) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(Error::store(error)),
+        }
+    }
+
+    /// The latest execution of a run: its first, or the last of those that resumed it. `None` when it was never started,
+    /// or ended so long ago (90 days) that Step Functions has forgotten it.
+    pub async fn latest(&self, run_id: RunId) -> Result<Option<Execution>> {
+        let mut latest = None;
+        for n in 1.. {
+            match self.describe(&execution_name(run_id, n)).await? {
+                Some(execution) => latest = Some(execution),
+                None => break,
+            }
+        }
+        Ok(latest)
+    }
+
+    /// Whether a later execution has taken over from the one of this name.
+    pub async fn is_resumed(&self, name: &str) -> Result<bool> {
+        let Some((run_id, n)) = execution_of(name) else { return Ok(false) };
+        Ok(self.describe(&execution_name(run_id, n + 1)).await?.is_some())
+    }
+
+    async fn describe(&self, name: &str) -> Result<Option<Execution>> {
+        let state_machine = self.state_machine_arn.replace(":stateMachine:", ":execution:");
+        let described =
+            self.client.describe_execution().execution_arn(format!("{state_machine}:{name}")).send().await;
+        match described {
+            Ok(execution) => Ok(Some(match execution.status {
+                ExecutionStatus::Succeeded => Execution::Succeeded,
+                ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
+                    Execution::EndedBadly
+                }
+                // Running, about to be redriven, or a state that this code does not know yet: not over.
+                _ => Execution::Running,
+            })),
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), DescribeExecutionError::ExecutionDoesNotExist(_)) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(Error::store(error)),
+        }
+    }
+}
+
+/// The queue `start-runs`: runs that were charged but whose execution may not have started.
+#[derive(Debug)]
+pub struct StartRunsQueue {
+    client: Sqs,
+    url: String,
+}
+
+impl StartRunsQueue {
+    /// Needs the variable `START_RUNS_QUEUE_URL`.
+    pub fn new(env: &Env) -> Result<Self> {
+        Ok(Self { client: Sqs::new(env.sdk()), url: env.var("START_RUNS_QUEUE_URL")? })
+    }
+
+    /// Hands a run over to `start-queued-run`.
+    pub async fn send(&self, run_id: RunId) -> Result<()> {
+        let message = json!({"runId": run_id}).to_string();
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(message)
+            .send()
+            .await
+            .map_err(Error::store)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! The undo of a run.
+
+use crate::settled;
+use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus};
+use oslira_lambda::note_account;
+use oslira_postgres::{RowExt, SystemDb, Type};
+use oslira_stores::ProgressStore;
+use serde::Serialize;
+
+/// How the run ended.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refunded {
+    /// `failed` or `cancelled`; `complete` when the result was committed first.
+    pub status: RunStatus,
+    /// This call gave the credits back.
+    pub refunded_now: bool,
+}
+
+/// Marks a run failed or cancelled, refunds it and shows it; nothing but the showing when it is settled already.
+///
+/// # Errors
+/// `RunNotFound` for an unknown run, `StoreUnavailable` when Postgres does not answer: then nothing has happened.
+pub async fn refund(
+    db: &SystemDb,
+    progress: &ProgressStore,
+    run_id: RunId,
+    status: RunStatus,
+    code: Code,
+    reason: &str,
+) -> Result<Refunded> {
+    let sql = "select status, settled_now, account_id from oslira.refund_run($1, $2, $3, $4)";
+    let rows = db
+        .query(
+            sql,
+            &[
+                (&run_id.0, Type::UUID),
+                (&status.as_str(), Type::TEXT),
+                (&code.as_str(), Type::TEXT),
+                (&reason, Type::TEXT),
+            ],
+        )
+        .await?;
+    let row = rows.first().ok_or_else(|| Error::new(Code::RunNotFound, "There is no such run."))?;
+    let account_id = AccountId(row.read("account_id")?);
+    note_account(account_id);
+    let status = settled(row)?.ok_or_else(|| Error::internal("the run was not settled"))?;
+    // The money is safe; a bar that is not updated expires.
+    if let Err(error) = progress.finish(run_id, account_id, status).await {
+        tracing::warn!(runId = %run_id, cause = error.chain(), "end not shown");
+    }
+    Ok(Refunded { status, refunded_now: row.read("settled_now")? })
+}

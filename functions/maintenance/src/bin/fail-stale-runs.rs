@@ -1,0 +1,16 @@
+//! Every hour: starts, or refunds, runs on which nothing works.
+
+use oslira_lambda::{Env, RuntimeError, serve_stage};
+use oslira_maintenance::fail_stale_runs;
+use oslira_postgres::SystemDb;
+use oslira_runs::Executions;
+use oslira_stores::ProgressStore;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    let env = &Env::init("fail-stale-runs").await;
+    let executions = &Executions::new(env)?;
+    let progress = &ProgressStore::new(env)?;
+    let db = &SystemDb::connect(env).await?;
+    serve_stage(env, |invocation| fail_stale_runs(db, executions, progress, invocation)).await
+}

@@ -1,0 +1,5 @@
+//! Jobs on a schedule. Each is safe to run twice, also at the same time.
+
+mod stale_runs;
+
+pub use stale_runs::fail_stale_runs;

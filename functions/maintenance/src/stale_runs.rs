@@ -1,0 +1,235 @@
+//! `fail-stale-runs`: the last net under runs that nothing works on any more.
+//!
+//! A run ends by itself, by its state machine's compensation, or by `settle-stopped-run`. What is left over is a run whose
+//! start was lost between the charge and the execution, one whose settlement found no database for hours, and whatever a
+//! database restored to an earlier moment believes.
+
+use jiff::{SignedDuration, Timestamp};
+use oslira_domain::{AnalysisInput, Class, Code, Result, RunId, RunStatus};
+use oslira_lambda::Invocation;
+use oslira_postgres::{Param, RowExt, SystemDb, Type};
+use oslira_runs::{Execution, Executions, input, refund};
+use oslira_stores::{Progress, ProgressStore};
+use serde::{Serialize, de::IgnoredAny};
+use std::time::Duration;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// A run without progress for so long is looked into.
+const QUIET: SignedDuration = SignedDuration::from_mins(5);
+/// A run that was not started for so long is refunded: whoever asked for it has left.
+const TOO_LATE: SignedDuration = SignedDuration::from_hours(1);
+/// Runs read at once.
+const PAGE: i64 = 100;
+/// What is kept back of the invocation's time: one run may take as long as Step Functions, DynamoDB and Postgres do.
+const RESERVE: Duration = Duration::from_secs(30);
+
+/// What the job did.
+#[derive(Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Something works on them.
+    healthy: u32,
+    /// Had no execution, and got one.
+    started: u32,
+    /// Refunded by this job.
+    refunded: u32,
+    /// Settled by another while this job looked.
+    settled_meanwhile: u32,
+    /// A store did not answer; the next hour's job looks again.
+    undecided: u32,
+    /// Every run that there was has been looked at. `false` when the time was up.
+    is_complete: bool,
+}
+
+/// What is to be done about a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Healthy,
+    Start,
+    Refund(Code, &'static str),
+}
+
+/// Looks at every pending run that is older than five minutes, the oldest first, until the time is up.
+///
+/// # Errors
+/// `StoreUnavailable` when the runs cannot be read.
+pub async fn fail_stale_runs(
+    db: &SystemDb,
+    executions: &Executions,
+    progress: &ProgressStore,
+    invocation: Invocation<IgnoredAny>,
+) -> Result<Report> {
+    let job = Job { db, executions, progress };
+    let give_up = invocation.deadline - RESERVE;
+    let mut report = Report::default();
+    let mut after = (Timestamp::UNIX_EPOCH, Uuid::nil());
+    while !report.is_complete {
+        let page = job.pending_after(after).await?;
+        for run in &page {
+            if Instant::now() >= give_up {
+                tracing::warn!(?report, "the time is up; the next job goes on");
+                return Ok(report);
+            }
+            after = (run.created_at, run.input.run_id.0);
+            match job.look_into(run).await {
+                Ok(count) => *count.of(&mut report) += 1,
+                Err(error) => {
+                    tracing::warn!(runId = %run.input.run_id, cause = error.chain(), "{error}; the next job looks again");
+                    report.undecided += 1;
+                }
+            }
+        }
+        report.is_complete = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+    }
+    tracing::info!(?report, "stale runs");
+    Ok(report)
+}
+
+/// Which number of the report a run adds to.
+enum Count {
+    Healthy,
+    Started,
+    Refunded,
+    SettledMeanwhile,
+}
+
+impl Count {
+    fn of(self, report: &mut Report) -> &mut u32 {
+        match self {
+            Self::Healthy => &mut report.healthy,
+            Self::Started => &mut report.started,
+            Self::Refunded => &mut report.refunded,
+            Self::SettledMeanwhile => &mut report.settled_meanwhile,
+        }
+    }
+}
+
+struct PendingRun {
+    input: AnalysisInput,
+    created_at: Timestamp,
+}
+
+struct Job<'a> {
+    db: &'a SystemDb,
+    executions: &'a Executions,
+    progress: &'a ProgressStore,
+}
+
+impl Job<'_> {
+    async fn pending_after(&self, (created_at, run_id): (Timestamp, Uuid)) -> Result<Vec<PendingRun>> {
+        let sql = "select run_id, account_id, business_profile_id, username, tier, created_at
+                     from public.runs
+                     where status = 'pending' and created_at < now() - interval '5 minutes'
+                       and (created_at, run_id) > ($1, $2)
+                     order by created_at, run_id
+                     limit $3";
+        let params: [Param<'_>; 3] =
+            [(&created_at, Type::TIMESTAMPTZ), (&run_id, Type::UUID), (&PAGE, Type::INT8)];
+        let rows = self.db.query(sql, &params).await?;
+        rows.iter()
+            .map(|row| Ok(PendingRun { input: input(row)?, created_at: row.read("created_at")? }))
+            .collect()
+    }
+
+    async fn look_into(&self, run: &PendingRun) -> Result<Count> {
+        let run_id = run.input.run_id;
+        let progress = self.progress.read(run_id).await?;
+        let now = Timestamp::now();
+        if progress.as_ref().is_some_and(|progress| is_recent(progress, now)) {
+            return Ok(Count::Healthy);
+        }
+        let execution = self.executions.latest(run_id).await?;
+        match verdict(execution, now.duration_since(run.created_at)) {
+            Verdict::Healthy => Ok(Count::Healthy),
+            Verdict::Start => {
+                self.executions.start(&run.input).await?;
+                tracing::warn!(runId = %run_id, "a run without an execution: started");
+                Ok(Count::Started)
+            }
+            Verdict::Refund(code, reason) => {
+                let is_cancelled = progress.is_some_and(|progress| progress.cancel_requested);
+                self.refund(run_id, is_cancelled, code, reason).await
+            }
+        }
+    }
+
+    async fn refund(&self, run_id: RunId, is_cancelled: bool, code: Code, reason: &str) -> Result<Count> {
+        let (status, shown, sentence) = if is_cancelled {
+            (RunStatus::Cancelled, Code::RunCancelled, "The analysis was cancelled.")
+        } else {
+            (RunStatus::Failed, code, reason)
+        };
+        let refunded = refund(self.db, self.progress, run_id, status, shown, sentence).await?;
+        if !refunded.refunded_now {
+            return Ok(Count::SettledMeanwhile);
+        }
+        let class = code.class();
+        if class == Class::Critical {
+            tracing::error!(
+                runId = %run_id, class = class.as_str(),
+                "a pending run whose execution succeeded: refunded; was Postgres restored to an earlier moment?"
+            );
+        } else {
+            tracing::warn!(runId = %run_id, %code, "a run that nothing worked on: refunded");
+        }
+        Ok(Count::Refunded)
+    }
+}
+
+fn is_recent(progress: &Progress, now: Timestamp) -> bool {
+    !progress.status.is_terminal() && now.duration_since(progress.updated_at) < QUIET
+}
+
+fn verdict(execution: Option<Execution>, age: SignedDuration) -> Verdict {
+    match execution {
+        Some(Execution::Running) => Verdict::Healthy,
+        None if age < TOO_LATE => Verdict::Start,
+        None => Verdict::Refund(Code::StartFailed, "The analysis could not be started."),
+        Some(Execution::EndedBadly) => {
+            Verdict::Refund(Code::ExecutionStopped, "The analysis was stopped before it was finished.")
+        }
+        // Saving is the last step before success, so only a database that has forgotten comes here. The result is gone.
+        Some(Execution::Succeeded) => {
+            Verdict::Refund(Code::InternalError, "The result was lost by a fault of ours.")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_given_up_only_when_nothing_can_come_of_it() {
+        let minutes = SignedDuration::from_mins;
+        let code = |execution, age| match verdict(execution, age) {
+            Verdict::Refund(code, _) => Some(code),
+            _ => None,
+        };
+        assert_eq!(verdict(Some(Execution::Running), minutes(600)), Verdict::Healthy);
+        assert_eq!(verdict(None, minutes(6)), Verdict::Start);
+        assert_eq!(code(None, minutes(61)), Some(Code::StartFailed));
+        assert_eq!(code(Some(Execution::EndedBadly), minutes(6)), Some(Code::ExecutionStopped));
+        assert_eq!(code(Some(Execution::Succeeded), minutes(6)), Some(Code::InternalError));
+    }
+
+    #[test]
+    fn a_bar_that_moves_is_a_sign_of_life() {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
+        let progress = |status, updated_at| Progress {
+            account_id: "0190a5a0-0000-7000-8000-000000000001".parse().unwrap(),
+            status,
+            percent: 10,
+            step: String::new(),
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at,
+            cancel_requested: false,
+            reached: Vec::new(),
+        };
+        let ago = |minutes| now - SignedDuration::from_mins(minutes);
+        assert!(is_recent(&progress(RunStatus::Scraping, ago(4)), now));
+        assert!(!is_recent(&progress(RunStatus::Scraping, ago(6)), now));
+        assert!(!is_recent(&progress(RunStatus::Complete, ago(1)), now), "Postgres says otherwise");
+    }
+}

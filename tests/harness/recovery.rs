@@ -1,0 +1,112 @@
+//! What it takes to bring a run into a state that hardly ever occurs, and out of it.
+
+use crate::{Run, Stack, User, eventually};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+impl User<'_> {
+    /// A run that was charged this long ago (`10 minutes`), and whose `start-analysis` died right after.
+    pub async fn accept(&self, username: &str, ago: &str) -> Result<Run> {
+        let run_id = Uuid::now_v7().to_string();
+        self.stack()
+            .database
+            .run(&format!(
+                "begin;
+                 insert into public.runs (run_id, account_id, business_profile_id, requested_by, username, tier,
+                     credits_charged, created_at)
+                   values ('{run_id}', '{}', '{}', '{}', '{username}', 'light', 1, now() - interval '{ago}');
+                 select oslira.deduct_credits_atomic('{0}', 1, 'light', '{run_id}');
+                 commit;",
+                self.account_id, self.business_profile_id, self.user_id
+            ))
+            .await?;
+        Ok(Run { run_id, username: username.to_owned() })
+    }
+
+    /// The input of a run's execution, and of its first stage.
+    pub fn execution_input(&self, run: &Run) -> Value {
+        json!({
+            "runId": run.run_id, "accountId": self.account_id, "businessProfileId": self.business_profile_id,
+            "username": run.username, "tier": "light",
+        })
+    }
+}
+
+/// As long as nobody can mark a run as failed: how a database looks that is away just then.
+#[derive(Debug)]
+pub struct Unsettleable<'a> {
+    stack: &'a Stack,
+    name: String,
+}
+
+impl Stack {
+    /// Starts the execution that is named by the run.
+    pub async fn start_execution(&self, user: &User<'_>, run: &Run) -> Result<()> {
+        let machine = &self.description.state_machines["analysis"];
+        self.aws.start_execution(machine, &run.run_id, &user.execution_input(run)).await
+    }
+
+    /// From now on, marking this run as failed is an error.
+    pub async fn refuse_failure_of(&self, run: &Run) -> Result<Unsettleable<'_>> {
+        let name = format!("oslira.refuse_{}", run.run_id.replace('-', ""));
+        let trigger = name.replace('.', "_");
+        // A sequence counts what is rolled back, too.
+        self.database
+            .run(&format!(
+                "create sequence {name}_tries;
+                 create function {name}() returns trigger language plpgsql security definer as $$
+                 begin
+                   perform nextval('{name}_tries');
+                   raise exception 'by a test';
+                 end $$;
+                 create trigger {trigger} before update on public.runs for each row
+                   when (old.run_id = '{}' and new.status = 'failed') execute function {name}();",
+                run.run_id
+            ))
+            .await?;
+        Ok(Unsettleable { stack: self, name })
+    }
+}
+
+impl Unsettleable<'_> {
+    /// Waits until someone has tried.
+    pub async fn tried(&self) -> Result<()> {
+        eventually("a try to settle the run", || async {
+            let sql = format!("select is_called from {}_tries", self.name);
+            Ok((self.stack.database.row(&sql, &[]).await?["is_called"] == true).then_some(()))
+        })
+        .await
+    }
+
+    /// From now on it is possible again.
+    pub async fn allow(self) -> Result<()> {
+        let name = &self.name;
+        self.stack.database.run(&format!("drop function {name}() cascade; drop sequence {name}_tries;")).await
+    }
+}
+
+impl Stack {
+    /// How Postgres has a run.
+    pub async fn status(&self, run: &Run) -> Result<String> {
+        let sql = "select status from public.runs where run_id = $1::text::uuid";
+        let row = self.database.row(sql, &[&run.run_id]).await?;
+        Ok(row["status"].as_str().context("no status")?.to_owned())
+    }
+
+    /// Takes the run's latest sign of life ten minutes back, as if nothing had happened since.
+    pub async fn quieten(&self, run: &Run) -> Result<()> {
+        let ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(10);
+        let table = &self.description.tables["run-progress"];
+        self.aws
+            .set_number(table, json!({"runId": {"S": run.run_id}}), "updatedAt", ago.as_millisecond())
+            .await
+    }
+
+    /// What the job that looks for stale runs reports.
+    pub async fn fail_stale_runs(&self) -> Result<Value> {
+        let tick = json!({"source": "aws.scheduler", "time": "2026-11-20T10:00:00Z"});
+        let function = &self.description.functions["fail-stale-runs"];
+        self.aws.invoke(function, &tick).await?.map_err(anyhow::Error::msg)
+    }
+}

@@ -1,0 +1,219 @@
+//! DEEP and XRAY analyses: fifty posts scraped beside the profile, and three or four tasks side by side.
+
+use anyhow::{Context, Result};
+use oslira_tests::{Run, Stack, User};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The tiers with their price, their tasks, and their sections beside the summary.
+const TIERS: [(&str, i64, &[&str], &[&str]); 2] = [
+    (
+        "deep",
+        5,
+        &["core_strategy", "outreach", "personality"],
+        &["deepSummary", "sellingPoints", "outreach", "personality"],
+    ),
+    (
+        "xray",
+        6,
+        &["commercial", "outreach", "personality", "psychographic"],
+        &["deepSummary", "sellingPoints", "commercial", "outreach", "personality", "psychographic"],
+    ),
+];
+
+/// How many upstream calls of each task are on a run's record, and what they cost together.
+async fn calls(stack: &Stack, run: &Run) -> Result<BTreeMap<String, i64>> {
+    let sql =
+        "select task, count(*) as n from public.ai_usage_logs where run_id = $1::text::uuid group by task";
+    let rows = stack.database.rows(sql, &[&run.run_id]).await?;
+    let count = |row: &Value| Some((row["task"].as_str()?.to_owned(), row["n"].as_i64()?));
+    rows.iter().map(|row| count(row).context("a row without a count")).collect()
+}
+
+fn once<'a>(tasks: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, i64> {
+    tasks.into_iter().map(|task| (task.to_owned(), 1)).collect()
+}
+
+#[tokio::test]
+async fn a_cold_run_reads_fifty_posts_and_has_every_section() -> Result<()> {
+    let stack = Stack::connect().await?;
+    for (tier, credits, tasks, sections) in TIERS {
+        let user = User::sign_up(&stack, 10).await?;
+        let username = user.username("coffee");
+        let (run, progress) = user.analyze_tier(tier, &username).await?;
+        assert_eq!(progress["status"], "complete", "{tier}: {progress}");
+        let reply = user.result(&run).await?;
+        let data = reply.data();
+        assert_eq!(data["analysisType"], tier, "{}", reply.body);
+        assert_eq!((&data["cacheHit"], &data["creditsCharged"]), (&json!(false), &json!(credits)), "{tier}");
+        assert_eq!(data["metrics"]["postsSeen"], 50, "{tier}: {}", data["metrics"]);
+        assert!(data["score"].is_u64() && data["summary"].is_string(), "{tier}");
+        for section in sections {
+            let is_told = data[section].as_str().is_some_and(|text| !text.is_empty())
+                || data[section].as_array().is_some_and(|list| !list.is_empty())
+                || data[section].as_object().is_some_and(|fields| !fields.is_empty());
+            assert!(is_told, "{tier}: {section} is {}", data[section]);
+        }
+        assert!(data["outreach"]["message"].is_string() && data["sellingPoints"][0]["point"].is_string());
+        let ai_fit =
+            data["subScores"].as_array().context("subScores")?.iter().find(|sub| sub["name"] == "aiFit");
+        assert!(ai_fit.context("aiFit")?["evidence"][0].is_string(), "{tier}");
+
+        let scrapes = ["scrape", "scrape_posts"];
+        assert_eq!(
+            calls(&stack, &run).await?,
+            once(scrapes.into_iter().chain(tasks.iter().copied())),
+            "{tier}"
+        );
+        assert_eq!(stack.stand_ins.actor_runs(&username).await?, 2, "{tier}");
+        let (total, margin) = (&data["cost"]["totalUsd"], &data["cost"]["marginUsd"]);
+        let price = total.as_f64().context("totalUsd")? + margin.as_f64().context("marginUsd")?;
+        assert!((price - 0.97 * credits as f64).abs() < 1e-5, "{tier}: {price}");
+        let steps = data["timing"]["steps"].as_array().context("steps")?;
+        let names: Vec<&Value> = steps.iter().map(|step| &step["name"]).collect();
+        assert_eq!(names, ["queued", "scraping", "analyzing", "saving"], "{tier}");
+        assert_eq!(user.balance().await?, 10 - credits, "{tier}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cached_run_starts_no_actor_and_has_a_fit_of_its_own() -> Result<()> {
+    let stack = Stack::connect().await?;
+    for (tier, _, tasks, _) in TIERS {
+        let (first, second) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+        let username = first.username("cached");
+        let (cold, _) = first.analyze_tier(tier, &username).await?;
+        let (cached, progress) = second.analyze_tier(tier, &username).await?;
+        assert_eq!(progress["status"], "complete", "{tier}: {progress}");
+        let (cold, cached_result) = (first.result(&cold).await?, second.result(&cached).await?);
+        assert_eq!(cached_result.data()["cacheHit"], true, "{tier}");
+        assert_eq!(cached_result.data()["dataAsOf"], cold.data()["dataAsOf"], "{tier}");
+        assert_eq!(cached_result.data()["metrics"], cold.data()["metrics"], "{tier}: the same fifty posts");
+        assert_eq!(calls(&stack, &cached).await?, once(tasks.iter().copied()), "{tier}");
+        assert_eq!(stack.stand_ins.actor_runs(&username).await?, 2, "{tier}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_what_the_cache_lacks_is_scraped() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("half");
+    user.analyze(&username).await?;
+    let (run, progress) = user.analyze_tier("deep", &username).await?;
+    assert_eq!(progress["status"], "complete", "{progress}");
+    assert_eq!(user.result(&run).await?.data()["cacheHit"], false);
+    let calls = calls(&stack, &run).await?;
+    assert_eq!((calls.get("scrape"), calls.get("scrape_posts")), (None, Some(&1)), "{calls:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_profile_decides_when_there_is_nothing_to_read() -> Result<()> {
+    let stack = Stack::connect().await?;
+    for (word, reason) in [("missing", "ProfileNotFound"), ("private", "ProfilePrivate")] {
+        let user = User::sign_up(&stack, 10).await?;
+        let (_, progress) = user.analyze_tier("deep", &user.username(word)).await?;
+        assert_eq!(
+            (&progress["status"], &progress["code"]),
+            (&json!("failed"), &json!(reason)),
+            "{progress}"
+        );
+        assert_eq!(user.balance().await?, 10, "{word}");
+    }
+    for word in ["newborn", "noposts"] {
+        let user = User::sign_up(&stack, 10).await?;
+        let (run, progress) = user.analyze_tier("xray", &user.username(word)).await?;
+        assert_eq!(progress["status"], "complete", "{word}: {progress}");
+        assert_eq!(user.result(&run).await?.data()["metrics"]["postsSeen"], 0, "{word}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn posts_that_cannot_be_scraped_fail_the_run_and_refund_it() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("halfdown");
+    // The posts' actor is given addresses, the profiles' actor names.
+    let posts_only = format!("instagram.com/{username}");
+    let fault = json!({"upstream": "apify", "match": posts_only, "kind": "runFailed"});
+    stack.stand_ins.fault(fault).await?;
+    let (run, progress) = user.analyze_tier("deep", &username).await?;
+    assert_eq!(
+        (&progress["status"], &progress["code"]),
+        (&json!("failed"), &json!("ApifyUnavailable")),
+        "{progress}"
+    );
+    assert_eq!(user.balance().await?, 10);
+    let calls = calls(&stack, &run).await?;
+    assert_eq!((calls.get("scrape"), calls.get("scrape_posts")), (Some(&1), Some(&4)), "{calls:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_task_whose_provider_fails_is_answered_by_the_other() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    // OpenAI's cache key names business and task, so that this strikes no other call.
+    let task = format!("{}:outreach", user.business_profile_id);
+    stack
+        .stand_ins
+        .fault(json!({"upstream": "openai", "match": task, "kind": "status", "status": 503}))
+        .await?;
+    let (run, progress) = user.analyze_tier("xray", &user.username("fallback")).await?;
+    assert_eq!(progress["status"], "complete", "{progress}");
+    let result = user.result(&run).await?;
+    let calls = result.data()["cost"]["calls"].as_array().context("calls")?;
+    let answered: BTreeMap<&str, &str> = calls
+        .iter()
+        .filter(|call| call["outcome"] == "answered")
+        .filter_map(|call| Some((call["task"].as_str()?, call["provider"].as_str()?)))
+        .collect();
+    let wanted = [
+        ("commercial", "openai"),
+        ("outreach", "anthropic"),
+        ("personality", "openai"),
+        ("psychographic", "openai"),
+    ];
+    assert_eq!(answered, BTreeMap::from(wanted));
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_task_that_fails_for_good_fails_and_refunds_the_run() -> Result<()> {
+    let stack = Stack::connect().await?;
+    for (tier, _, tasks, _) in TIERS {
+        let user = User::sign_up(&stack, 10).await?;
+        let username = user.username("onetask");
+        let task = format!("{}:personality", user.business_profile_id);
+        for fault in [
+            json!({"upstream": "openai", "match": task, "kind": "status", "status": 500}),
+            json!({"upstream": "anthropic", "match": username, "kind": "status", "status": 529}),
+        ] {
+            stack.stand_ins.fault(fault).await?;
+        }
+        let (run, progress) = user.analyze_tier(tier, &username).await?;
+        assert_eq!(
+            (&progress["status"], &progress["code"]),
+            (&json!("failed"), &json!("AiUnavailable")),
+            "{tier}: {progress}"
+        );
+        assert_eq!(user.balance().await?, 10, "{tier}");
+        let sql = "select kind, amount from public.credit_transactions where run_id = $1::text::uuid order by created_at";
+        assert_eq!(
+            stack.database.rows(sql, &[&run.run_id]).await?.len(),
+            2,
+            "{tier}: one charge, one refund"
+        );
+        // The other tasks were paid for, and are on record.
+        let sql = "select task from public.ai_usage_logs where run_id = $1::text::uuid and outcome = 'answered' order by task";
+        let answered = stack.database.rows(sql, &[&run.run_id]).await?;
+        let answered: Vec<&str> = answered.iter().filter_map(|row| row["task"].as_str()).collect();
+        let wanted: Vec<&str> = tasks.iter().copied().filter(|task| *task != "personality").collect();
+        assert_eq!(answered, wanted, "{tier}");
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! `fail-stale-runs`: the last net.
+//!
+//! The job looks at every old pending run, also at those of the tests beside, so runs are asserted on and its counts only
+//! as far as they cannot be theirs.
+
+use anyhow::Result;
+use oslira_tests::{Run, Stack, User, eventually};
+use serde_json::json;
+
+async fn assert_refunded(user: &User<'_>, run: &Run, code: &str) -> Result<()> {
+    let progress = user.finished(run).await?;
+    assert_eq!((&progress["status"], &progress["code"]), (&json!("failed"), &json!(code)), "{progress}");
+    assert_eq!(user.balance().await?, 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_whose_start_was_lost_is_started_once_however_often_the_job_runs() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let run = user.accept(&user.username("lost"), "10 minutes").await?;
+    tokio::try_join!(stack.fail_stale_runs(), stack.fail_stale_runs(), stack.fail_stale_runs())?;
+    assert_eq!(user.finished(&run).await?["status"], "complete");
+    assert_eq!((user.balance().await?, stack.stand_ins.actor_runs(&run.username).await?), (9, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_that_nobody_waits_for_any_more_is_refunded_once() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let run = user.accept(&user.username("forgotten"), "2 hours").await?;
+    tokio::try_join!(stack.fail_stale_runs(), stack.fail_stale_runs(), stack.fail_stale_runs())?;
+    assert_refunded(&user, &run, "StartFailed").await?;
+    assert_eq!(stack.stand_ins.actor_runs(&run.username).await?, 0);
+
+    // One that was cancelled is shown as that.
+    let run = user.accept(&user.username("unwanted"), "2 hours").await?;
+    let path = format!("/api/analysis/{}/cancel", run.run_id);
+    assert_eq!(user.request(reqwest::Method::POST, &path, &[], None).await?.status, 202);
+    // The wish itself is a fresh progress item; a job that comes later than that finds the run quiet.
+    stack.quieten(&run).await?;
+    stack.fail_stale_runs().await?;
+    assert_eq!(user.finished(&run).await?["status"], "cancelled");
+    assert_eq!(user.balance().await?, 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_whose_execution_is_at_work_is_left_to_it() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("healthy");
+    stack
+        .stand_ins
+        .fault(json!({"upstream": "apify", "match": username, "kind": "runSlow", "delayMs": 4_000}))
+        .await?;
+    let run = user.accept(&username, "90 minutes").await?;
+    stack.start_execution(&user, &run).await?;
+    eventually("the actor", || async {
+        Ok((stack.stand_ins.actor_runs(&username).await? == 1).then_some(()))
+    })
+    .await?;
+    stack.quieten(&run).await?;
+    let report = stack.fail_stale_runs().await?;
+    assert!(report["healthy"].as_u64() >= Some(1) && report["isComplete"] == true, "{report}");
+    assert_eq!(user.finished(&run).await?["status"], "complete");
+    assert_eq!(user.balance().await?, 9);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_that_could_not_be_settled_when_its_execution_ended_is_refunded() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("unsettled");
+    stack
+        .stand_ins
+        .fault(json!({"upstream": "apify", "match": username, "kind": "slow", "delayMs": 3_000}))
+        .await?;
+    let run = user.accept(&username, "10 minutes").await?;
+    let unsettleable = stack.refuse_failure_of(&run).await?;
+    stack.start_execution(&user, &run).await?;
+    stack.aws.stop_execution(&stack.description.state_machines["analysis"], &run.run_id).await?;
+    unsettleable.tried().await?;
+    stack.quieten(&run).await?;
+    let report = stack.fail_stale_runs().await?;
+    assert!(report["undecided"].as_u64() >= Some(1), "the job goes on past a run it cannot settle: {report}");
+    assert_eq!(stack.status(&run).await?, "pending");
+    unsettleable.allow().await?;
+    stack.fail_stale_runs().await?;
+    assert_refunded(&user, &run, "ExecutionStopped").await
+}
+
+#[tokio::test]
+async fn a_run_that_a_restored_database_has_forgotten_the_end_of_is_refunded() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let (run, _) = user.analyze(&user.username("restored")).await?;
+    stack
+        .database
+        .run(&format!(
+            "alter table public.runs disable trigger runs_settled_for_good;
+             delete from public.analyses where run_id = '{0}';
+             update public.runs set status = 'pending', finished_at = null, created_at = now() - interval '10 minutes'
+               where run_id = '{0}';
+             alter table public.runs enable trigger runs_settled_for_good;",
+            run.run_id
+        ))
+        .await?;
+    stack.quieten(&run).await?;
+    stack.fail_stale_runs().await?;
+    assert_refunded(&user, &run, "InternalError").await
+}

@@ -1,0 +1,100 @@
+//! `resume`: goes on with a run whose execution ended without settling it.
+
+use crate::{
+    stack::{Execution, Stack, query},
+    ui::{Ui, print},
+};
+use anyhow::{Context, Result, bail};
+use std::{fmt, str::FromStr};
+
+/// A run's id, as the command line gives it.
+#[derive(Clone)]
+pub(crate) struct RunId(String);
+
+impl FromStr for RunId {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_uuid = text.len() == 36
+            && text.bytes().enumerate().all(|(at, byte)| match at {
+                8 | 13 | 18 | 23 => byte == b'-',
+                _ => byte.is_ascii_hexdigit(),
+            });
+        if is_uuid { Ok(Self(text.to_lowercase())) } else { Err("a run's id is a UUID") }
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Starts the execution `{runId}-{n}` with the input of the run's first one. Its steps find what the earlier one left (the
+/// profile in the cache, the models' answers) and do not pay for it again.
+pub(crate) fn resume(stack: &Stack, run_id: &RunId, ui: &Ui) -> Result<()> {
+    let description = stack.description()?;
+    let machine = description.state_machines.get("analysis").context("the stack has no state machine")?;
+    let sql = format!("select status from public.runs where run_id = '{run_id}';");
+    match ui.phase("read the run", |phase| query(stack, phase, "reading the run", &sql))?.trim() {
+        "pending" => {}
+        "" => bail!("there is no run {run_id}"),
+        status => {
+            bail!("the run is {status}; a settled run is never resumed. Start the analysis again instead")
+        }
+    }
+    let aws = stack.aws()?;
+    let mut executions = Vec::new();
+    while let Some(execution) = aws.execution(machine, &name(run_id, executions.len() + 1))? {
+        executions.push(execution);
+    }
+    let input = input(&executions, run_id)?;
+    let name = name(run_id, executions.len() + 1);
+    aws.start_execution(machine, &name, input)?;
+    Ok(print(format!("started the execution {name}"))?)
+}
+
+/// The names of a run's executions: the first, and those that resumed it.
+fn name(run_id: &RunId, n: usize) -> String {
+    if n == 1 { run_id.to_string() } else { format!("{run_id}-{n}") }
+}
+
+/// The input to go on with, when the last of the executions has ended.
+fn input<'a>(executions: &'a [Execution], run_id: &RunId) -> Result<&'a str> {
+    let (Some(first), Some(last)) = (executions.first(), executions.last()) else {
+        bail!(
+            "the run {run_id} has no execution to resume. fail-stale-runs starts or refunds it within the hour; \
+             at once: `cargo xtask invoke fail-stale-runs`, once it is five minutes old"
+        );
+    };
+    if last.status == "RUNNING" {
+        bail!("the run {run_id} is at work: its execution has not ended");
+    }
+    Ok(&first.input)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_id_is_nothing_that_sql_would_stumble_over() {
+        let run_id: RunId = "01932A5F-11aa-7c20-8f10-5e6f7a8b9c0d".parse().unwrap();
+        assert_eq!(name(&run_id, 1), "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d");
+        assert_eq!(name(&run_id, 3), "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d-3");
+        for text in ["", "7", "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0'", "01932a5f011aa-7c20-8f10-5e6f7a8b9c0d"]
+        {
+            assert!(text.parse::<RunId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_has_ended_is_resumed_and_with_the_first_input() {
+        let run_id: RunId = "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d".parse().unwrap();
+        let execution = |status: &str, input: &str| Execution { status: status.into(), input: input.into() };
+        assert!(input(&[], &run_id).is_err());
+        let running = [execution("ABORTED", "1"), execution("RUNNING", "2")];
+        assert!(input(&running, &run_id).is_err());
+        let ended = [execution("ABORTED", "1"), execution("FAILED", "2")];
+        assert_eq!(input(&ended, &run_id).unwrap(), "1");
+    }
+}
