@@ -217,3 +217,18 @@ async fn one_task_that_fails_for_good_fails_and_refunds_the_run() -> Result<()> 
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn posts_that_came_empty_wait_for_the_profile_instead_of_being_paid_for_again() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("private");
+    // Only the actor of profiles is given bare usernames; that of posts has long ended when it sees that this one is private.
+    let slow =
+        json!({"upstream": "apify", "match": format!("[\"{username}"), "kind": "runSlow", "delayMs": 3_000});
+    stack.stand_ins.fault(slow).await?;
+    let (_, progress) = user.analyze_tier("deep", &username).await?;
+    assert_eq!(progress["code"], "ProfilePrivate", "{progress}");
+    assert_eq!((user.balance().await?, stack.stand_ins.actor_runs(&username).await?), (10, 2));
+    Ok(())
+}

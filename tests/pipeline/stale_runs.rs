@@ -1,11 +1,14 @@
 //! `fail-stale-runs`: the last net.
 //!
-//! The job looks at every old pending run, also at those of the tests beside, so runs are asserted on and its counts only
-//! as far as they cannot be theirs.
+//! The job looks at every old pending run there is, so these tests take turns.
 
 use anyhow::Result;
 use oslira_tests::{Run, Stack, User, eventually};
 use serde_json::json;
+use tokio::sync::Mutex;
+
+/// Whose turn it is.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 async fn assert_refunded(user: &User<'_>, run: &Run, code: &str) -> Result<()> {
     let progress = user.finished(run).await?;
@@ -16,6 +19,7 @@ async fn assert_refunded(user: &User<'_>, run: &Run, code: &str) -> Result<()> {
 
 #[tokio::test]
 async fn a_run_whose_start_was_lost_is_started_once_however_often_the_job_runs() -> Result<()> {
+    let _turn = TURN.lock().await;
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let run = user.accept(&user.username("lost"), "10 minutes").await?;
@@ -27,6 +31,7 @@ async fn a_run_whose_start_was_lost_is_started_once_however_often_the_job_runs()
 
 #[tokio::test]
 async fn a_run_that_nobody_waits_for_any_more_is_refunded_once() -> Result<()> {
+    let _turn = TURN.lock().await;
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let run = user.accept(&user.username("forgotten"), "2 hours").await?;
@@ -48,6 +53,7 @@ async fn a_run_that_nobody_waits_for_any_more_is_refunded_once() -> Result<()> {
 
 #[tokio::test]
 async fn a_run_whose_execution_is_at_work_is_left_to_it() -> Result<()> {
+    let _turn = TURN.lock().await;
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("healthy");
@@ -71,6 +77,7 @@ async fn a_run_whose_execution_is_at_work_is_left_to_it() -> Result<()> {
 
 #[tokio::test]
 async fn a_run_that_could_not_be_settled_when_its_execution_ended_is_refunded() -> Result<()> {
+    let _turn = TURN.lock().await;
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("unsettled");
@@ -94,6 +101,7 @@ async fn a_run_that_could_not_be_settled_when_its_execution_ended_is_refunded() 
 
 #[tokio::test]
 async fn a_run_that_a_restored_database_has_forgotten_the_end_of_is_refunded() -> Result<()> {
+    let _turn = TURN.lock().await;
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let (run, _) = user.analyze(&user.username("restored")).await?;

@@ -25,8 +25,8 @@ struct Body {
 /// Accepts a run: 202 with `{runId, status, estimatedSeconds, progressUrl, resultUrl, creditsCharged}`.
 ///
 /// Once the charge is committed the answer is 202 whatever happens to the rest: if the execution cannot be started
-/// now, the queue starts it; if even the queue is out of reach, the run stays pending until the request is repeated
-/// with its idempotency key, or an operator hands it over (docs/operations.md).
+/// now, the queue starts it; if even the queue is out of reach, the request repeated with its idempotency key does, or
+/// the hourly `fail-stale-runs`.
 pub async fn start_analysis(
     db: &UserDb,
     executions: &Executions,

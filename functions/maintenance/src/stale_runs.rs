@@ -5,7 +5,7 @@
 //! database restored to an earlier moment believes.
 
 use jiff::{SignedDuration, Timestamp};
-use oslira_domain::{AnalysisInput, Class, Code, Result, RunId, RunStatus};
+use oslira_domain::{AnalysisInput, Class, Code, Error, Result, RunId, RunStatus};
 use oslira_lambda::Invocation;
 use oslira_postgres::{Param, RowExt, SystemDb, Type};
 use oslira_runs::{Execution, Executions, input, refund};
@@ -71,11 +71,11 @@ pub async fn fail_stale_runs(
                 tracing::warn!(?report, "the time is up; the next job goes on");
                 return Ok(report);
             }
-            after = (run.created_at, run.input.run_id.0);
+            after = (run.created_at, run.run_id.0);
             match job.look_into(run).await {
                 Ok(count) => *count.of(&mut report) += 1,
                 Err(error) => {
-                    tracing::warn!(runId = %run.input.run_id, cause = error.chain(), "{error}; the next job looks again");
+                    tracing::warn!(runId = %run.run_id, cause = error.chain(), "{error}; the next job looks again");
                     report.undecided += 1;
                 }
             }
@@ -106,8 +106,10 @@ impl Count {
 }
 
 struct PendingRun {
-    input: AnalysisInput,
+    run_id: RunId,
     created_at: Timestamp,
+    /// What its execution begins with. A row that cannot be read must not keep the others from being looked at.
+    input: Result<AnalysisInput>,
 }
 
 struct Job<'a> {
@@ -128,12 +130,15 @@ impl Job<'_> {
             [(&created_at, Type::TIMESTAMPTZ), (&run_id, Type::UUID), (&PAGE, Type::INT8)];
         let rows = self.db.query(sql, &params).await?;
         rows.iter()
-            .map(|row| Ok(PendingRun { input: input(row)?, created_at: row.read("created_at")? }))
+            .map(|row| {
+                let run_id = RunId(row.read("run_id")?);
+                Ok(PendingRun { run_id, created_at: row.read("created_at")?, input: input(row) })
+            })
             .collect()
     }
 
     async fn look_into(&self, run: &PendingRun) -> Result<Count> {
-        let run_id = run.input.run_id;
+        let run_id = run.run_id;
         let progress = self.progress.read(run_id).await?;
         let now = Timestamp::now();
         if progress.as_ref().is_some_and(|progress| is_recent(progress, now)) {
@@ -143,7 +148,8 @@ impl Job<'_> {
         match verdict(execution, now.duration_since(run.created_at)) {
             Verdict::Healthy => Ok(Count::Healthy),
             Verdict::Start => {
-                self.executions.start(&run.input).await?;
+                let input = run.input.as_ref().map_err(|error| Error::internal(error.to_string()))?;
+                self.executions.start(input).await?;
                 tracing::warn!(runId = %run_id, "a run without an execution: started");
                 Ok(Count::Started)
             }

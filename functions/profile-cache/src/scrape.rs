@@ -3,10 +3,10 @@
 use crate::{
     check::{not_found, private},
     slots::{Lane, Lease, ScrapeSlots},
-    want::{Entry, Found, Want, cached, found, store},
+    want::{Entry, Found, Judge, Want, cached, found, store},
 };
 use oslira_apify::{ActorRun, ActorStatus, Apify, ProfileOutcome};
-use oslira_domain::{AccountId, Code, Error, Result, RunId, Step, Username};
+use oslira_domain::{AccountId, Code, Error, Result, RunId, Step, Tier, Username};
 use oslira_lambda::{CachedSecret, Invocation, note_account, note_run};
 use oslira_postgres::{SystemDb, Type};
 use oslira_stores::{CachedProfile, ProfileStore, ProgressStore};
@@ -29,6 +29,7 @@ pub struct ScrapeRequest {
     /// The run that pays for it.
     run_id: RunId,
     account_id: AccountId,
+    tier: Tier,
     /// One to ten.
     usernames: Vec<Username>,
     #[serde(default)]
@@ -107,7 +108,13 @@ pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeR
     let mut lease = tools.slots.lease(&input.want.holder(input.run_id), input.lane, ACTOR_TIMEOUT).await?;
     // After an error the actor may still be at work: then a retry finds it by the lease, or the lease expires.
     let (run, found) = scrape(tools, &apify, &input, &mut lease, deadline - RESERVE).await?;
-    let entries = store(&tools.profiles, &run, found).await?;
+    let judge = Judge {
+        profiles: &tools.profiles,
+        tier: input.tier,
+        run_began: begun.created_at,
+        deadline: deadline - RESERVE,
+    };
+    let entries = store(&judge, &run, found).await?;
     // Only now: a retry without the lease would start another actor.
     tools.slots.release(&lease).await?;
     if entries.is_empty() {
@@ -161,15 +168,22 @@ async fn scrape(
         };
         let (run, stopped) = wait(tools, apify, input.run_id, &actor_run_id, deadline).await?;
         record(tools, input, &run).await?;
-        if let Some(stopped) = stopped.filter(|_| run.status != ActorStatus::Succeeded) {
-            return Err(release_after(tools, lease, stopped).await);
-        }
+        let stopped = match stopped {
+            Some(stopped) if run.status != ActorStatus::Succeeded => {
+                return Err(release_after(tools, lease, stopped).await);
+            }
+            stopped => stopped,
+        };
         let found = match found(apify, &run, input.want, &input.usernames).await {
             Ok(found) => found,
             Err(error) => return Err(release_after(tools, lease, error).await),
         };
         if lease.is_second || !found.iter().any(lacks_posts) {
             return Ok((run, found));
+        }
+        // What has been paid for is kept; a second actor is not paid for a run that has ended.
+        if let Some(stopped) = stopped {
+            return Err(release_after(tools, lease, stopped).await);
         }
         *lease = tools.slots.renew(lease, ACTOR_TIMEOUT).await?;
     }

@@ -3,10 +3,11 @@
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use oslira_apify::{ActorRun, Apify, ProfileOutcome};
-use oslira_domain::{Error, Post, Posts, Result, RunId, Snapshot, Username};
+use oslira_domain::{Error, Post, Posts, Result, RunId, Snapshot, Tier, Username, is_fresh};
 use oslira_stores::{CachedPosts, CachedProfile, ProfileStore};
 use serde::Deserialize;
 use std::{collections::HashMap, time::Duration};
+use tokio::time::{Instant, sleep};
 
 /// What is scraped: one actor for each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -121,10 +122,11 @@ pub(crate) async fn found(
 
 /// Puts what was seen into the cache. Instagram's refusal to show something says nothing about it, so it is not kept.
 pub(crate) async fn store(
-    profiles: &ProfileStore,
+    judge: &Judge<'_>,
     run: &ActorRun,
     found: Vec<(Username, Found)>,
 ) -> Result<Vec<(Username, Entry)>> {
+    let profiles = judge.profiles;
     let scraped_at = run.finished_at.unwrap_or_else(Timestamp::now);
     let stored = found.into_iter().map(async |(username, found)| {
         let entry = match found {
@@ -139,7 +141,7 @@ pub(crate) async fn store(
                 refusal(profiles, &username, CachedProfile::Private { scraped_at }).await?
             }
             Found::Profile(ProfileOutcome::Blocked) => return Ok(None),
-            Found::Posts(posts) if posts.is_empty() && !may_have_no_posts(profiles, &username).await? => {
+            Found::Posts(posts) if posts.is_empty() && !judge.may_have_no_posts(&username).await? => {
                 return Ok(None);
             }
             Found::Posts(posts) => {
@@ -157,15 +159,42 @@ async fn refusal(profiles: &ProfileStore, username: &Username, refusal: CachedPr
     Ok(Entry::Profile(refusal))
 }
 
-/// Whether an account may well show no posts. The actor of posts says the same of an account that has none, that is
-/// private, and that it was kept out of; so the profile decides, which another actor sees. When that is not there yet
-/// the posts are asked for again.
-async fn may_have_no_posts(profiles: &ProfileStore, username: &Username) -> Result<bool> {
-    Ok(match profiles.cached(username).await? {
-        Some(CachedProfile::Found { snapshot_key, .. }) => {
-            profiles.snapshot(&snapshot_key).await?.profile.posts.is_empty()
+/// Decides what an empty list of posts means. The actor of posts says the same of an account that has none, that is
+/// private, and that it was kept out of; so the profile decides, which another actor sees at the same time.
+pub(crate) struct Judge<'a> {
+    pub(crate) profiles: &'a ProfileStore,
+    pub(crate) tier: Tier,
+    /// A profile seen since then is the one this run reads; an older one is if it is fresh.
+    pub(crate) run_began: Timestamp,
+    /// When to stop waiting for the profile.
+    pub(crate) deadline: Instant,
+}
+
+impl Judge<'_> {
+    /// Whether the account may well show no posts. Waits until its profile is known: to ask another actor for the posts
+    /// would cost as much as the wait, and money. `false` when it is not known in time.
+    async fn may_have_no_posts(&self, username: &Username) -> Result<bool> {
+        loop {
+            match self.profiles.cached(username).await? {
+                Some(entry) if self.counts(&entry) => return self.shows_none(entry).await,
+                _ if Instant::now() >= self.deadline => return Ok(false),
+                _ => sleep(Duration::from_millis(500)).await,
+            }
         }
-        Some(CachedProfile::NotFound { .. } | CachedProfile::Private { .. }) => true,
-        None => false,
-    })
+    }
+
+    fn counts(&self, entry: &CachedProfile) -> bool {
+        let is_found = matches!(entry, CachedProfile::Found { .. });
+        let scraped_at = entry.scraped_at();
+        scraped_at >= self.run_began || is_fresh(self.tier, is_found, scraped_at, Timestamp::now())
+    }
+
+    async fn shows_none(&self, entry: CachedProfile) -> Result<bool> {
+        match entry {
+            CachedProfile::Found { snapshot_key, .. } => {
+                Ok(self.profiles.snapshot(&snapshot_key).await?.profile.posts.is_empty())
+            }
+            CachedProfile::NotFound { .. } | CachedProfile::Private { .. } => Ok(true),
+        }
+    }
 }
