@@ -122,7 +122,7 @@ async fn begin(
     let Err(error) = started else { return };
     tracing::warn!(runId = %input.run_id, cause = error.chain(), "execution not started; queued");
     if let Err(error) = queue.send(input.run_id).await {
-        tracing::error!(runId = %input.run_id, cause = error.chain(), "run neither started nor queued: docs/operations.md, A run that never ends");
+        tracing::error!(runId = %input.run_id, cause = error.chain(), "run neither started nor queued; fail-stale-runs will find it");
     }
 }
 
