@@ -87,7 +87,7 @@ async fn cancelling_while_a_model_thinks_lets_nothing_follow() -> Result<()> {
     let username = user.username("thinking");
     stack
         .stand_ins
-        .fault(json!({"upstream": "openai", "match": username, "kind": "slow", "delayMs": 1_500}))
+        .fault(json!({"upstream": "openai", "match": username, "kind": "slow", "delayMs": 6_000}))
         .await?;
     let run = user.start(&username).await?;
     eventually("the question", || async {

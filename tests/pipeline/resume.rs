@@ -11,7 +11,7 @@ async fn a_resumed_run_finds_what_was_paid_for() -> Result<()> {
     let username = user.username("resumed");
     stack
         .stand_ins
-        .fault(json!({"upstream": "openai", "match": username, "kind": "slow", "delayMs": 1_500}))
+        .fault(json!({"upstream": "openai", "match": username, "kind": "slow", "delayMs": 6_000}))
         .await?;
     let run = user.start(&username).await?;
     let refused = xtask(&["resume", &run.run_id]).await?.err().context("resumed a run that is at work")?;
