@@ -16,6 +16,7 @@ mod run;
 mod save;
 mod sections;
 mod start;
+mod start_runs_queue;
 
 pub use analyze::{AnalyzeProfile, AnalyzeTools, analyze_profile};
 pub use cancel::cancel_analysis;
@@ -25,3 +26,4 @@ pub use queued::{QueuedRun, start_queued_run};
 pub use result::get_analysis_result;
 pub use save::{SaveAnalysis, save_analysis};
 pub use start::start_analysis;
+pub use start_runs_queue::StartRunsQueue;

@@ -1,12 +1,13 @@
 //! `POST /api/leads/analyze`: charge the account and start one analysis.
 
+use crate::start_runs_queue::StartRunsQueue;
 use deserr::Deserr;
 use oslira_domain::{
     AnalysisInput, BusinessProfileId, Code, Error, InvalidUsername, Result, RunId, Step, Tier, Username,
 };
 use oslira_lambda::{BodyErrors, FieldProblem, Reply, Request, note_run};
 use oslira_postgres::{RowExt, Type, UserDb};
-use oslira_runs::{Executions, StartRunsQueue};
+use oslira_runs::Executions;
 use oslira_stores::ProgressStore;
 use serde_json::json;
 use sha2::{Digest, Sha256};

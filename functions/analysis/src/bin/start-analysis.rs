@@ -1,9 +1,9 @@
 //! `POST /api/leads/analyze`: charge the account and start one analysis.
 
-use oslira_analysis::start_analysis;
+use oslira_analysis::{StartRunsQueue, start_analysis};
 use oslira_lambda::{Env, RuntimeError, serve};
 use oslira_postgres::UserDb;
-use oslira_runs::{Executions, StartRunsQueue};
+use oslira_runs::Executions;
 use oslira_stores::ProgressStore;
 
 #[tokio::main(flavor = "current_thread")]
