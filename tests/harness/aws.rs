@@ -72,6 +72,14 @@ impl Aws {
         Ok(())
     }
 
+    /// Puts an item into a DynamoDB table.
+    pub async fn put_item(&self, table: &str, item: Value) -> Result<()> {
+        let input = json!({"TableName": table, "Item": item});
+        let answer = self.json("DynamoDB_20120810.PutItem", "dynamodb", "1.0", &input).await?;
+        ensure!(answer.get("__type").is_none(), "not put: {answer}");
+        Ok(())
+    }
+
     /// Takes the item of a key from a DynamoDB table.
     pub async fn delete_item(&self, table: &str, key: Value) -> Result<()> {
         let input = json!({"TableName": table, "Key": key});

@@ -13,6 +13,9 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
+/// The tests that turn what all runs share (switches, circuit breakers, whole providers): one at a time.
+const OUTAGES: &str = "outages";
+
 /// One test program.
 pub(super) struct Program {
     /// The manifest of its package.
@@ -70,6 +73,7 @@ pub(super) fn run(setting: &Setting, check: &str, programs: &[Program], phase: &
         let folder = program.manifest.parent().context("a manifest without a folder")?;
         let result = Cmd::new(&program.path)
             .args(setting.name)
+            .args((program.name == OUTAGES).then_some(["--test-threads", "1"]).into_iter().flatten())
             // What passing tests print would be hidden, notes included.
             .args(["--show-output"])
             .directory(folder)

@@ -1,0 +1,245 @@
+//! Fifty workers and one circuit breaker, in the real table.
+
+use crate::{calm, calm_stack};
+use anyhow::{Context, Result};
+use aws_sdk_dynamodb::{
+    Client, Config,
+    config::{
+        BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents,
+        interceptors::BeforeTransmitInterceptorContextRef,
+    },
+    error::BoxError,
+};
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use oslira_stores::{Breakers, Permit, Upstream};
+use oslira_tests::{Stack, User};
+use serde_json::{Value, json};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+const WORKERS: usize = 50;
+
+/// Counts what is sent to DynamoDB, retries included.
+#[derive(Clone, Debug, Default)]
+struct Sent(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    reads: AtomicUsize,
+    writes: AtomicUsize,
+}
+
+impl Sent {
+    /// Reads and writes since it was last asked.
+    fn take(&self) -> (usize, usize) {
+        (self.0.reads.swap(0, SeqCst), self.0.writes.swap(0, SeqCst))
+    }
+}
+
+impl Intercept for Sent {
+    fn name(&self) -> &'static str {
+        "Sent"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let is_read = context
+            .request()
+            .headers()
+            .get("x-amz-target")
+            .is_some_and(|target| target.ends_with(".GetItem"));
+        let counter = if is_read { &self.0.reads } else { &self.0.writes };
+        counter.fetch_add(1, SeqCst);
+        Ok(())
+    }
+}
+
+/// The workers of one test: each has a client of its own, as Lambdas do.
+struct Workers<'a> {
+    stack: &'a Stack,
+    breakers: Vec<Breakers>,
+    sent: Sent,
+}
+
+impl<'a> Workers<'a> {
+    fn new(stack: &'a Stack) -> Self {
+        let sent = Sent::default();
+        let table = &stack.functions_env["CIRCUIT_BREAKERS_TABLE"];
+        let breakers = |_| Breakers::with(client(&stack.description.aws_endpoint, &sent), table);
+        Self { stack, breakers: (0..WORKERS).map(breakers).collect(), sent }
+    }
+
+    /// All ask at once; who got leave.
+    async fn admit(&self) -> Vec<(&Breakers, Permit)> {
+        let ask = async |breakers| Some((breakers, Breakers::admit(breakers, Upstream::OpenAi).await?));
+        join_all(self.breakers.iter().map(ask)).await.into_iter().flatten().collect()
+    }
+
+    /// Opens it by failures of all.
+    async fn open(&self) -> Result<()> {
+        fail(self.admit().await).await;
+        assert!(self.item().await?["openUntil"].is_object());
+        Ok(())
+    }
+
+    /// What the table says.
+    async fn item(&self) -> Result<Value> {
+        let items = self.stack.aws.items(&self.stack.functions_env["CIRCUIT_BREAKERS_TABLE"]).await?;
+        items.into_iter().find(|item| item["upstream"]["S"] == "openai").context("no item")
+    }
+
+    /// Lets the time of an attribute pass.
+    async fn pass(&self, attribute: &str) -> Result<()> {
+        let past = Timestamp::now() - SignedDuration::from_millis(1);
+        let table = &self.stack.functions_env["CIRCUIT_BREAKERS_TABLE"];
+        self.stack
+            .aws
+            .set_number(table, json!({"upstream": {"S": "openai"}}), attribute, past.as_millisecond())
+            .await
+    }
+}
+
+fn client(endpoint: &str, sent: &Sent) -> Client {
+    let credentials =
+        Credentials::builder().access_key_id("test").secret_access_key("test").provider_name("test");
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(credentials.build())
+        .interceptor(sent.clone());
+    Client::from_conf(config.build())
+}
+
+async fn succeed(permits: Vec<(&Breakers, Permit)>) {
+    join_all(permits.into_iter().map(|(breakers, permit)| breakers.succeeded(Upstream::OpenAi, permit)))
+        .await;
+}
+
+async fn fail(permits: Vec<(&Breakers, Permit)>) {
+    join_all(permits.into_iter().map(|(breakers, permit)| breakers.failed(Upstream::OpenAi, permit))).await;
+}
+
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "the figures are what is asked for")]
+async fn closed_costs_no_writes_and_half_open_lets_one_of_fifty_through() -> Result<()> {
+    let stack = calm_stack().await?;
+    let workers = Workers::new(&stack);
+
+    let admitted = workers.admit().await;
+    assert_eq!(admitted.len(), WORKERS);
+    succeed(admitted).await;
+    let (reads, writes) = workers.sent.take();
+    assert_eq!((reads, writes), (2 * WORKERS, 0), "closed");
+
+    workers.open().await?;
+    let (_, writes_to_open) = workers.sent.take();
+    assert_eq!(workers.admit().await.len(), 0, "open");
+    assert_eq!(workers.sent.take(), (WORKERS, 0));
+
+    // The probe fails: open again, for twice as long.
+    workers.pass("openUntil").await?;
+    let probe = workers.admit().await;
+    assert_eq!(probe.len(), 1, "half-open");
+    assert_eq!(workers.admit().await.len(), 0, "a probe is under way");
+    fail(probe).await;
+    assert_eq!(workers.admit().await.len(), 0, "the probe failed");
+    assert_eq!(workers.item().await?["openForMs"]["N"], "60000");
+
+    // The next one dies, and makes room when its time has passed; its late word counts for nothing.
+    workers.pass("openUntil").await?;
+    let dead = workers.admit().await;
+    assert_eq!(dead.len(), 1);
+    workers.pass("probeUntil").await?;
+    let probe = workers.admit().await;
+    assert_eq!(probe.len(), 1, "in the place of the dead one");
+    fail(dead).await;
+    succeed(probe).await;
+
+    assert_eq!(workers.admit().await.len(), WORKERS, "the probe succeeded");
+    println!(
+        "note: {WORKERS} workers at one circuit breaker: closed {WORKERS} let through with {reads} reads and {writes} writes; \
+         opened by {WORKERS} failures at once with {writes_to_open} writes sent; half-open 1 of {WORKERS} let through, 3 times"
+    );
+    calm(&stack).await
+}
+
+#[tokio::test]
+async fn results_from_before_it_opened_change_nothing() -> Result<()> {
+    let stack = calm_stack().await?;
+    let workers = Workers::new(&stack);
+    let mut late = workers.admit().await;
+    let later = late.split_off(WORKERS / 2);
+    workers.open().await?;
+    let open = workers.item().await?;
+    fail(late).await;
+    assert_eq!(workers.item().await?, open);
+
+    workers.pass("openUntil").await?;
+    succeed(workers.admit().await).await;
+    fail(later).await;
+    let closed = workers.item().await?;
+    assert!(closed["openUntil"].is_null() && closed["failures"].is_null(), "{closed}");
+    calm(&stack).await
+}
+
+#[tokio::test]
+async fn a_success_ends_the_row_of_failures() -> Result<()> {
+    let stack = calm_stack().await?;
+    let workers = Workers::new(&stack);
+    for _ in 0..3 {
+        let mut admitted = workers.admit().await;
+        fail(admitted.drain(..4).collect()).await;
+        assert_eq!(workers.item().await?["failures"]["N"], "4");
+        succeed(admitted.drain(..1).collect()).await;
+        assert!(workers.item().await?["failures"].is_null());
+    }
+    calm(&stack).await
+}
+
+#[tokio::test]
+async fn a_table_out_of_reach_counts_as_closed() {
+    let breakers = Breakers::with(client("http://127.0.0.1:9", &Sent::default()), "x");
+    let permit = breakers.admit(Upstream::Anthropic).await;
+    assert!(permit.is_some());
+    if let Some(permit) = permit {
+        breakers.failed(Upstream::Anthropic, permit).await;
+    }
+}
+
+#[tokio::test]
+async fn apify_down_opens_its_breaker_and_no_actor_is_started_meanwhile() -> Result<()> {
+    let stack = &calm_stack().await?;
+    let user = User::sign_up(stack, 10).await?;
+    // Two runs of four tries each, with the state machine's retries.
+    for _ in 0..2 {
+        let username = user.username("down");
+        stack
+            .stand_ins
+            .fault(json!({"upstream": "apify", "match": username, "kind": "status", "status": 503}))
+            .await?;
+        let (_, progress) = user.analyze(&username).await?;
+        assert_eq!(progress["code"], "ApifyUnavailable", "{progress}");
+    }
+    let username = user.username("fine");
+    let (_, progress) = user.analyze(&username).await?;
+    assert_eq!(progress["code"], "ApifyUnavailable", "{progress}");
+    assert_eq!((stack.stand_ins.requests("apify", &username).await?, user.balance().await?), (0, 10));
+    let slots = stack.aws.items(&stack.functions_env["SCRAPE_SLOTS_TABLE"]).await?;
+    assert_eq!(slots, Vec::<Value>::new(), "no slot stays taken");
+
+    let table = &stack.functions_env["CIRCUIT_BREAKERS_TABLE"];
+    stack.aws.set_number(table, json!({"upstream": {"S": "apify"}}), "openUntil", 0).await?;
+    let (_, progress) = user.analyze(&username).await?;
+    assert_eq!(progress["status"], "complete", "the run was the probe: {progress}");
+    let (_, progress) = user.analyze(&user.username("again")).await?;
+    assert_eq!(progress["status"], "complete", "{progress}");
+    calm(stack).await
+}
