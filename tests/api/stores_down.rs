@@ -98,6 +98,22 @@ async fn the_end_of_a_run_is_known_without_dynamodb_and_its_middle_is_not_guesse
 }
 
 #[tokio::test]
+async fn without_dynamodb_a_start_is_refused_before_it_costs_anything() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let mut lambda =
+        Lambda::start(&stack, "start-analysis", &[("AWS_ENDPOINT_URL_DYNAMODB", NOWHERE)]).await?;
+    let body = user.analysis_of(&user.username("nodynamo"));
+    let answer = lambda.invoke(&user.event("POST", "/api/leads/analyze", &Value::Null, &body)).await?;
+    let (status, body) = answer.http()?;
+    assert_eq!((status, &body["code"]), (503, &json!("StoreUnavailable")), "{body}");
+    let sql = "select count(*) as n from public.runs where account_id = $1::text::uuid";
+    assert_eq!(stack.database.row(sql, &[&user.account_id]).await?["n"], 0);
+    assert_eq!(user.balance().await?, 10);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_run_whose_execution_cannot_be_started_is_started_by_the_queue() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;

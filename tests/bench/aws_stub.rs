@@ -44,6 +44,8 @@ async fn answer(State(secret): State<Option<String>>, headers: HeaderMap) -> Res
             json!({"__type": "ResourceNotFoundException", "message": "no secrets here"}),
         ),
         (Some("StartExecution"), _) => (StatusCode::OK, json!({"executionArn": "arn", "startDate": 0})),
+        // Nothing is paused, spent or open.
+        (Some("BatchGetItem"), _) => (StatusCode::OK, json!({"Responses": {}, "UnprocessedKeys": {}})),
         (Some("UpdateItem"), _) => (StatusCode::OK, progress_item()),
         _ => (StatusCode::NOT_FOUND, json!({})),
     };

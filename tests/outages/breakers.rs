@@ -1,13 +1,10 @@
 //! Fifty workers and one circuit breaker, in the real table.
 
-use crate::{calm, calm_stack};
+use crate::{calm, calm_stack, dynamodb};
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::{
-    Client, Config,
-    config::{
-        BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents,
-        interceptors::BeforeTransmitInterceptorContextRef,
-    },
+    Client,
+    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
     error::BoxError,
 };
 use futures::future::join_all;
@@ -107,15 +104,7 @@ impl<'a> Workers<'a> {
 }
 
 fn client(endpoint: &str, sent: &Sent) -> Client {
-    let credentials =
-        Credentials::builder().access_key_id("test").secret_access_key("test").provider_name("test");
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(endpoint)
-        .credentials_provider(credentials.build())
-        .interceptor(sent.clone());
-    Client::from_conf(config.build())
+    Client::from_conf(dynamodb(endpoint).interceptor(sent.clone()).build())
 }
 
 async fn succeed(permits: Vec<(&Breakers, Permit)>) {

@@ -3,7 +3,7 @@
 use crate::{calm, calm_stack};
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use oslira_tests::{Lambda, Stack, User};
+use oslira_tests::{Lambda, Stack, User, xtask};
 use serde_json::{Value, json};
 
 /// A start is refused for this reason and leaves no trace; the seconds it says to wait.
@@ -32,39 +32,37 @@ async fn put(stack: &Stack, variable: &str, item: Value) -> Result<()> {
 async fn each_reason_refuses_before_the_charge_and_says_when_to_come_back() -> Result<()> {
     let stack = &calm_stack().await?;
     let user = &User::sign_up(stack, 10).await?;
-    let pause = |until: Value| json!({"switch": {"S": "pause"}, "until": until, "note": {"S": "by a test"}});
-
-    put(stack, "INTAKE_TABLE", json!({"switch": {"S": "pause"}})).await?;
+    xtask(&["pause"]).await?.map_err(anyhow::Error::msg)?;
     assert_eq!(refused(stack, user, "operator").await?, 300);
     // What is wrong with the body is said first.
     let reply = user.post("/api/leads/analyze", &json!({"username": "nasa"})).await?;
     assert_eq!((reply.status, reply.code()), (400, "ValidationFailed"));
-    put(stack, "INTAKE_TABLE", pause(milliseconds(Timestamp::now() + SignedDuration::from_hours(1)))).await?;
+    xtask(&["pause", "--minutes", "60", "--note", "by a test"]).await?.map_err(anyhow::Error::msg)?;
     let wait = refused(stack, user, "operator").await?;
     assert!((3_500..=3_600).contains(&wait), "{wait}");
-    // This pause is over.
-    put(stack, "INTAKE_TABLE", pause(milliseconds(Timestamp::now() - SignedDuration::from_secs(1)))).await?;
+    xtask(&["unpause"]).await?.map_err(anyhow::Error::msg)?;
+    assert!(stack.aws.items(&stack.functions_env["INTAKE_TABLE"]).await?.is_empty());
+    // One whose end has come is none.
+    let over = milliseconds(Timestamp::now() - SignedDuration::from_secs(1));
+    put(stack, "INTAKE_TABLE", json!({"switch": {"S": "pause"}, "until": over})).await?;
 
     let now = Timestamp::now();
-    let day = format!("day#{}", now.to_zoned(TimeZone::UTC).date());
-    put(stack, "AI_USAGE_TABLE", json!({"period": {"S": day}, "costUsd": {"N": "100.01"}})).await?;
+    // The second of these is another day's only just before midnight.
+    for time in [now, now + SignedDuration::from_mins(1)] {
+        let day = format!("day#{}", time.to_zoned(TimeZone::UTC).date());
+        put(stack, "AI_USAGE_TABLE", json!({"period": {"S": day}, "costUsd": {"N": "100.01"}})).await?;
+    }
     let wait = refused(stack, user, "dailySpend").await?;
     assert!((1..=86_400).contains(&wait), "{wait}");
     calm(stack).await?;
 
-    // Under way are those that began in this minute and the two before.
+    // Under way are those that began in this minute and the two before. Should the clock come to the next, the eldest
+    // fall out, and as many come in.
     let minute = now.as_second() / 60;
-    for (minute, calls) in [(minute, "100"), (minute - 1, "99"), (minute - 2, "1"), (minute - 20, "100")] {
+    for (minute, calls) in [(minute - 2, "100"), (minute - 1, "50"), (minute, "50"), (minute + 1, "100")] {
         let item = json!({"period": {"S": format!("calls#{minute}")}, "inFlight": {"N": calls}});
         put(stack, "AI_USAGE_TABLE", item).await?;
     }
-    // The clock may have come to the next minute, which leaves 199 or more, so that the eldest falls out: add one.
-    put(
-        stack,
-        "AI_USAGE_TABLE",
-        json!({"period": {"S": format!("calls#{}", minute + 1)}, "inFlight": {"N": "1"}}),
-    )
-    .await?;
     assert_eq!(refused(stack, user, "aiCalls").await?, 5);
     calm(stack).await?;
 

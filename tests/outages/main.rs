@@ -1,10 +1,12 @@
 //! What all runs share, turned by tests: circuit breakers, the intake's switches. These tests run one at a time, after
 //! the others.
 
+mod ai_usage;
 mod breakers;
 mod intake;
 
 use anyhow::Result;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Credentials, Region};
 use oslira_tests::Stack;
 use serde_json::json;
 
@@ -26,4 +28,15 @@ async fn calm(stack: &Stack) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The settings of a client of the stack's tables.
+fn dynamodb(endpoint: &str) -> Builder {
+    let credentials =
+        Credentials::builder().access_key_id("test").secret_access_key("test").provider_name("test");
+    Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(credentials.build())
 }

@@ -4,6 +4,7 @@
 mod bench;
 mod demo;
 mod http;
+mod intake;
 mod invoke;
 mod process;
 mod procfs;
@@ -82,6 +83,17 @@ enum Command {
         /// The run's id
         run_id: resume::RunId,
     },
+    /// Take in no new analyses on the local stack; those under way go on
+    Pause {
+        /// For so many minutes; without it, until `unpause`
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        minutes: Option<u32>,
+        /// Why, for other operators
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Take in new analyses on the local stack again
+    Unpause,
     /// Print the past hour's log of a Lambda of the local stack
     Logs {
         /// The Lambda, for example check-health
@@ -153,6 +165,8 @@ fn run(command: Command) -> Result<()> {
         Command::Bench => bench::bench(stack, ui),
         Command::Invoke { function, event } => invoke::invoke(stack, &function, event.as_deref()),
         Command::Resume { run_id } => resume::resume(&Stack::chosen(), &run_id, ui),
+        Command::Pause { minutes, note } => intake::pause(&Stack::chosen(), minutes, note.as_deref()),
+        Command::Unpause => intake::unpause(&Stack::chosen()),
         Command::Logs { function, follow } => invoke::logs(stack, &function, follow),
         Command::Deploy { stage, x86_64 } => release::deploy(stage, x86_64, ui),
     }

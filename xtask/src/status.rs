@@ -1,6 +1,7 @@
 //! What is running and where: the end of `up`, and `status` and `down`.
 
 use crate::{
+    intake,
     stack::Stack,
     ui::{self, Ui, table},
     workspace::{host_triple, shown},
@@ -54,7 +55,11 @@ pub(crate) fn print(stack: &Stack) -> Result<()> {
     }
     ui::print(list)?;
     if stack.is_up() {
-        return print_urls(stack);
+        print_urls(stack)?;
+        if let Some(sentence) = intake::shown(stack)? {
+            ui::print(sentence)?;
+        }
+        return Ok(());
     }
     Ok(ui::print("It is incomplete: `cargo xtask up` starts it anew, `cargo xtask down` stops the rest.")?)
 }

@@ -37,7 +37,12 @@ pub struct InFlight {
 impl AiUsage {
     /// Needs the variable `AI_USAGE_TABLE`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self { client: Client::new(env.sdk()), table: env.var("AI_USAGE_TABLE")? })
+        Ok(Self::with(Client::new(env.sdk()), env.var("AI_USAGE_TABLE")?))
+    }
+
+    /// The usage in this table.
+    pub fn with(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
     }
 
     /// Counts an AI step as under way, until [`end`](Self::end) or, if its Lambda dies, for three minutes at most.

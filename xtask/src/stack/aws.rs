@@ -87,6 +87,25 @@ impl Aws {
         self.json("states", "AWSStepFunctions.StartExecution", &body).map(drop)
     }
 
+    /// Puts an item, in DynamoDB's JSON, into a table.
+    pub(crate) fn put_item(&self, table: &str, item: &Value) -> Result<()> {
+        let body = json!({ "TableName": table, "Item": item });
+        self.json("dynamodb", "DynamoDB_20120810.PutItem", &body).map(drop)
+    }
+
+    /// Takes the item of this key from a table, if it is there.
+    pub(crate) fn delete_item(&self, table: &str, key: &Value) -> Result<()> {
+        let body = json!({ "TableName": table, "Key": key });
+        self.json("dynamodb", "DynamoDB_20120810.DeleteItem", &body).map(drop)
+    }
+
+    /// The item of this key.
+    pub(crate) fn item(&self, table: &str, key: &Value) -> Result<Option<Value>> {
+        let body = json!({ "TableName": table, "Key": key });
+        let mut answer = self.json("dynamodb", "DynamoDB_20120810.GetItem", &body)?;
+        Ok(Some(answer["Item"].take()).filter(Value::is_object))
+    }
+
     fn json(&self, service: &str, target: &str, body: &Value) -> Result<Value> {
         self.call(service, target, body)?.json(target)
     }
