@@ -12,12 +12,17 @@ use jiff::{SignedDuration, Timestamp};
 use oslira_stores::{Breakers, Permit, Upstream};
 use oslira_tests::{Stack, User};
 use serde_json::{Value, json};
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 const WORKERS: usize = 50;
+/// Enough for a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Counts what is sent to DynamoDB, retries included.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +74,7 @@ impl<'a> Workers<'a> {
     fn new(stack: &'a Stack) -> Self {
         let sent = Sent::default();
         let table = &stack.functions_env["CIRCUIT_BREAKERS_TABLE"];
-        let breakers = |_| Breakers::with(client(&stack.description.aws_endpoint, &sent), table);
+        let breakers = |_| Breakers::with(client(&stack.description.aws_endpoint, &sent), table, PATIENCE);
         Self { stack, breakers: (0..WORKERS).map(breakers).collect(), sent }
     }
 
@@ -195,7 +200,7 @@ async fn a_success_ends_the_row_of_failures() -> Result<()> {
 
 #[tokio::test]
 async fn a_table_out_of_reach_counts_as_closed() {
-    let breakers = Breakers::with(client("http://127.0.0.1:9", &Sent::default()), "x");
+    let breakers = Breakers::with(client("http://127.0.0.1:9", &Sent::default()), "x", PATIENCE);
     let permit = breakers.admit(Upstream::Anthropic).await;
     assert!(permit.is_some());
     if let Some(permit) = permit {

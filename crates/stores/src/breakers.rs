@@ -70,6 +70,7 @@ impl Permit {
 pub struct Breakers {
     client: Client,
     table: String,
+    patience: Duration,
 }
 
 /// An item, and the revision that a write must find.
@@ -98,19 +99,19 @@ enum Written {
 impl Breakers {
     /// Needs the variable `CIRCUIT_BREAKERS_TABLE`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self::with(Client::new(env.sdk()), env.var("CIRCUIT_BREAKERS_TABLE")?))
+        Ok(Self::with(Client::new(env.sdk()), env.var("CIRCUIT_BREAKERS_TABLE")?, PATIENCE))
     }
 
-    /// The breakers in this table.
-    pub fn with(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+    /// The breakers in this table, which count as closed when it does not answer within `patience`.
+    pub fn with(client: Client, table: impl Into<String>, patience: Duration) -> Self {
+        Self { client, table: table.into(), patience }
     }
 
     /// Asks for leave to call. `None`: it is open, or half-open with another's probe under way.
     ///
     /// Never an error: a table out of reach counts as closed, with a warning, since a run must not fail for it.
     pub async fn admit(&self, upstream: Upstream) -> Option<Permit> {
-        match within_patience(self.try_admit(upstream)).await {
+        match self.within_patience(self.try_admit(upstream)).await {
             Ok(permit) => permit,
             Err(error) => {
                 tracing::warn!(
@@ -151,7 +152,7 @@ impl Breakers {
     }
 
     async fn report(&self, upstream: Upstream, permit: Permit, report: Report) {
-        if let Err(error) = within_patience(self.try_report(upstream, &permit, report)).await {
+        if let Err(error) = self.within_patience(self.try_report(upstream, &permit, report)).await {
             tracing::warn!(upstream = upstream.as_str(), cause = error.chain(), "circuit breaker not told");
         }
     }
@@ -178,6 +179,10 @@ impl Breakers {
             }
         }
         Ok(())
+    }
+
+    async fn within_patience<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        timeout(self.patience, work).await.unwrap_or_else(|elapsed| Err(Error::store(elapsed)))
     }
 
     /// Strongly consistent: the very next call must see that the breaker is open.
@@ -224,10 +229,6 @@ impl Breakers {
 
 fn key(upstream: Upstream) -> AttributeValue {
     text(&upstream.as_str())
-}
-
-async fn within_patience<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(PATIENCE, work).await.unwrap_or_else(|elapsed| Err(Error::store(elapsed)))
 }
 
 /// Tells operators that it opened or closed.
