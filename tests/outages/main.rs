@@ -1,5 +1,4 @@
-//! What all runs share, turned by tests: circuit breakers, the intake's switches. These tests run one at a time, after
-//! the others.
+//! What all runs share, turned by tests: circuit breakers, counts, the intake's switches. These tests run one at a time.
 
 mod ai_usage;
 mod breakers;
