@@ -3,6 +3,7 @@
 use crate::{Aws, Database, StandIns};
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use serde_json::json;
 use std::{
     collections::{BTreeMap, HashMap},
     env, fs,
@@ -76,6 +77,26 @@ impl Stack {
         };
         // Retries wait as long as in production, which tests need not.
         stack.aws.scale_waits(0.02).await?;
+        Ok(stack)
+    }
+
+    /// Connects for a test that makes a provider fail or turns a switch of the whole product, and puts back what such a
+    /// test before it may have left.
+    pub async fn connect_alone() -> Result<Self> {
+        let stack = Self::connect().await?;
+        stack.stand_ins.clear_faults().await?;
+        // Open breakers, the operator's pause, the day's spending, and slots whose actor may or may not have started.
+        for (table, key) in [
+            ("circuit-breakers", "upstream"),
+            ("intake", "switch"),
+            ("ai-usage", "period"),
+            ("scrape-slots", "slot"),
+        ] {
+            let Some(table) = stack.description.tables.get(table) else { continue };
+            for item in stack.aws.items(table).await? {
+                stack.aws.delete_item(table, json!({key: item[key]})).await?;
+            }
+        }
         Ok(stack)
     }
 
