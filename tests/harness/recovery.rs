@@ -94,6 +94,14 @@ impl Stack {
         Ok(row["status"].as_str().context("no status")?.to_owned())
     }
 
+    /// What a run moved in its account's ledger, in order: a charge, and its refund if there was one.
+    pub async fn ledger(&self, run: &Run) -> Result<Vec<i64>> {
+        let sql =
+            "select amount from public.credit_transactions where run_id = $1::text::uuid order by created_at";
+        let rows = self.database.rows(sql, &[&run.run_id]).await?;
+        rows.iter().map(|row| row["amount"].as_i64().context("no amount")).collect()
+    }
+
     /// Takes the run's latest sign of life ten minutes back, as if nothing had happened since.
     pub async fn quieten(&self, run: &Run) -> Result<()> {
         let ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(10);

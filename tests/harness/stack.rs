@@ -3,6 +3,7 @@
 use crate::{Aws, Database, StandIns};
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use serde_json::json;
 use std::{
     collections::{BTreeMap, HashMap},
     env, fs,
@@ -77,6 +78,32 @@ impl Stack {
         // Retries wait as long as in production, which tests need not.
         stack.aws.scale_waits(0.02).await?;
         Ok(stack)
+    }
+
+    /// Connects for a test that makes a provider fail or turns a switch of the whole product, and puts back what such a
+    /// test before it may have left.
+    pub async fn connect_alone() -> Result<Self> {
+        let stack = Self::connect().await?;
+        stack.calm().await?;
+        Ok(stack)
+    }
+
+    /// Withdraws faults, closes circuit breakers, takes back the operator's pause and the day's spending, and frees slots
+    /// whose actor may or may not have started.
+    pub async fn calm(&self) -> Result<()> {
+        self.stand_ins.clear_faults().await?;
+        for (table, key) in [
+            ("circuit-breakers", "upstream"),
+            ("intake", "switch"),
+            ("ai-usage", "period"),
+            ("scrape-slots", "slot"),
+        ] {
+            let table = self.description.tables.get(table).with_context(|| format!("no table {table}"))?;
+            for item in self.aws.items(table).await? {
+                self.aws.delete_item(table, json!({key: item[key]})).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The value of the secret that this variable of the Lambdas names.

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Faults, counters and forged tokens.
 #[derive(Debug)]
@@ -15,9 +16,25 @@ impl StandIns {
         Self { http, url: url.to_owned() }
     }
 
-    /// Puts a fault in force. Match a username, so that it strikes no other test.
+    /// Puts a fault in force. Match a username, so that it strikes no other run; only a test in `outages` need not.
     pub async fn fault(&self, fault: Value) -> Result<()> {
         self.call(reqwest::Method::POST, "faults", &fault).await.map(drop)
+    }
+
+    /// How many requests each fault in force has struck, by service.
+    pub async fn struck(&self) -> Result<BTreeMap<String, u64>> {
+        let faults = self.call(reqwest::Method::GET, "faults", &Value::Null).await?;
+        let mut struck = BTreeMap::new();
+        for fault in faults.as_array().context("no faults")? {
+            let upstream = fault["upstream"].as_str().context("a fault without an upstream")?;
+            *struck.entry(upstream.to_owned()).or_default() += fault["hits"].as_u64().context("hits")?;
+        }
+        Ok(struck)
+    }
+
+    /// Withdraws all faults.
+    pub async fn clear_faults(&self) -> Result<()> {
+        self.call(reqwest::Method::DELETE, "faults", &Value::Null).await.map(drop)
     }
 
     /// How many requests to a service had this text in their body.

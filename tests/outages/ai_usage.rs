@@ -1,6 +1,6 @@
 //! What is counted of AI calls, by many at once.
 
-use crate::{calm, calm_stack, dynamodb};
+use crate::dynamodb;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::Client;
 use futures::future::join_all;
@@ -24,7 +24,7 @@ async fn sum(stack: &Stack, period: &str, attribute: &str) -> Result<f64> {
 
 #[tokio::test]
 async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
-    let stack = &calm_stack().await?;
+    let stack = &Stack::connect_alone().await?;
     let client = Client::from_conf(dynamodb(&stack.description.aws_endpoint).build());
     let usage = &AiUsage::with(client, &stack.functions_env["AI_USAGE_TABLE"]);
     let mut under_way = Vec::new();
@@ -47,5 +47,5 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     assert_eq!((calls, (cost * 1e6).round()), (60.0, 5_000.0));
     let hedged = join_all((0..50).map(|_| usage.may_hedge())).await;
     assert_eq!(hedged.into_iter().filter(|may| *may).count(), 3, "of 60 calls, 3 and the first");
-    calm(stack).await
+    stack.calm().await
 }

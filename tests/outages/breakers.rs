@@ -1,6 +1,6 @@
 //! Fifty workers and one circuit breaker, in the real table.
 
-use crate::{calm, calm_stack, dynamodb};
+use crate::dynamodb;
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::{
     Client,
@@ -124,7 +124,7 @@ async fn fail(permits: Vec<(&Breakers, Permit)>) {
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "the figures are what is asked for")]
 async fn closed_costs_no_writes_and_half_open_lets_one_of_fifty_through() -> Result<()> {
-    let stack = calm_stack().await?;
+    let stack = Stack::connect_alone().await?;
     let workers = Workers::new(&stack);
 
     let admitted = workers.admit().await;
@@ -162,12 +162,12 @@ async fn closed_costs_no_writes_and_half_open_lets_one_of_fifty_through() -> Res
         "note: {WORKERS} workers at one circuit breaker: closed {WORKERS} let through with {reads} reads and {writes} writes; \
          opened by {WORKERS} failures at once with {writes_to_open} writes sent; half-open 1 of {WORKERS} let through, 3 times"
     );
-    calm(&stack).await
+    stack.calm().await
 }
 
 #[tokio::test]
 async fn results_from_before_it_opened_change_nothing() -> Result<()> {
-    let stack = calm_stack().await?;
+    let stack = Stack::connect_alone().await?;
     let workers = Workers::new(&stack);
     let mut late = workers.admit().await;
     let later = late.split_off(WORKERS / 2);
@@ -181,12 +181,12 @@ async fn results_from_before_it_opened_change_nothing() -> Result<()> {
     fail(later).await;
     let closed = workers.item().await?;
     assert!(closed["openUntil"].is_null() && closed["failures"].is_null(), "{closed}");
-    calm(&stack).await
+    stack.calm().await
 }
 
 #[tokio::test]
 async fn a_success_ends_the_row_of_failures() -> Result<()> {
-    let stack = calm_stack().await?;
+    let stack = Stack::connect_alone().await?;
     let workers = Workers::new(&stack);
     for _ in 0..3 {
         let mut admitted = workers.admit().await;
@@ -195,7 +195,7 @@ async fn a_success_ends_the_row_of_failures() -> Result<()> {
         succeed(admitted.drain(..1).collect()).await;
         assert!(workers.item().await?["failures"].is_null());
     }
-    calm(&stack).await
+    stack.calm().await
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn a_table_out_of_reach_counts_as_closed() {
 
 #[tokio::test]
 async fn apify_down_opens_its_breaker_and_no_actor_is_started_meanwhile() -> Result<()> {
-    let stack = &calm_stack().await?;
+    let stack = &Stack::connect_alone().await?;
     let user = User::sign_up(stack, 10).await?;
     // Two runs of four tries each, with the state machine's retries.
     for _ in 0..2 {
@@ -236,5 +236,5 @@ async fn apify_down_opens_its_breaker_and_no_actor_is_started_meanwhile() -> Res
     assert_eq!(progress["status"], "complete", "the run was the probe: {progress}");
     let (_, progress) = user.analyze(&user.username("again")).await?;
     assert_eq!(progress["status"], "complete", "{progress}");
-    calm(stack).await
+    stack.calm().await
 }

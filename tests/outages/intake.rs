@@ -1,6 +1,5 @@
 //! When no new analyses are taken in: refused before the charge, with the reason and a time to come back.
 
-use crate::{calm, calm_stack};
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use oslira_tests::{Lambda, Stack, User, xtask};
@@ -30,7 +29,7 @@ async fn put(stack: &Stack, variable: &str, item: Value) -> Result<()> {
 
 #[tokio::test]
 async fn each_reason_refuses_before_the_charge_and_says_when_to_come_back() -> Result<()> {
-    let stack = &calm_stack().await?;
+    let stack = &Stack::connect_alone().await?;
     let user = &User::sign_up(stack, 10).await?;
     xtask(&["pause"]).await?.map_err(anyhow::Error::msg)?;
     assert_eq!(refused(stack, user, "operator").await?, 300);
@@ -54,7 +53,7 @@ async fn each_reason_refuses_before_the_charge_and_says_when_to_come_back() -> R
     }
     let wait = refused(stack, user, "dailySpend").await?;
     assert!((1..=86_400).contains(&wait), "{wait}");
-    calm(stack).await?;
+    stack.calm().await?;
 
     // Under way are those that began in this minute and the two before. Should the clock come to the next, the eldest
     // fall out, and as many come in.
@@ -64,7 +63,7 @@ async fn each_reason_refuses_before_the_charge_and_says_when_to_come_back() -> R
         put(stack, "AI_USAGE_TABLE", item).await?;
     }
     assert_eq!(refused(stack, user, "aiCalls").await?, 5);
-    calm(stack).await?;
+    stack.calm().await?;
 
     let open = |upstream: &str, seconds| {
         let until = milliseconds(Timestamp::now() + SignedDuration::from_secs(seconds));
@@ -78,12 +77,12 @@ async fn each_reason_refuses_before_the_charge_and_says_when_to_come_back() -> R
     put(stack, "CIRCUIT_BREAKERS_TABLE", open("anthropic", 0)).await?;
     let (_, progress) = user.analyze(&user.username("resumed")).await?;
     assert_eq!((&progress["status"], user.balance().await?), (&json!("complete"), 9), "{progress}");
-    calm(stack).await
+    stack.calm().await
 }
 
 #[tokio::test]
 async fn limits_that_are_no_numbers_stop_the_lambda_at_its_start() -> Result<()> {
-    let stack = &calm_stack().await?;
+    let stack = &Stack::connect_alone().await?;
     for (variable, value) in [
         ("DAILY_AI_SPEND_LIMIT_USD", "plenty"),
         ("DAILY_AI_SPEND_LIMIT_USD", "0"),

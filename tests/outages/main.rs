@@ -1,33 +1,13 @@
-//! What all runs share, turned by tests: circuit breakers, counts, the intake's switches. These tests run one at a time.
+//! A provider is away, for all or at times; what all runs share is turned: circuit breakers, counts, the intake's switches.
+//! These tests run one at a time and after the others: what they do would strike any run that is under way.
 
 mod ai_usage;
 mod breakers;
 mod intake;
+mod transient_faults;
+mod upstream_faults;
 
-use anyhow::Result;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Credentials, Region};
-use oslira_tests::Stack;
-use serde_json::json;
-
-/// The stack with nothing open, paused or spent.
-async fn calm_stack() -> Result<Stack> {
-    let stack = Stack::connect().await?;
-    calm(&stack).await?;
-    Ok(stack)
-}
-
-/// Takes back what these tests did to the stack.
-async fn calm(stack: &Stack) -> Result<()> {
-    for (variable, key) in
-        [("CIRCUIT_BREAKERS_TABLE", "upstream"), ("AI_USAGE_TABLE", "period"), ("INTAKE_TABLE", "switch")]
-    {
-        let table = &stack.functions_env[variable];
-        for item in stack.aws.items(table).await? {
-            stack.aws.delete_item(table, json!({key: item[key]})).await?;
-        }
-    }
-    Ok(())
-}
 
 /// The settings of a client of the stack's tables.
 fn dynamodb(endpoint: &str) -> Builder {

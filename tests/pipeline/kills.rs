@@ -10,14 +10,11 @@ async fn assert_settled(stack: &Stack, user: &User<'_>, run: &Run) -> Result<Str
         Ok(Some(stack.status(run).await?).filter(|status| status != "pending"))
     })
     .await?;
-    let sql =
-        "select amount from public.credit_transactions where run_id = $1::text::uuid order by created_at";
-    let moves = json!(stack.database.rows(sql, &[&run.run_id]).await?);
     let (wanted, balance) = match status.as_str() {
-        "complete" => (json!([{"amount": -1}]), 9),
-        _ => (json!([{"amount": -1}, {"amount": 1}]), 10),
+        "complete" => (vec![-1], 9),
+        _ => (vec![-1, 1], 10),
     };
-    assert_eq!((moves, user.balance().await?), (wanted, balance), "{status}");
+    assert_eq!((stack.ledger(run).await?, user.balance().await?), (wanted, balance), "{status}");
     let result = user.result(run).await?;
     assert_eq!(result.status, if status == "complete" { 200 } else { 410 }, "{}", result.body);
     Ok(status)

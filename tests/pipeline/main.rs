@@ -1,4 +1,4 @@
-//! Analyses from acceptance to their end, on the whole stack: what users get, and what faults do to it.
+//! Analyses from acceptance to their end, on the whole stack: what users get, and what deaths and hostile profiles do to it.
 
 mod compensation;
 mod confidentiality;
@@ -9,4 +9,3 @@ mod light;
 mod resume;
 mod stages_twice;
 mod stale_runs;
-mod upstream_faults;

@@ -1,8 +1,8 @@
 //! Faults on request: which request meets which misfortune.
 
-use crate::Upstream;
+use crate::{Upstream, random::seeded};
 use axum::http::StatusCode;
-use rand::RngExt;
+use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 /// What a `slow` or `runSlow` fault adds unless told.
@@ -34,6 +34,9 @@ pub(crate) struct FaultRule {
     /// Probability, from 0 to 1, of a `random` fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rate: Option<f64>,
+    /// Decides which requests a `random` fault strikes, by their order; chosen at random when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seed: Option<u64>,
     /// How many requests it hits; always when absent or null.
     #[serde(default)]
     pub(crate) times: Option<u64>,
@@ -130,6 +133,9 @@ impl FaultRule {
             (_, Some(_)) => return Err("only a status fault has a status".into()),
             _ => {}
         }
+        if self.kind != FaultKind::Random && self.seed.is_some() {
+            return Err("only a random fault has a seed".into());
+        }
         if self.kind == FaultKind::Random && !self.rate.is_some_and(|rate| (0.0..=1.0).contains(&rate)) {
             return Err("a random fault needs a rate from 0 to 1".into());
         }
@@ -146,11 +152,11 @@ impl FaultRule {
     }
 
     /// What a `random` fault turns out to be this time.
-    fn settled(mut self) -> Self {
+    fn settled(mut self, rng: &mut impl Rng) -> Self {
         if self.kind == FaultKind::Random {
             let overloaded = if self.upstream == Upstream::Anthropic { 529 } else { 503 };
             let outcomes = [Some(429), Some(500), Some(overloaded), None];
-            self.status = outcomes[rand::rng().random_range(0..outcomes.len())];
+            self.status = outcomes[rng.random_range(0..outcomes.len())];
             self.kind = if self.status.is_some() { FaultKind::Status } else { FaultKind::Reset };
         }
         self
@@ -171,9 +177,31 @@ pub(crate) struct Fault {
     pub(crate) id: u64,
     /// Requests it has struck.
     pub(crate) hits: u64,
+    /// Requests it might have struck.
+    #[serde(skip)]
+    seen: u64,
+    #[serde(skip)]
+    seed: u64,
     /// What was asked for.
     #[serde(flatten)]
     pub(crate) rule: FaultRule,
+}
+
+impl Fault {
+    /// What it does to a request, if it does anything.
+    fn strike(&mut self, upstream: Upstream, stage: Stage, path: &str, body: &str) -> Option<FaultRule> {
+        let is_spent = self.rule.times.is_some_and(|times| self.hits >= times);
+        if is_spent || !self.rule.concerns(upstream, stage, path, body) {
+            return None;
+        }
+        let mut rng = seeded(&format!("fault {} {}", self.seed, self.seen));
+        self.seen += 1;
+        if self.rule.rate.is_some_and(|rate| !rng.random_bool(rate)) {
+            return None;
+        }
+        self.hits += 1;
+        Some(self.rule.clone().settled(&mut rng))
+    }
 }
 
 /// The rules in force, oldest first.
@@ -187,7 +215,8 @@ impl Faults {
     /// Puts a rule in force.
     pub(crate) fn add(&mut self, rule: FaultRule) -> Fault {
         self.last_id += 1;
-        let fault = Fault { id: self.last_id, hits: 0, rule };
+        let seed = rule.seed.unwrap_or_else(rand::random);
+        let fault = Fault { id: self.last_id, hits: 0, seen: 0, seed, rule };
         self.list.push(fault.clone());
         fault
     }
@@ -217,13 +246,7 @@ impl Faults {
         path: &str,
         body: &str,
     ) -> Option<FaultRule> {
-        let fault = self.list.iter_mut().find(|fault| {
-            fault.rule.concerns(upstream, stage, path, body)
-                && fault.rule.times.is_none_or(|times| fault.hits < times)
-                && fault.rule.rate.is_none_or(|rate| rand::rng().random_bool(rate))
-        })?;
-        fault.hits += 1;
-        Some(fault.rule.clone().settled())
+        self.list.iter_mut().find_map(|fault| fault.strike(upstream, stage, path, body))
     }
 }
 
@@ -292,6 +315,21 @@ mod tests {
     }
 
     #[test]
+    fn a_seed_decides_which_requests_are_struck() {
+        let struck = |seed: Value| {
+            let mut faults = Faults::default();
+            faults.add(rule(json!({"upstream": "apify", "kind": "random", "rate": 0.05, "seed": seed})));
+            let strike = |_| faults.strike(Upstream::Apify, Stage::Transport, "", "").map(|rule| rule.status);
+            (0..1_000).map(strike).collect::<Vec<_>>()
+        };
+        let hits = |struck: &[Option<_>]| struck.iter().flatten().count();
+        assert_eq!(struck(json!(7)), struck(json!(7)));
+        assert_ne!(struck(json!(7)), struck(json!(8)));
+        assert_ne!(struck(Value::Null), struck(Value::Null));
+        assert!((20..=90).contains(&hits(&struck(json!(7)))), "{}", hits(&struck(json!(7))));
+    }
+
+    #[test]
     fn impossible_rules_are_refused() {
         for value in [
             json!({"upstream": "openai", "kind": "runFailed"}),
@@ -302,6 +340,7 @@ mod tests {
             json!({"upstream": "openai", "kind": "reset", "status": 500}),
             json!({"upstream": "openai", "kind": "random"}),
             json!({"upstream": "openai", "kind": "random", "rate": 2}),
+            json!({"upstream": "openai", "kind": "reset", "seed": 7}),
             json!({"upstream": "openai", "kind": "status", "status": 429, "retryAfterSeconds": -1}),
         ] {
             assert!(rule(value.clone()).check().is_err(), "{value}");

@@ -23,6 +23,9 @@ const TESTS: &str = "oslira-tests";
 /// The test target of it that needs no stack.
 const CONTRACTS: &str = "contracts";
 
+/// The test target of it whose tests disturb all others: they run last, and one at a time.
+const OUTAGES: &str = "outages";
+
 /// One check.
 pub(crate) struct Check {
     /// What it is called on the command line and in the table.
@@ -91,10 +94,11 @@ pub(crate) fn all() -> Result<Vec<Check>> {
         check("state-machines", Needs::Tools, state_machines),
         check("database", Needs::Stack, database),
     ];
-    for target in
-        packages()?.iter().filter(|package| package.name == TESTS).flat_map(|tests| tests.targets_of("test"))
-    {
-        let target = target.to_owned();
+    let packages = packages()?;
+    let tests = packages.iter().filter(|package| package.name == TESTS);
+    let mut targets: Vec<_> = tests.flat_map(|tests| tests.targets_of("test")).map(str::to_owned).collect();
+    targets.sort_by_key(|target| target == OUTAGES);
+    for target in targets {
         checks.push(Check {
             name: target.clone(),
             needs: if target == CONTRACTS { Needs::Cargo } else { Needs::Stack },
@@ -102,7 +106,8 @@ pub(crate) fn all() -> Result<Vec<Check>> {
             run: Box::new(move |setting, phase| {
                 let mut programs = programs::build(setting, &["--test", &target])?;
                 programs.retain(|program| program.manifest == tests_manifest());
-                Ok(Outcome::Passed(Some(programs::run(setting, &target, &programs, phase)?)))
+                let args: &[&str] = if target == OUTAGES { &["--test-threads", "1"] } else { &[] };
+                Ok(Outcome::Passed(Some(programs::run(setting, &target, &programs, args, phase)?)))
             }),
         });
     }
@@ -170,7 +175,7 @@ fn unit(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     let mut programs = programs::build(setting, &selection)?;
     // A test of the same name in the other package was built with it.
     programs.retain(|program| !(program.is_integration && program.manifest == tests_manifest()));
-    Ok(Outcome::Passed(Some(programs::run(setting, "unit", &programs, phase)?)))
+    Ok(Outcome::Passed(Some(programs::run(setting, "unit", &programs, &[], phase)?)))
 }
 
 fn tests_manifest() -> PathBuf {

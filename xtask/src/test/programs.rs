@@ -13,9 +13,6 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// The tests that turn what all runs share (switches, circuit breakers, whole providers): one at a time.
-const OUTAGES: &str = "outages";
-
 /// One test program.
 pub(super) struct Program {
     /// The manifest of its package.
@@ -63,8 +60,14 @@ fn program(message: &str) -> Option<Program> {
     })
 }
 
-/// Runs test programs one after the other, all of them even when one fails.
-pub(super) fn run(setting: &Setting, check: &str, programs: &[Program], phase: &Phase) -> Result<Ran> {
+/// Runs test programs one after the other, all of them even when one fails, with these arguments more.
+pub(super) fn run(
+    setting: &Setting,
+    check: &str,
+    programs: &[Program],
+    args: &[&str],
+    phase: &Phase,
+) -> Result<Ran> {
     let mut ran = Ran::default();
     let mut failed = Vec::new();
     for program in programs {
@@ -73,7 +76,7 @@ pub(super) fn run(setting: &Setting, check: &str, programs: &[Program], phase: &
         let folder = program.manifest.parent().context("a manifest without a folder")?;
         let result = Cmd::new(&program.path)
             .args(setting.name)
-            .args((program.name == OUTAGES).then_some(["--test-threads", "1"]).into_iter().flatten())
+            .args(args)
             // What passing tests print would be hidden, notes included.
             .args(["--show-output"])
             .directory(folder)
