@@ -4,4 +4,4 @@ mod profiles;
 mod progress;
 
 pub use profiles::{CachedPosts, CachedProfile, ProfileStore, s3_client};
-pub use progress::{Progress, ProgressStore};
+pub use progress::{Failure, Progress, ProgressStore};

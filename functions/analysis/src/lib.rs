@@ -5,6 +5,8 @@
 //! `result` tell the user, who may `cancel`.
 
 mod analyze;
+mod ask;
+mod assemble;
 mod business_profile;
 mod cancel;
 mod compensate;
@@ -19,6 +21,7 @@ mod start;
 mod start_runs_queue;
 
 pub use analyze::{AnalyzeProfile, AnalyzeTools, analyze_profile};
+pub use ask::Models;
 pub use cancel::cancel_analysis;
 pub use compensate::{CompensateRun, StoppedRun, compensate_run, settle_stopped_run};
 pub use progress::get_analysis_progress;
