@@ -2,6 +2,7 @@
 
 use crate::files::{self, list, map, string};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The template.
 pub(crate) struct Template(Value);
@@ -69,6 +70,12 @@ impl Template {
     pub(crate) fn timeout(&self, function: Resource<'_>) -> u64 {
         let own = &function.properties["Timeout"];
         own.as_u64().or_else(|| self.globals()["Timeout"].as_u64()).expect("a timeout")
+    }
+
+    /// The names of the variables by which functions know a resource.
+    pub(crate) fn variables_of(&self, resource: &str) -> BTreeSet<&str> {
+        let all = self.functions().flat_map(Resource::environment);
+        all.filter(|(_, value)| target(value) == Some(resource)).map(|(name, _)| name).collect()
     }
 
     /// The API.

@@ -50,9 +50,7 @@ impl Failure {
         match self {
             Self::Transport(_) | Self::Body { .. } | Self::Run { .. } => true,
             Self::Status { status, kind, .. } => match status.as_u16() {
-                402 => {
-                    matches!(kind.as_str(), "concurrent-runs-limit-exceeded" | "actor-memory-limit-exceeded")
-                }
+                402 => is_busy(kind),
                 408 | 429 => true,
                 status => status >= 500,
             },
@@ -70,6 +68,25 @@ impl Failure {
             Self::Status { retry_after, .. } => *retry_after,
             _ => None,
         }
+    }
+}
+
+/// The account's actors are at their limit, which passes when one of them ends.
+fn is_busy(kind: &str) -> bool {
+    matches!(kind, "concurrent-runs-limit-exceeded" | "actor-memory-limit-exceeded")
+}
+
+/// Whether this error shows that Apify serves nobody, or us no more: not that an actor run failed, that we have too many
+/// of them, or that what was asked for was wrong.
+pub fn speaks_against_apify(error: &Error) -> bool {
+    match std::error::Error::source(error).and_then(|cause| cause.downcast_ref()) {
+        Some(Failure::Transport(_) | Failure::Body { .. }) => true,
+        Some(Failure::Status { status, kind, .. }) => match status.as_u16() {
+            402 => !is_busy(kind),
+            401 | 403 | 408 | 429 => true,
+            status => status >= 500,
+        },
+        Some(Failure::Run { .. }) | None => false,
     }
 }
 
@@ -121,6 +138,30 @@ fn retry_after(response: &reqwest::Response) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_speaks_against_apify_is_not_what_speaks_against_us() {
+        let speaks = |status, kind: &str| {
+            let status = StatusCode::from_u16(status).unwrap();
+            let failure =
+                Failure::Status { status, kind: kind.to_owned(), message: String::new(), retry_after: None };
+            speaks_against_apify(&failure.into())
+        };
+        for status in [401, 402, 403, 408, 429, 500, 503] {
+            assert!(speaks(status, "any"), "{status}");
+        }
+        for (status, kind) in [
+            (400, "invalid-input"),
+            (404, "record-not-found"),
+            (402, "concurrent-runs-limit-exceeded"),
+            (402, "actor-memory-limit-exceeded"),
+        ] {
+            assert!(!speaks(status, kind), "{status} {kind}");
+        }
+        assert!(speaks_against_apify(&Failure::Body { line: 1, column: 1 }.into()));
+        assert!(!speaks_against_apify(&Failure::Run { id: "r".into(), status: ActorStatus::Failed }.into()));
+        assert!(!speaks_against_apify(&Error::store("S3 is down")));
+    }
 
     #[test]
     fn only_a_refusal_is_proof_that_nothing_was_started() {

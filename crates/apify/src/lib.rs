@@ -6,6 +6,6 @@ mod items;
 mod run;
 
 pub use client::Apify;
-pub use error::may_have_started;
+pub use error::{may_have_started, speaks_against_apify};
 pub use items::ProfileOutcome;
 pub use run::{ActorRun, ActorStatus};

@@ -4,7 +4,7 @@
 //! machine's `ErrorEquals` matches. The cause is logged once, at the boundary, and never leaves the process.
 
 use serde_json::Value;
-use std::{borrow::Cow, error::Error as StdError, fmt};
+use std::{borrow::Cow, error::Error as StdError, fmt, num::NonZeroU32, time::Duration};
 
 /// A result of the product.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -18,19 +18,29 @@ pub struct Error {
     pub message: Cow<'static, str>,
     /// Facts that belong to the code, for programs: never secrets.
     pub details: Option<Value>,
+    /// In how many seconds it is worth trying again, if that is known.
+    pub retry_after_seconds: Option<NonZeroU32>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// An error without a cause.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), details: None, cause: None }
+        Self { code, message: message.into(), details: None, retry_after_seconds: None, cause: None }
     }
 
     /// Adds facts for programs.
     #[must_use]
     pub fn with_details(mut self, details: Value) -> Self {
         self.details = Some(details);
+        self
+    }
+
+    /// Adds when it is worth trying again: in whole seconds, at least one, and none too few.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+        self.retry_after_seconds = NonZeroU32::new(seconds.max(1));
         self
     }
 
@@ -204,6 +214,8 @@ codes! {
     AiUnavailable = 410, Warn, true;
     /// Every AI provider refuses us: key, quota or model.
     AiRejected = 410, Critical, false;
+    /// No new runs are taken in for now; `details.reason` says why.
+    Paused = 503, Warn, false;
     /// One of our stores did not answer.
     StoreUnavailable = 503, Error, true;
     /// A fault of ours.
@@ -229,6 +241,14 @@ mod tests {
         );
         assert_eq!(error.chain(), "InternalError: Something went wrong on our side.: disk on fire");
         assert_eq!(error.details, Some(serde_json::json!({"a": 1})));
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds() {
+        for (milliseconds, seconds) in [(0, 1), (1, 1), (1_000, 1), (61_001, 62)] {
+            let error = Error::new(Code::Paused, "x").with_retry_after(Duration::from_millis(milliseconds));
+            assert_eq!(error.retry_after_seconds.unwrap().get(), seconds);
+        }
     }
 
     #[test]

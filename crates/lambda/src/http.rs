@@ -10,9 +10,9 @@ use lambda_http::{RequestExt, Response, http, request::RequestContext};
 use oslira_domain::{AccountId, Code, Error, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::{collections::HashMap, future::Future, str::FromStr};
+use std::{collections::HashMap, future::Future, num::NonZeroU32, str::FromStr};
 
-/// Seconds a client should wait after a 503.
+/// Seconds a client should wait after a 503 that does not say.
 const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// What a handler sees of a request.
@@ -207,8 +207,9 @@ fn response(answer: &Result<Reply>, request_id: &str, origin: &str) -> Response<
     set("access-control-allow-origin", origin);
     set("access-control-expose-headers", "Retry-After,X-Request-Id");
     set("vary", "Origin");
-    if status == 503 {
-        set("retry-after", &RETRY_AFTER_SECONDS.to_string());
+    let wait = answer.as_ref().err().and_then(|error| error.retry_after_seconds).map(NonZeroU32::get);
+    if let Some(seconds) = wait.or((status == 503).then_some(RETRY_AFTER_SECONDS)) {
+        set("retry-after", &seconds.to_string());
     }
     response
 }
@@ -216,6 +217,7 @@ fn response(answer: &Result<Reply>, request_id: &str, origin: &str) -> Response<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn signed_in(headers: &[(&str, &str)]) -> Request {
         let id = "0190a5a0-0000-7000-8000-000000000001";
@@ -284,5 +286,18 @@ mod tests {
         let body: Value = serde_json::from_str(answer.body()).unwrap();
         assert_eq!((&body["success"], &body["code"]), (&json!(false), &json!("StoreUnavailable")));
         assert_eq!(body["details"], json!({"part": "x"}));
+    }
+
+    #[test]
+    fn an_error_that_knows_when_it_is_over_says_so() {
+        let error = |code| Error::new(code, "x").with_retry_after(Duration::from_secs(62));
+        for code in [Code::Paused, Code::NotReady] {
+            assert_eq!(response(&Err(error(code)), "r-1", "o").headers()["retry-after"], "62", "{code}");
+        }
+        assert!(
+            !response(&Err(Error::new(Code::NotReady, "x")), "r-1", "o")
+                .headers()
+                .contains_key("retry-after")
+        );
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A run without an account is a visitor's. Its item is all that tells how it ended, so it lives for the whole day.
 
+use crate::item::{Item, number, text, time};
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
@@ -11,9 +12,7 @@ use aws_sdk_dynamodb::{
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus, Step};
 use oslira_lambda::Env;
-use std::{collections::HashMap, time::Duration};
-
-type Item = HashMap<String, AttributeValue>;
+use std::time::Duration;
 
 /// How long an item lives if nothing ends its run.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
@@ -190,7 +189,7 @@ impl ProgressStore {
             .map_err(Error::store)?;
         let Some(item) = answer.item else { return Ok(None) };
         // DynamoDB may keep an expired item for two days.
-        let is_live = number(&item, "expiresAt").is_some_and(|at| at > Timestamp::now().as_second());
+        let is_live = number::<i64>(&item, "expiresAt").is_some_and(|at| at > Timestamp::now().as_second());
         if is_live { parse(&item).map(Some) } else { Ok(None) }
     }
 
@@ -285,9 +284,7 @@ async fn send(update: UpdateItemFluentBuilder) -> Result<Progress> {
 fn parse(item: &Item) -> Result<Progress> {
     let wrong = |name: &str| Error::internal(format!("a progress item has no good `{name}`"));
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).ok_or_else(|| wrong(name));
-    let time = |name: &str| {
-        number(item, name).and_then(|ms| Timestamp::from_millisecond(ms).ok()).ok_or_else(|| wrong(name))
-    };
+    let time = |name: &str| time(item, name).ok_or_else(|| wrong(name));
     let mut reached: Vec<(RunStatus, Timestamp)> = RunStatus::ALL
         .into_iter()
         .filter_map(|status| Some((status, time(&format!("reached_{status}")).ok()?)))
@@ -302,9 +299,7 @@ fn parse(item: &Item) -> Result<Progress> {
     Ok(Progress {
         account_id: account_id.transpose()?,
         status: text("status")?.parse().map_err(|_| wrong("status"))?,
-        percent: number(item, "progress")
-            .and_then(|n| u8::try_from(n).ok())
-            .ok_or_else(|| wrong("progress"))?,
+        percent: number(item, "progress").ok_or_else(|| wrong("progress"))?,
         step: text("step")?.clone(),
         created_at: time("createdAt")?,
         updated_at: time("updatedAt")?,
@@ -318,17 +313,10 @@ fn parse(item: &Item) -> Result<Progress> {
     })
 }
 
-fn number(item: &Item, name: &str) -> Option<i64> {
-    item.get(name)?.as_n().ok()?.parse().ok()
-}
-
-fn text(value: &impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
 
     #[test]
     fn an_item_is_read_in_order_of_time() {

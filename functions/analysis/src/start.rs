@@ -8,7 +8,7 @@ use oslira_domain::{
 use oslira_lambda::{BodyErrors, FieldProblem, Reply, Request, note_run};
 use oslira_postgres::{RowExt, Type, UserDb};
 use oslira_runs::Executions;
-use oslira_stores::ProgressStore;
+use oslira_stores::{Intake, ProgressStore};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -23,12 +23,13 @@ struct Body {
     business_profile_id: BusinessProfileId,
 }
 
-/// Accepts a run: 202 with `{runId, status, estimatedSeconds, progressUrl, resultUrl, creditsCharged}`.
+/// Accepts a run, if runs are taken in at the moment: 202 with `{runId, status, estimatedSeconds, progressUrl, resultUrl, creditsCharged}`.
 ///
 /// Once the charge is committed the answer is 202 whatever happens to the rest: if the execution cannot be started
 /// now, the queue starts it; if even the queue is out of reach, the request repeated with its idempotency key does, or
 /// the hourly `fail-stale-runs`.
 pub async fn start_analysis(
+    intake: &Intake,
     db: &UserDb,
     executions: &Executions,
     queue: &StartRunsQueue,
@@ -38,6 +39,8 @@ pub async fn start_analysis(
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let key = request.idempotency_key()?;
     let body: Body = request.body()?;
+    // Before the charge: what cannot be worked on is not paid for, and then refunded, but refused.
+    intake.check().await?;
     let new_run_id = RunId::generate();
     let body_hash = Sha256::digest(&request.body).to_vec();
 

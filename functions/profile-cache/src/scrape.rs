@@ -9,7 +9,7 @@ use oslira_apify::{ActorRun, ActorStatus, Apify, ProfileOutcome};
 use oslira_domain::{AccountId, Code, Error, Result, RunId, Step, Tier, Username};
 use oslira_lambda::{CachedSecret, Invocation, note_account, note_run};
 use oslira_postgres::{SystemDb, Type};
-use oslira_stores::{CachedProfile, ProfileStore, ProgressStore};
+use oslira_stores::{Breakers, CachedProfile, Permit, ProfileStore, ProgressStore, Upstream};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
@@ -66,6 +66,8 @@ pub struct ScrapeTools {
     pub apify_token: CachedSecret,
     /// The ten slots.
     pub slots: ScrapeSlots,
+    /// Whether Apify is to be called at all.
+    pub breakers: Breakers,
     /// The cache.
     pub profiles: ProfileStore,
     /// The progress bar.
@@ -160,13 +162,20 @@ async fn scrape(
         let actor_run_id = match lease.actor_run_id.take() {
             Some(id) => id,
             None => {
+                let Some(permit) = tools.breakers.admit(Upstream::Apify).await else {
+                    return Err(release_after(tools, lease, out_of_order()).await);
+                };
                 let started = input.want.start(apify, &input.usernames, ACTOR_TIMEOUT).await;
+                if let Ok(run) = &started {
+                    // First of all: what is not noted is lost, and paid for all the same.
+                    tools.slots.note_actor_run(lease, &run.id).await?;
+                }
+                report(tools, permit, started.as_ref().err()).await;
                 let run = match started {
                     Ok(run) => run,
                     Err(error) if oslira_apify::may_have_started(&error) => return Err(error),
                     Err(error) => return Err(release_after(tools, lease, error).await),
                 };
-                tools.slots.note_actor_run(lease, &run.id).await?;
                 run.id
             }
         };
@@ -210,7 +219,13 @@ async fn wait(
         }
         tokio::select! {
             run = apify.wait_for_run(actor_run_id, left.min(LONG_POLL)) => {
-                let run = run?;
+                let run = match run {
+                    Ok(run) => run,
+                    Err(error) => {
+                        report(tools, Permit::unasked(), Some(&error)).await;
+                        return Err(error);
+                    }
+                };
                 if run.status.is_terminal() {
                     return Ok((run, stopped));
                 }
@@ -247,6 +262,20 @@ async fn abort_left_over(
     record(tools, input, &run).await?;
     // One that would not end in time keeps its slot until the lease expires.
     if run.status.is_terminal() { tools.slots.release(&lease).await } else { Ok(()) }
+}
+
+/// Tells the circuit breaker how a call of Apify went. One that was refused for what we asked is an answer.
+async fn report(tools: &ScrapeTools, permit: Permit, error: Option<&Error>) {
+    match error {
+        Some(error) if oslira_apify::speaks_against_apify(error) => {
+            tools.breakers.failed(Upstream::Apify, permit).await;
+        }
+        _ => tools.breakers.succeeded(Upstream::Apify, permit).await,
+    }
+}
+
+fn out_of_order() -> Error {
+    Error::new(Code::ApifyUnavailable, "Instagram cannot be read at the moment.")
 }
 
 /// Frees the slot of an actor that never ran or has ended; the error goes on.

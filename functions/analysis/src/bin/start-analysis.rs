@@ -4,14 +4,15 @@ use oslira_analysis::{StartRunsQueue, start_analysis};
 use oslira_lambda::{Env, RuntimeError, serve};
 use oslira_postgres::UserDb;
 use oslira_runs::Executions;
-use oslira_stores::ProgressStore;
+use oslira_stores::{Intake, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
     let env = &Env::init("start-analysis").await;
+    let intake = &Intake::new(env)?;
     let executions = &Executions::new(env)?;
     let queue = &StartRunsQueue::new(env)?;
     let progress = &ProgressStore::new(env)?;
     let db = &UserDb::connect(env).await?;
-    serve(env, |request| start_analysis(db, executions, queue, progress, request)).await
+    serve(env, |request| start_analysis(intake, db, executions, queue, progress, request)).await
 }

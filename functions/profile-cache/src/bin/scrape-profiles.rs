@@ -3,7 +3,7 @@
 use oslira_lambda::{Env, RuntimeError, Secret, http_client, serve_stage};
 use oslira_postgres::SystemDb;
 use oslira_profile_cache::{ScrapeSlots, ScrapeTools, scrape_profiles};
-use oslira_stores::{ProfileStore, ProgressStore};
+use oslira_stores::{Breakers, ProfileStore, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
@@ -13,6 +13,7 @@ async fn main() -> Result<(), RuntimeError> {
         apify_url: env.var("APIFY_BASE_URL")?,
         apify_token: env.secret(Secret::ApifyToken)?,
         slots: ScrapeSlots::new(env)?,
+        breakers: Breakers::new(env)?,
         profiles: ProfileStore::new(env)?,
         progress: ProgressStore::new(env)?,
         db: SystemDb::connect(env).await?,

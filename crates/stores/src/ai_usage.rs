@@ -1,0 +1,171 @@
+//! What AI calls cost today, and how many are under way: for limits, not for bills.
+//!
+//! An item per minute counts the AI steps that began in it and have not ended, an item per day (UTC) what was spent. A
+//! write whose answer is lost may be counted twice; the exact costs are in `ai_usage_logs`.
+
+use crate::item::{Item, n, number, text};
+use aws_sdk_dynamodb::{
+    Client,
+    error::SdkError,
+    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use oslira_domain::{Error, Result};
+use oslira_lambda::Env;
+
+/// A minute's item is looked at for three minutes.
+const MINUTE_LIVES: SignedDuration = SignedDuration::from_mins(10);
+/// A day's item, for its day; the rest is for people.
+const DAY_LIVES: SignedDuration = SignedDuration::from_hours(72);
+/// The part of a day's calls that may be sent a second time.
+const HEDGED_SHARE: f64 = 0.05;
+
+/// The table of usage.
+#[derive(Clone, Debug)]
+pub struct AiUsage {
+    client: Client,
+    table: String,
+}
+
+/// An AI step under way.
+#[derive(Debug)]
+#[must_use]
+pub struct InFlight {
+    period: String,
+}
+
+impl AiUsage {
+    /// Needs the variable `AI_USAGE_TABLE`.
+    pub fn new(env: &Env) -> Result<Self> {
+        Ok(Self { client: Client::new(env.sdk()), table: env.var("AI_USAGE_TABLE")? })
+    }
+
+    /// Counts an AI step as under way, until [`end`](Self::end) or, if its Lambda dies, for three minutes at most.
+    pub async fn begin(&self) -> Result<InFlight> {
+        let now = Timestamp::now();
+        let period = minute(now, 0);
+        let update = self.update(&period, now + MINUTE_LIVES, "inFlight :one");
+        update.expression_attribute_values(":one", n(1)).send().await.map_err(Error::store)?;
+        Ok(InFlight { period })
+    }
+
+    /// The step has ended, after so many calls at such a cost.
+    pub async fn end(&self, in_flight: InFlight, calls: u32, cost_usd: f64) -> Result<()> {
+        let now = Timestamp::now();
+        let ended = self
+            .update(&in_flight.period, now + MINUTE_LIVES, "inFlight :minusOne")
+            .expression_attribute_values(":minusOne", n(-1));
+        if calls == 0 {
+            return ended.send().await.map(drop).map_err(Error::store);
+        }
+        // A price that is no number must not stop the count of calls.
+        let cost_usd = if cost_usd.is_finite() { cost_usd.max(0.0) } else { 0.0 };
+        let spent = self
+            .update(&day(now), now + DAY_LIVES, "calls :calls, costUsd :costUsd")
+            .expression_attribute_values(":calls", n(calls))
+            .expression_attribute_values(":costUsd", n(format!("{cost_usd:.9}")));
+        let (ended, spent) = tokio::join!(ended.send(), spent.send());
+        spent.map_err(Error::store)?;
+        ended.map(drop).map_err(Error::store)
+    }
+
+    /// Takes one of the second calls that the day has: one, and 5 % of its calls so far. `false` when there is none
+    /// left, and when the table is out of reach: a second call is a luxury.
+    pub async fn may_hedge(&self) -> bool {
+        self.take_hedge(Timestamp::now()).await.unwrap_or_else(|error| {
+            tracing::warn!(cause = error.chain(), "no second call: usage not read");
+            false
+        })
+    }
+
+    async fn take_hedge(&self, now: Timestamp) -> Result<bool> {
+        let period = day(now);
+        let read = self.client.get_item().table_name(&self.table).key("period", text(&period)).send();
+        let item = read.await.map_err(Error::store)?.item.unwrap_or_default();
+        let take = self
+            .update(&period, now + DAY_LIVES, "hedges :one")
+            .condition_expression("attribute_not_exists(hedges) OR hedges <= :most")
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":most", n(share(&item)));
+        match take.send().await {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(Error::store(error)),
+        }
+    }
+
+    fn update(&self, period: &str, expires_at: Timestamp, add: &str) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("period", text(&period))
+            .update_expression(format!("ADD {add} SET expiresAt = :expiresAt"))
+            .expression_attribute_values(":expiresAt", n(expires_at.as_second()))
+    }
+}
+
+/// The item of the minute that many minutes before `now`.
+fn minute(now: Timestamp, before: i64) -> String {
+    format!("calls#{}", now.as_second().div_euclid(60) - before)
+}
+
+/// The items whose `inFlight` add up to what may be under way: an AI step lasts a minute at most, so it began in this
+/// minute or the last; one more for clocks that differ.
+pub(crate) fn recent_minutes(now: Timestamp) -> [String; 3] {
+    [minute(now, 0), minute(now, 1), minute(now, 2)]
+}
+
+/// The item of the day, in UTC.
+pub(crate) fn day(now: Timestamp) -> String {
+    format!("day#{}", now.to_zoned(TimeZone::UTC).date())
+}
+
+/// AI steps of a minute's item that have not ended.
+pub(crate) fn in_flight(item: &Item) -> u64 {
+    number::<i64>(item, "inFlight").map_or(0, |count| u64::try_from(count).unwrap_or(0))
+}
+
+/// What a day's item says was spent.
+pub(crate) fn cost_usd(item: &Item) -> f64 {
+    number(item, "costUsd").unwrap_or(0.0)
+}
+
+/// The second calls that this day's calls pay for.
+fn share(item: &Item) -> u64 {
+    (number::<u64>(item, "calls").unwrap_or(0) as f64 * HEDGED_SHARE) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_are_minutes_and_days_of_utc() {
+        let now: Timestamp = "2026-11-21T23:59:59.9Z".parse().unwrap();
+        assert_eq!(day(now), "day#2026-11-21");
+        let second = now.as_second();
+        let [this, last, before] = recent_minutes(now);
+        assert_eq!((this, last), (format!("calls#{}", second / 60), format!("calls#{}", second / 60 - 1)));
+        assert_eq!(before, minute(now - SignedDuration::from_secs(120), 0));
+        assert_ne!(day(now + SignedDuration::from_millis(100)), day(now));
+    }
+
+    #[test]
+    fn a_twentieth_of_the_calls_may_be_sent_twice() {
+        for (calls, expected) in [(0, 0), (19, 0), (20, 1), (400, 20)] {
+            assert_eq!(share(&Item::from([("calls".into(), n(calls))])), expected);
+        }
+        assert_eq!(share(&Item::new()), 0);
+    }
+
+    #[test]
+    fn an_item_that_lost_a_beginning_takes_nothing_from_the_others() {
+        assert_eq!(in_flight(&Item::from([("inFlight".into(), n(-2))])), 0);
+        assert_eq!(in_flight(&Item::from([("inFlight".into(), n(7))])), 7);
+        assert_eq!(cost_usd(&Item::from([("costUsd".into(), n("12.500000001"))])), 12.500_000_001);
+    }
+}

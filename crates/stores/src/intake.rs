@@ -1,0 +1,260 @@
+//! Whether new analyses are taken in: the operator's switch, the day's spending, the AI calls under way, the providers.
+
+use crate::{
+    Upstream,
+    ai_usage::{cost_usd, day, in_flight, recent_minutes},
+    circuit::{Circuit, State},
+    item::{Item, text, time},
+};
+use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use oslira_domain::{Code, Error, Result};
+use oslira_lambda::Env;
+use serde_json::json;
+use std::{collections::HashMap, str::FromStr, time::Duration};
+
+/// The key of the operator's switch.
+const PAUSE: &str = "pause";
+/// After a pause without an end it is worth asking again in so long.
+const PAUSED_RETRY: Duration = Duration::from_secs(300);
+/// AI steps end within seconds.
+const CALLS_RETRY: Duration = Duration::from_secs(5);
+/// Analyses need one of these.
+const PROVIDERS: [Upstream; 2] = [Upstream::OpenAi, Upstream::Anthropic];
+
+/// What must not be exceeded, by configuration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Limits {
+    daily_spend_usd: f64,
+    concurrent_calls: u64,
+}
+
+/// What decides.
+#[derive(Clone, Debug, PartialEq)]
+struct Seen {
+    pause: Option<Pause>,
+    spent_usd: f64,
+    calls: u64,
+    providers: [State; 2],
+}
+
+/// The operator's switch, when it is set.
+#[derive(Clone, Debug, PartialEq)]
+struct Pause {
+    /// `None`: until it is removed.
+    until: Option<Timestamp>,
+    /// For operators only.
+    note: Option<String>,
+}
+
+/// The gate before every new run.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    client: Client,
+    intake_table: String,
+    usage_table: String,
+    breakers_table: String,
+    limits: Limits,
+}
+
+impl Intake {
+    /// Needs the variables `INTAKE_TABLE`, `AI_USAGE_TABLE`, `CIRCUIT_BREAKERS_TABLE`, `DAILY_AI_SPEND_LIMIT_USD` and
+    /// `MAX_CONCURRENT_AI_CALLS`.
+    pub fn new(env: &Env) -> Result<Self> {
+        let (spend, calls) = (env.var("DAILY_AI_SPEND_LIMIT_USD")?, env.var("MAX_CONCURRENT_AI_CALLS")?);
+        let limits = Limits {
+            daily_spend_usd: limit("DAILY_AI_SPEND_LIMIT_USD", &spend, |usd: &f64| {
+                usd.is_finite() && *usd > 0.0
+            })?,
+            concurrent_calls: limit("MAX_CONCURRENT_AI_CALLS", &calls, |calls: &u64| *calls > 0)?,
+        };
+        Ok(Self {
+            client: Client::new(env.sdk()),
+            intake_table: env.var("INTAKE_TABLE")?,
+            usage_table: env.var("AI_USAGE_TABLE")?,
+            breakers_table: env.var("CIRCUIT_BREAKERS_TABLE")?,
+            limits,
+        })
+    }
+
+    /// Asked before anything is charged.
+    ///
+    /// # Errors
+    /// `Paused` with a time to wait and `details.reason`: `operator`, `dailySpend`, `aiCalls` or `aiProviders`.
+    /// `StoreUnavailable` when that cannot be known.
+    pub async fn check(&self) -> Result<()> {
+        let now = Timestamp::now();
+        verdict(&self.look(now).await?, self.limits, now)
+    }
+
+    /// One round trip for all that decides.
+    async fn look(&self, now: Timestamp) -> Result<Seen> {
+        let day = day(now);
+        let minutes = recent_minutes(now);
+        let usage = minutes.iter().chain([&day]).map(String::as_str);
+        let answer = self
+            .client
+            .batch_get_item()
+            .request_items(&self.intake_table, keys("switch", [PAUSE])?)
+            .request_items(&self.usage_table, keys("period", usage)?)
+            .request_items(&self.breakers_table, keys("upstream", PROVIDERS.map(Upstream::as_str))?)
+            .send()
+            .await
+            .map_err(Error::store)?;
+        if answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
+            return Err(Error::store("DynamoDB read only some of what decides on intake"));
+        }
+        let tables = answer.responses.unwrap_or_default();
+        let item = |table: &String, key: &str, value: &str| {
+            let is_it = |item: &&Item| {
+                item.get(key).and_then(|found| found.as_s().ok()).is_some_and(|found| found == value)
+            };
+            tables.get(table).and_then(|items| items.iter().find(is_it))
+        };
+        Ok(Seen {
+            pause: item(&self.intake_table, "switch", PAUSE).map(Pause::read),
+            spent_usd: item(&self.usage_table, "period", &day).map_or(0.0, cost_usd),
+            calls: minutes
+                .iter()
+                .filter_map(|minute| item(&self.usage_table, "period", minute))
+                .map(in_flight)
+                .sum(),
+            providers: PROVIDERS.map(|upstream| {
+                let item = item(&self.breakers_table, "upstream", upstream.as_str());
+                item.map_or(Circuit::CLEAN, Circuit::read).state(now)
+            }),
+        })
+    }
+}
+
+impl Pause {
+    fn read(item: &Item) -> Self {
+        let note = item.get("note").and_then(|note| note.as_s().ok()).cloned();
+        Self { until: time(item, "until"), note }
+    }
+}
+
+/// The rule: whether to take in a run, given what was seen.
+fn verdict(seen: &Seen, limits: Limits, now: Timestamp) -> Result<()> {
+    if let Some(Pause { until, note }) = &seen.pause
+        && until.is_none_or(|until| until > now)
+    {
+        let wait = until.map_or(PAUSED_RETRY, |until| duration(now, until));
+        let error = paused("operator", "New analyses are paused at the moment; try again later.", wait);
+        return Err(match note {
+            Some(note) => error.because(note.clone()),
+            None => error,
+        });
+    }
+    if seen.spent_usd >= limits.daily_spend_usd {
+        let message = "Oslira has done as much as it may today; new analyses start again at midnight UTC.";
+        return Err(paused("dailySpend", message, duration(now, midnight(now)))
+            .because(format!("{:.2} US$ were spent on AI today", seen.spent_usd)));
+    }
+    if seen.calls >= limits.concurrent_calls {
+        let message = "Oslira is very busy at the moment; try again in a few seconds.";
+        return Err(
+            paused("aiCalls", message, CALLS_RETRY).because(format!("{} AI calls are under way", seen.calls))
+        );
+    }
+    if let [State::Open { until: first }, State::Open { until: second }] = seen.providers {
+        let message =
+            "The AI services that Oslira works with are out of order at the moment; try again shortly.";
+        return Err(paused("aiProviders", message, duration(now, first.min(second))));
+    }
+    Ok(())
+}
+
+fn paused(reason: &str, message: &'static str, wait: Duration) -> Error {
+    Error::new(Code::Paused, message).with_details(json!({"reason": reason})).with_retry_after(wait)
+}
+
+fn duration(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
+/// The end of the day, in UTC.
+fn midnight(now: Timestamp) -> Timestamp {
+    let tomorrow = now.to_zoned(TimeZone::UTC).date().tomorrow();
+    let midnight =
+        tomorrow.and_then(|date| date.to_zoned(TimeZone::UTC)).map(|midnight| midnight.timestamp());
+    midnight.unwrap_or(now + SignedDuration::from_hours(1))
+}
+
+fn keys<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Result<KeysAndAttributes> {
+    let keys = values.into_iter().map(|value| HashMap::from([(name.to_owned(), text(&value))])).collect();
+    KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(Error::internal)
+}
+
+fn limit<T: FromStr>(variable: &str, value: &str, is_good: impl Fn(&T) -> bool) -> Result<T> {
+    let parsed = value.trim().parse().ok().filter(is_good);
+    parsed.ok_or_else(|| Error::internal(format!("{variable} must be a number above 0, not {value:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { daily_spend_usd: 100.0, concurrent_calls: 200 };
+    const QUIET: Seen =
+        Seen { pause: None, spent_usd: 99.99, calls: 199, providers: [State::Closed, State::Closed] };
+
+    fn now() -> Timestamp {
+        "2026-11-21T22:30:00Z".parse().unwrap()
+    }
+
+    fn after(seconds: i64) -> Timestamp {
+        now() + SignedDuration::from_secs(seconds)
+    }
+
+    /// The reason and the seconds to wait.
+    fn refusal(seen: &Seen) -> (String, u32) {
+        let error = verdict(seen, LIMITS, now()).unwrap_err();
+        assert_eq!(error.code, Code::Paused);
+        let reason = error.details.unwrap()["reason"].as_str().unwrap().to_owned();
+        (reason, error.retry_after_seconds.unwrap().get())
+    }
+
+    #[test]
+    fn below_its_limits_everything_is_taken_in() {
+        verdict(&QUIET, LIMITS, now()).unwrap();
+    }
+
+    #[test]
+    fn an_operator_pauses_until_a_time_or_without_end() {
+        let pause = |until| Seen { pause: Some(Pause { until, note: Some("n".into()) }), ..QUIET };
+        assert_eq!(refusal(&pause(None)), ("operator".into(), 300));
+        assert_eq!(refusal(&pause(Some(after(90)))), ("operator".into(), 90));
+        verdict(&pause(Some(now())), LIMITS, now()).unwrap();
+    }
+
+    #[test]
+    fn at_the_daily_limit_it_is_over_until_midnight() {
+        assert_eq!(refusal(&Seen { spent_usd: 100.0, ..QUIET }), ("dailySpend".into(), 90 * 60));
+    }
+
+    #[test]
+    fn at_the_cap_of_calls_it_is_a_matter_of_seconds() {
+        assert_eq!(refusal(&Seen { calls: 200, ..QUIET }), ("aiCalls".into(), 5));
+    }
+
+    #[test]
+    fn both_providers_must_be_down_and_the_first_to_be_probed_is_waited_for() {
+        let open = |seconds| State::Open { until: after(seconds) };
+        let providers = |first, second| Seen { providers: [first, second], ..QUIET };
+        assert_eq!(refusal(&providers(open(40), open(20))), ("aiProviders".into(), 20));
+        for other in [State::Closed, State::HalfOpen] {
+            verdict(&providers(open(40), other), LIMITS, now()).unwrap();
+            verdict(&providers(other, open(40)), LIMITS, now()).unwrap();
+        }
+    }
+
+    #[test]
+    fn limits_are_numbers_above_0() {
+        let usd = |text| limit("X", text, |usd: &f64| usd.is_finite() && *usd > 0.0);
+        assert_eq!(usd(" 12.5 ").unwrap(), 12.5);
+        for text in ["0", "-1", "inf", "NaN", "much"] {
+            assert!(usd(text).unwrap_err().chain().contains("X must be"), "{text}");
+        }
+    }
+}

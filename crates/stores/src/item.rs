@@ -1,0 +1,32 @@
+//! Reading and writing the attributes of DynamoDB items.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use std::{collections::HashMap, str::FromStr};
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// A number attribute.
+pub(crate) fn number<T: FromStr>(item: &Item, name: &str) -> Option<T> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+/// A time attribute, in Unix milliseconds.
+pub(crate) fn time(item: &Item, name: &str) -> Option<Timestamp> {
+    Timestamp::from_millisecond(number(item, name)?).ok()
+}
+
+/// The value of a text attribute.
+pub(crate) fn text(value: &impl ToString) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+/// The value of a number attribute.
+pub(crate) fn n(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// The value of a time attribute, in Unix milliseconds.
+pub(crate) fn milliseconds(time: Timestamp) -> AttributeValue {
+    n(time.as_millisecond())
+}
