@@ -14,8 +14,6 @@ use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus, Step};
 use oslira_lambda::Env;
 use std::time::Duration;
 
-/// How long an item lives if nothing ends its run.
-const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 /// How long it lives after the run has ended.
 const LIFETIME_AFTER_END: SignedDuration = SignedDuration::from_hours(1);
 /// How often a waiting stage looks whether its run was cancelled.
@@ -76,6 +74,9 @@ pub struct ProgressStore {
 }
 
 impl ProgressStore {
+    /// How long an item lives if nothing ends its run; a visitor's lives as long in any case.
+    pub const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
     /// Needs the variable `PROGRESS_TABLE`.
     pub fn new(env: &Env) -> Result<Self> {
         Ok(Self { client: Client::new(env.sdk()), table: env.var("PROGRESS_TABLE")? })
@@ -132,7 +133,7 @@ impl ProgressStore {
             .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
             .expression_attribute_values(
                 ":expiresAt",
-                AttributeValue::N((now + LIFETIME).as_second().to_string()),
+                AttributeValue::N((now + Self::LIFETIME).as_second().to_string()),
             )
             .expression_attribute_values(":accountId", text(&account_id));
         let progress = send(update).await?;
@@ -205,7 +206,7 @@ impl ProgressStore {
     ) -> UpdateItemFluentBuilder {
         let now = Timestamp::now();
         let lifetime =
-            if status.is_terminal() && account_id.is_some() { LIFETIME_AFTER_END } else { LIFETIME };
+            if status.is_terminal() && account_id.is_some() { LIFETIME_AFTER_END } else { Self::LIFETIME };
         let is_rising = status == RunStatus::Complete || !status.is_terminal();
         // A failed run keeps its percentage: the bar stops where it was.
         let set_percent = if is_rising {
