@@ -1,5 +1,6 @@
 //! Analyses from acceptance to their end, on the whole stack: what users get, and what faults do to it.
 
+mod anonymous;
 mod compensation;
 mod confidentiality;
 mod deep_and_xray;

@@ -27,6 +27,7 @@ struct Body {
 struct Business {
     #[deserr(try_from(&String) = trimmed::<500> -> FieldProblem)]
     summary: String,
+    #[deserr(default)]
     icp: Option<IcpBody>,
 }
 
