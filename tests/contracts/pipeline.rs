@@ -184,6 +184,10 @@ fn a_visitors_analysis_takes_no_detour() {
     };
     assert_eq!(way("false"), ["Check Profile Cache", "Scrape Profile", "Score Profile"]);
     assert_eq!(way("true"), ["Check Profile Cache", "Score Profile"]);
+    let tasks = machine.tasks();
+    let scrape = tasks.iter().find(|task| task.name == "Scrape Profile").expect("Scrape Profile");
+    let payload = scrape.state["Arguments"]["Payload"].as_str().unwrap_or_default();
+    assert!(payload.contains("'lane': 'batch'"), "visitors leave two slots to those who pay: {payload}");
 }
 
 #[test]

@@ -96,12 +96,8 @@ async fn score(
         let in_flight = tools.usage.begin().await;
         let outcome = tools.models.ask(matter, deadline).await;
         let calls = outcome.as_ref().map(|outcome| outcome.calls.as_slice()).unwrap_or_default();
-        let (_, shown) = tokio::join!(
-            count(tools, in_flight, input.run_id, calls),
-            tools.progress.advance(input.run_id, None, Step::Answered)
-        );
+        count(tools, in_flight, input.run_id, calls).await;
         answers.insert(task.to_string(), outcome?.answer?);
-        shown?;
     }
     let material = assemble::Material {
         tier: input.tier,
