@@ -2,6 +2,8 @@
 
 mod analysis_cancel;
 mod analysis_progress_and_result;
+mod analyze_anonymous;
+mod anonymous_limits;
 mod auth_verify;
 mod business_profiles;
 mod credits_balance;

@@ -6,7 +6,7 @@ use crate::{
     state_machine::StateMachine,
     template::{Resource, Template, target},
 };
-use oslira_domain::{AnalysisInput, execution_of};
+use oslira_domain::{AnalysisInput, AnonymousInput, execution_of};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -130,7 +130,13 @@ fn problem_with(template: &Template, function: Resource<'_>, event: &Value) -> O
             .then(|| "must be a TOKEN authorizer's event: type, authorizationToken, methodArn".to_owned());
     }
     if is_called_with_the_run(template, function.name) {
-        let input = serde_json::from_value::<AnalysisInput>(event.clone());
+        // Without anything of an account it is a visitor's.
+        let is_visitors = event.get("accountId").or(event.get("businessProfileId")).is_none();
+        let input = if is_visitors {
+            serde_json::from_value::<AnonymousInput>(event.clone()).map(drop)
+        } else {
+            serde_json::from_value::<AnalysisInput>(event.clone()).map(drop)
+        };
         return input.err().map(|error| format!("must hold the execution's input: {error}"));
     }
     if let Some(name) = event.get("executionName") {

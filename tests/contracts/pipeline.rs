@@ -9,8 +9,9 @@ use crate::{
 use oslira_domain::Tier;
 use std::collections::BTreeSet;
 
-/// The undo of a run. It ends all that goes wrong, so it has nothing to fall back on itself.
-const UNDO: &str = "Refund Credits";
+/// By machine, the step that ends all that goes wrong, so it has nothing to fall back on itself.
+const LAST_STEPS: [(&str, &str); 2] =
+    [("analysis", "Refund Credits"), ("anonymous-analysis", "Show Failure")];
 
 /// What the platform itself may do to any task; none of it is the run's fault.
 const PLATFORM_ERRORS: [&str; 9] = [
@@ -61,12 +62,36 @@ fn every_task_is_retried_when_the_platform_fails_it() {
 }
 
 #[test]
-fn every_failure_ends_in_the_refund() {
-    every_task(|task| match task.after_any_error() {
-        _ if task.name == UNDO => Vec::new(),
-        Some(UNDO) => Vec::new(),
-        _ => vec![format!("it, or the Parallel it is in, must catch States.ALL and go on to {UNDO:?}")],
-    });
+fn every_failure_ends_in_the_machines_last_step() {
+    none(StateMachine::all().iter().flat_map(|machine| {
+        let known = LAST_STEPS.iter().find(|(name, _)| *name == machine.name);
+        let (name, last) = known.unwrap_or_else(|| panic!("tell this test the last step of {}", machine.name));
+        let tasks = machine.tasks();
+        assert!(tasks.iter().any(|task| task.name == *last), "{name} has no task {last:?}");
+        let loose = tasks.into_iter().filter(|task| task.name != *last && task.after_any_error() != Some(*last));
+        loose
+            .map(|task| {
+                let state = task.name;
+                format!("{name}, {state}: it, or the Parallel it is in, must catch States.ALL and go on to {last:?}")
+            })
+            .collect::<Vec<_>>()
+    }));
+}
+
+#[test]
+fn a_function_is_tried_as_often_in_every_machine() {
+    let machines = StateMachine::all();
+    let tasks: Vec<Task<'_>> = machines.iter().flat_map(StateMachine::tasks).collect();
+    none(tasks.iter().filter_map(|task| {
+        let first = tasks.iter().find(|other| other.placeholder() == task.placeholder())?;
+        let same = ["Retry", "TimeoutSeconds"].iter().all(|part| first.state[part] == task.state[part]);
+        (!same).then(|| {
+            format!(
+                "{}: give it the Retry and TimeoutSeconds of {}, which calls the same function",
+                task.name, first.name
+            )
+        })
+    }));
 }
 
 #[test]
@@ -148,6 +173,21 @@ fn a_tier_runs_its_ai_tasks_and_no_other() {
             "what statemachines/analysis.asl.json runs for a {tier} analysis, and what oslira_domain::Tier::tasks() says"
         );
     }
+}
+
+#[test]
+fn a_visitors_analysis_takes_no_detour() {
+    let machine = StateMachine::read("anonymous-analysis");
+    let way = |hit| -> Vec<String> {
+        let tasks = machine.tasks_on_the_way(&[("$source.cacheHit", hit)]);
+        tasks.iter().map(|task| task.name.to_owned()).collect()
+    };
+    assert_eq!(way("false"), ["Check Profile Cache", "Scrape Profile", "Score Profile"]);
+    assert_eq!(way("true"), ["Check Profile Cache", "Score Profile"]);
+    let tasks = machine.tasks();
+    let scrape = tasks.iter().find(|task| task.name == "Scrape Profile").expect("Scrape Profile");
+    let payload = scrape.state["Arguments"]["Payload"].as_str().unwrap_or_default();
+    assert!(payload.contains("'lane': 'batch'"), "visitors leave two slots to those who pay: {payload}");
 }
 
 #[test]

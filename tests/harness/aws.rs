@@ -86,18 +86,55 @@ impl Aws {
         self.json("DynamoDB_20120810.DeleteItem", "dynamodb", "1.0", &input).await.map(drop)
     }
 
+    /// The item of a key in a DynamoDB table.
+    pub async fn item(&self, table: &str, key: Value) -> Result<Option<Value>> {
+        let input = json!({"TableName": table, "Key": key, "ConsistentRead": true});
+        let answer = self.json("DynamoDB_20120810.GetItem", "dynamodb", "1.0", &input).await?;
+        Ok(answer.get("Item").cloned())
+    }
+
     /// Sets a number in an item that is there.
     pub async fn set_number(&self, table: &str, key: Value, name: &str, number: i64) -> Result<()> {
-        let values = json!({":number": {"N": number.to_string()}});
+        self.set(table, key, name, json!({"N": number.to_string()})).await
+    }
+
+    /// Sets an attribute in an item that is there, as DynamoDB writes it.
+    pub async fn set(&self, table: &str, key: Value, name: &str, value: Value) -> Result<()> {
         let input = json!({
-            "TableName": table, "Key": key, "UpdateExpression": format!("SET {name} = :number"),
-            "ConditionExpression": format!("attribute_exists({name})"), "ExpressionAttributeValues": values,
+            "TableName": table, "Key": key, "UpdateExpression": format!("SET {name} = :value"),
+            "ConditionExpression": format!("attribute_exists({name})"), "ExpressionAttributeValues": {":value": value},
         });
         let answer = self.json("DynamoDB_20120810.UpdateItem", "dynamodb", "1.0", &input).await?;
         // Without the item there is nothing to set.
         let is_gone = answer["__type"].as_str().is_some_and(|kind| kind.contains("ConditionalCheckFailed"));
         ensure!(is_gone || answer.get("__type").is_none(), "not set: {answer}");
         Ok(())
+    }
+
+    /// Deletes an object from a bucket.
+    pub async fn delete_object(&self, bucket: &str, key: &str) -> Result<()> {
+        let url = format!("{}/{bucket}/{key}", self.endpoint);
+        let request = self.http.delete(url).header("authorization", authorization("s3"));
+        request.send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// All that a function has logged since then, in Unix milliseconds.
+    pub async fn logs(&self, function_arn: &str, since_ms: i64) -> Result<String> {
+        let function = function_arn.rsplit(':').next().unwrap_or_default();
+        let mut input = json!({"logGroupName": format!("/aws/lambda/{function}"), "startTime": since_ms});
+        let mut text = String::new();
+        loop {
+            let answer = self.json("Logs_20140328.FilterLogEvents", "logs", "1.1", &input).await?;
+            for event in answer["events"].as_array().into_iter().flatten() {
+                text.push_str(event["message"].as_str().unwrap_or_default());
+                text.push('\n');
+            }
+            match answer.get("nextToken").filter(|token| token.is_string()) {
+                Some(token) => input["nextToken"] = token.clone(),
+                None => return Ok(text),
+            }
+        }
     }
 
     /// All items of a DynamoDB table.

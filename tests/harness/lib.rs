@@ -10,6 +10,7 @@ mod runtime;
 mod stack;
 mod stand_ins;
 mod user;
+mod visitor;
 
 pub use aws::{Aws, Execution};
 pub use database::Database;
@@ -18,6 +19,7 @@ pub use runtime::{Answer, Lambda, xtask};
 pub use stack::Stack;
 pub use stand_ins::StandIns;
 pub use user::{Reply, Run, User};
+pub use visitor::{Visitor, VisitorsRun};
 
 use anyhow::{Result, bail};
 use std::{future::Future, time::Duration};

@@ -49,6 +49,8 @@ pub struct Description {
     pub queues: BTreeMap<String, String>,
     /// Names by name.
     pub tables: BTreeMap<String, String>,
+    /// Names by name.
+    pub buckets: BTreeMap<String, String>,
 }
 
 impl Stack {

@@ -115,7 +115,7 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Up {
-    /// Add the user `load` with 10,000 credits
+    /// Add the user `load` with 10,000 credits, and let one address start more analyses without an account
     #[arg(long)]
     load: bool,
     /// Use other servers in place of our stand-ins: URL/apify, URL/openai, URL/anthropic

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BusinessProfile {
-    /// The business's name.
-    pub name: String,
+    /// The business's name. A visitor without an account is not asked for it.
+    #[serde(default)]
+    pub name: Option<String>,
     /// What it does, in its own words.
     pub description: String,
     /// Its site.
@@ -19,8 +20,9 @@ pub struct BusinessProfile {
     /// What it offers.
     #[serde(default)]
     pub offer: Option<String>,
-    /// Whom it wants as a customer.
-    pub icp: Icp,
+    /// Whom it wants as a customer, where it says so: a business profile does, a visitor may.
+    #[serde(default)]
+    pub icp: Option<Icp>,
 }
 
 /// Ideal customer profile: the criteria that a lead is held against.

@@ -181,6 +181,9 @@ codes! {
     /// The idempotency key was used with another body.
     IdempotencyKeyReused = 422, Info, false;
 
+    /// More requests than one source may make in a time; `details` has the limit.
+    TooManyRequests = 429, Info, false;
+
     /// The run failed and was refunded; `details.reason` names the code below that says why.
     RunFailed = 410, Info, false;
 

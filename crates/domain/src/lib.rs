@@ -17,7 +17,9 @@ pub use business_profile::{BusinessProfile, FollowerRange, Icp};
 pub use cache_policy::is_fresh;
 pub use error::{Class, Code, Error, Result};
 pub use ids::{AccountId, BusinessProfileId, LeadId, RunId, UserId};
-pub use pipeline::{AnalysisInput, CacheAnswer, Cached, ProfileSource, execution_name, execution_of};
+pub use pipeline::{
+    AnalysisInput, AnonymousInput, CacheAnswer, Cached, ProfileSource, execution_name, execution_of,
+};
 pub use profile::{Post, PostKind, Posts, Profile, Snapshot};
 pub use run::{RunStatus, Step};
 pub use tier::{Effort, Role, Task, TaskSettings, Tier};

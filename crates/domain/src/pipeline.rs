@@ -19,6 +19,19 @@ pub struct AnalysisInput {
     pub tier: Tier,
 }
 
+/// The input of a visitor's execution, and of each of its steps. A run without an account has no business profile either:
+/// what the visitor said of the business is in S3, under the run's id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnonymousInput {
+    /// The run.
+    pub run_id: RunId,
+    /// Whom to analyse.
+    pub username: Username,
+    /// How deep.
+    pub tier: Tier,
+}
+
 /// What the cache has of what a run reads. What it lacks is scraped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -10,7 +10,7 @@ use lambda_http::{RequestExt, Response, http, request::RequestContext};
 use oslira_domain::{AccountId, Code, Error, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::{collections::HashMap, future::Future, num::NonZeroU32, str::FromStr};
+use std::{collections::HashMap, future::Future, net::IpAddr, num::NonZeroU32, str::FromStr};
 
 /// Seconds a client should wait after a 503 that does not say.
 const RETRY_AFTER_SECONDS: u32 = 5;
@@ -22,6 +22,9 @@ pub struct Request {
     pub request_id: String,
     /// The signed-in user, when the route has an authorizer.
     pub caller: Option<Caller>,
+    /// Where the request came from, as API Gateway saw it. Never a header's word for it, which callers forge. Personal
+    /// data: not for logs.
+    pub source_ip: Option<IpAddr>,
     /// Values of the `{placeholders}` in the route.
     pub path: HashMap<String, String>,
     /// Headers, names in lower case.
@@ -140,10 +143,12 @@ where
 }
 
 fn read(request: lambda_http::Request) -> Request {
-    let (request_id, caller) = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV1(context)) => {
-            (context.request_id.clone().unwrap_or_default(), Caller::from_context(&context.authorizer.fields))
-        }
+    let (request_id, caller, source_ip) = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV1(context)) => (
+            context.request_id.clone().unwrap_or_default(),
+            Caller::from_context(&context.authorizer.fields),
+            context.identity.source_ip.as_ref().and_then(|ip| ip.parse().ok()),
+        ),
         _ => Default::default(),
     };
     let pairs = |map: lambda_http::aws_lambda_events::query_map::QueryMap| {
@@ -156,6 +161,7 @@ fn read(request: lambda_http::Request) -> Request {
     Request {
         request_id,
         caller,
+        source_ip,
         path: pairs(request.path_parameters()),
         headers: request.headers().iter().map(header).collect(),
         body: request.into_body().to_vec(),

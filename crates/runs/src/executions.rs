@@ -6,8 +6,9 @@ use aws_sdk_sfn::{
     operation::{describe_execution::DescribeExecutionError, start_execution::StartExecutionError},
     types::ExecutionStatus,
 };
-use oslira_domain::{AnalysisInput, Error, Result, RunId, execution_name, execution_of};
+use oslira_domain::{AnalysisInput, AnonymousInput, Error, Result, RunId, execution_name, execution_of};
 use oslira_lambda::Env;
+use serde::Serialize;
 
 /// How a run's latest execution stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum Execution {
     EndedBadly,
 }
 
-/// The state machine `analysis`.
+/// A state machine whose executions are named by their runs.
 #[derive(Debug)]
 pub struct Executions {
     client: StepFunctions,
@@ -28,21 +29,36 @@ pub struct Executions {
 }
 
 impl Executions {
-    /// Needs the variable `ANALYSIS_STATE_MACHINE_ARN`.
+    /// The machine `analysis`. Needs the variable `ANALYSIS_STATE_MACHINE_ARN`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self {
-            client: StepFunctions::new(env.sdk()),
-            state_machine_arn: env.var("ANALYSIS_STATE_MACHINE_ARN")?,
-        })
+        Ok(Self::of(env, env.var("ANALYSIS_STATE_MACHINE_ARN")?))
+    }
+
+    /// The machine `anonymous-analysis`. Needs the variable `ANONYMOUS_ANALYSIS_STATE_MACHINE_ARN`.
+    pub fn anonymous(env: &Env) -> Result<Self> {
+        Ok(Self::of(env, env.var("ANONYMOUS_ANALYSIS_STATE_MACHINE_ARN")?))
+    }
+
+    fn of(env: &Env, state_machine_arn: String) -> Self {
+        Self { client: StepFunctions::new(env.sdk()), state_machine_arn }
     }
 
     /// Starts the execution named by the run's id. One that is there already is as good.
     pub async fn start(&self, input: &AnalysisInput) -> Result<()> {
+        self.start_with(input.run_id, input).await
+    }
+
+    /// The same for a visitor's run, in the machine for those.
+    pub async fn start_anonymous(&self, input: &AnonymousInput) -> Result<()> {
+        self.start_with(input.run_id, input).await
+    }
+
+    async fn start_with(&self, run_id: RunId, input: &impl Serialize) -> Result<()> {
         let started = self
             .client
             .start_execution()
             .state_machine_arn(&self.state_machine_arn)
-            .name(execution_name(input.run_id, 1))
+            .name(execution_name(run_id, 1))
             .input(serde_json::to_string(input).map_err(Error::internal)?)
             .send()
             .await;

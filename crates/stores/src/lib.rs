@@ -1,15 +1,21 @@
 #![doc = include_str!("../README.md")]
 
 mod ai_usage;
+mod anonymous;
 mod breakers;
 mod circuit;
 mod intake;
 mod item;
+mod objects;
 mod profiles;
 mod progress;
+mod rate_limits;
 
 pub use ai_usage::{AiUsage, InFlight};
+pub use anonymous::AnonymousStore;
 pub use breakers::{Breakers, Permit, Upstream};
 pub use intake::Intake;
-pub use profiles::{CachedPosts, CachedProfile, ProfileStore, s3_client};
-pub use progress::{Progress, ProgressStore};
+pub use objects::s3_client;
+pub use profiles::{CachedPosts, CachedProfile, ProfileStore};
+pub use progress::{Failure, Progress, ProgressStore};
+pub use rate_limits::{Limit, Pass, RateLimits};

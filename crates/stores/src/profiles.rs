@@ -1,6 +1,6 @@
 //! Profiles and their posts in S3: immutable snapshots, and two cache entries per username that point to the latest.
 
-use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
+use crate::objects::Objects;
 use jiff::Timestamp;
 use oslira_domain::{Code, Error, Posts, ProfileSource, Result, Snapshot, Username};
 use oslira_lambda::Env;
@@ -58,20 +58,13 @@ pub struct CachedPosts {
 /// The bucket of profiles.
 #[derive(Debug)]
 pub struct ProfileStore {
-    client: Client,
-    bucket: String,
-}
-
-/// A client of S3, or, where the variable `S3_FORCE_PATH_STYLE` is `true`, of a server without a host name per bucket.
-pub fn s3_client(env: &Env) -> Client {
-    let is_path_style = env.optional("S3_FORCE_PATH_STYLE").as_deref() == Some("true");
-    Client::from_conf(aws_sdk_s3::config::Builder::from(env.sdk()).force_path_style(is_path_style).build())
+    objects: Objects,
 }
 
 impl ProfileStore {
     /// Needs the variable `PROFILES_BUCKET`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self { client: s3_client(env), bucket: env.var("PROFILES_BUCKET")? })
+        Ok(Self { objects: Objects::new(env)? })
     }
 
     /// What is remembered of a username, fresh or not.
@@ -89,9 +82,9 @@ impl ProfileStore {
     pub async fn store(&self, snapshot: &Snapshot, scrape_id: &str) -> Result<String> {
         let username = &snapshot.profile.username;
         let key = format!("profiles/{username}/{scrape_id}");
-        self.put(&key, snapshot).await?;
+        self.objects.put(&key, snapshot).await?;
         let entry = CachedProfile::Found { snapshot_key: key.clone(), scraped_at: snapshot.scraped_at };
-        self.put(&profile_entry(username), &entry).await?;
+        self.objects.put(&profile_entry(username), &entry).await?;
         Ok(key)
     }
 
@@ -103,27 +96,27 @@ impl ProfileStore {
         scrape_id: &str,
     ) -> Result<CachedPosts> {
         let posts_key = format!("profiles/{username}/posts/{scrape_id}");
-        self.put(&posts_key, posts).await?;
+        self.objects.put(&posts_key, posts).await?;
         let entry = CachedPosts { posts_key, scraped_at: posts.scraped_at, count: posts.posts.len() };
-        self.put(&posts_entry(username), &entry).await?;
+        self.objects.put(&posts_entry(username), &entry).await?;
         Ok(entry)
     }
 
     /// Remembers that a username has no public profile.
     pub async fn remember(&self, username: &Username, refusal: &CachedProfile) -> Result<()> {
-        self.put(&profile_entry(username), refusal).await
+        self.objects.put(&profile_entry(username), refusal).await
     }
 
     /// The snapshot under a key that an earlier step gave.
     pub async fn snapshot(&self, key: &str) -> Result<Snapshot> {
-        self.get(key).await?.ok_or_else(|| Error::internal(format!("the snapshot {key} is gone")))
+        self.objects.get(key).await?.ok_or_else(|| Error::internal(format!("the snapshot {key} is gone")))
     }
 
     /// All that a run reads: the profile's snapshot, with the posts scraped beside it where there are any.
     pub async fn read(&self, source: &ProfileSource) -> Result<Snapshot> {
         let posts = async {
             let Some(key) = &source.posts_key else { return Ok(None) };
-            let posts: Option<Posts> = self.get(key).await?;
+            let posts: Option<Posts> = self.objects.get(key).await?;
             posts.map(Some).ok_or_else(|| Error::internal(format!("the snapshot {key} is gone")))
         };
         let (snapshot, posts) = tokio::join!(self.snapshot(&source.snapshot_key), posts);
@@ -135,7 +128,7 @@ impl ProfileStore {
     }
 
     async fn entry<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        match self.get(key).await {
+        match self.objects.get(key).await {
             // Written by another version of this code: scraping again is right, failing is not.
             Err(error) if error.code == Code::InternalError => {
                 tracing::warn!(key, cause = error.chain(), "unreadable cache entry");
@@ -143,26 +136,6 @@ impl ProfileStore {
             }
             answer => answer,
         }
-    }
-
-    async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await;
-        let object = match answer {
-            Ok(object) => object,
-            Err(SdkError::ServiceError(error)) if matches!(error.err(), GetObjectError::NoSuchKey(_)) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(Error::store(error)),
-        };
-        let bytes = object.body.collect().await.map_err(Error::store)?.into_bytes();
-        serde_json::from_slice(&bytes).map(Some).map_err(Error::internal)
-    }
-
-    async fn put(&self, key: &str, value: &impl Serialize) -> Result<()> {
-        let bytes = serde_json::to_vec(value).map_err(Error::internal)?;
-        let put = self.client.put_object().bucket(&self.bucket).key(key).content_type("application/json");
-        put.body(ByteStream::from(bytes)).send().await.map_err(Error::store)?;
-        Ok(())
     }
 }
 

@@ -1,4 +1,6 @@
 //! Progress of runs, in DynamoDB.
+//!
+//! A run without an account is a visitor's. Its item is all that tells how it ended, so it lives for the whole day.
 
 use crate::item::{Item, number, text, time};
 use aws_sdk_dynamodb::{
@@ -12,8 +14,6 @@ use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus, Step};
 use oslira_lambda::Env;
 use std::time::Duration;
 
-/// How long an item lives if nothing ends its run.
-const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 /// How long it lives after the run has ended.
 const LIFETIME_AFTER_END: SignedDuration = SignedDuration::from_hours(1);
 /// How often a waiting stage looks whether its run was cancelled.
@@ -24,8 +24,8 @@ const MAY_END: &str = "attribute_not_exists(#status) OR NOT #status IN (:complet
 /// What a progress item says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
-    /// Who may see it.
-    pub account_id: AccountId,
+    /// Who may see it. `None`: whoever knows the token of a visitor's run.
+    pub account_id: Option<AccountId>,
     /// Where the run is.
     pub status: RunStatus,
     /// 0 to 100.
@@ -40,6 +40,17 @@ pub struct Progress {
     pub cancel_requested: bool,
     /// When each status was first reached, in order of time.
     pub reached: Vec<(RunStatus, Timestamp)>,
+    /// Why a visitor's run failed. Of all others Postgres knows.
+    pub failure: Option<Failure>,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The code.
+    pub code: Code,
+    /// The sentence that belongs to it.
+    pub reason: String,
 }
 
 impl Progress {
@@ -63,20 +74,33 @@ pub struct ProgressStore {
 }
 
 impl ProgressStore {
+    /// How long an item lives if nothing ends its run; a visitor's lives as long in any case.
+    pub const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
     /// Needs the variable `PROGRESS_TABLE`.
     pub fn new(env: &Env) -> Result<Self> {
         Ok(Self { client: Client::new(env.sdk()), table: env.var("PROGRESS_TABLE")? })
     }
 
     /// Moves a run on to `step` and tells where it is now. A late or repeated call changes nothing.
-    pub async fn advance(&self, run_id: RunId, account_id: AccountId, step: Step) -> Result<Progress> {
+    pub async fn advance(
+        &self,
+        run_id: RunId,
+        account_id: impl Into<Option<AccountId>>,
+        step: Step,
+    ) -> Result<Progress> {
         let (status, percent, sentence) = step.shown();
-        send(self.write(run_id, account_id, status, percent, sentence)).await
+        send(self.write(run_id, account_id.into(), status, percent, sentence, None)).await
     }
 
     /// Like [`advance`](Self::advance), for a stage that is about to spend money: an error when the run was
     /// cancelled or settled meanwhile.
-    pub async fn begin(&self, run_id: RunId, account_id: AccountId, step: Step) -> Result<Progress> {
+    pub async fn begin(
+        &self,
+        run_id: RunId,
+        account_id: impl Into<Option<AccountId>>,
+        step: Step,
+    ) -> Result<Progress> {
         let progress = self.advance(run_id, account_id, step).await?;
         progress.may_spend()?;
         Ok(progress)
@@ -109,7 +133,7 @@ impl ProgressStore {
             .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
             .expression_attribute_values(
                 ":expiresAt",
-                AttributeValue::N((now + LIFETIME).as_second().to_string()),
+                AttributeValue::N((now + Self::LIFETIME).as_second().to_string()),
             )
             .expression_attribute_values(":accountId", text(&account_id));
         let progress = send(update).await?;
@@ -136,9 +160,21 @@ impl ProgressStore {
     }
 
     /// Shows the end of a run. The percentage of a failed or cancelled one stays where it was.
-    pub async fn finish(&self, run_id: RunId, account_id: AccountId, status: RunStatus) -> Result<()> {
+    pub async fn finish(
+        &self,
+        run_id: RunId,
+        account_id: impl Into<Option<AccountId>>,
+        status: RunStatus,
+    ) -> Result<()> {
         let percent = if status == RunStatus::Complete { 100 } else { 0 };
-        send(self.write(run_id, account_id, status, percent, status.as_str())).await.map(drop)
+        send(self.write(run_id, account_id.into(), status, percent, status.as_str(), None)).await.map(drop)
+    }
+
+    /// Ends a visitor's run that failed, and keeps why. Answers how it ended, which may have been otherwise before.
+    pub async fn fail(&self, run_id: RunId, failure: &Failure) -> Result<RunStatus> {
+        let status = RunStatus::Failed;
+        let progress = send(self.write(run_id, None, status, 0, status.as_str(), Some(failure))).await?;
+        Ok(progress.status)
     }
 
     /// The item of a run; `None` when it is missing or has expired.
@@ -162,13 +198,15 @@ impl ProgressStore {
     fn write(
         &self,
         run_id: RunId,
-        account_id: AccountId,
+        account_id: Option<AccountId>,
         status: RunStatus,
         percent: u8,
         sentence: &str,
+        failure: Option<&Failure>,
     ) -> UpdateItemFluentBuilder {
         let now = Timestamp::now();
-        let lifetime = if status.is_terminal() { LIFETIME_AFTER_END } else { LIFETIME };
+        let lifetime =
+            if status.is_terminal() && account_id.is_some() { LIFETIME_AFTER_END } else { Self::LIFETIME };
         let is_rising = status == RunStatus::Complete || !status.is_terminal();
         // A failed run keeps its percentage: the bar stops where it was.
         let set_percent = if is_rising {
@@ -181,15 +219,22 @@ impl ProgressStore {
         } else {
             MAY_END
         };
+        // A visitor is told when the token expires, so their item keeps its first expiry.
+        let (owner, expires_at) = match account_id {
+            Some(_) => ("accountId = if_not_exists(accountId, :accountId), ", "expiresAt = :expiresAt"),
+            None => ("", "expiresAt = if_not_exists(expiresAt, :expiresAt)"),
+        };
+        let set_failure =
+            if failure.is_some() { ", failureCode = :code, failureReason = :reason" } else { "" };
         let reached = format!("reached_{status}");
-        self.client
+        let update = self
+            .client
             .update_item()
             .table_name(&self.table)
             .key("runId", text(&run_id))
             .update_expression(format!(
-                "SET #status = :status, #step = :step, {set_percent}, updatedAt = :now, expiresAt = :expiresAt, \
-                 accountId = if_not_exists(accountId, :accountId), createdAt = if_not_exists(createdAt, :now), \
-                 #reached = if_not_exists(#reached, :now)"
+                "SET #status = :status, #step = :step, {set_percent}, updatedAt = :now, {expires_at}, {owner}\
+                 createdAt = if_not_exists(createdAt, :now), #reached = if_not_exists(#reached, :now){set_failure}"
             ))
             .condition_expression(may_change)
             .expression_attribute_names("#status", "status")
@@ -200,8 +245,16 @@ impl ProgressStore {
             .expression_attribute_values(":step", AttributeValue::S(sentence.to_owned()))
             .expression_attribute_values(":progress", AttributeValue::N(percent.to_string()))
             .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
-            .expression_attribute_values(":expiresAt", AttributeValue::N((now + lifetime).as_second().to_string()))
-            .expression_attribute_values(":accountId", text(&account_id))
+            .expression_attribute_values(":expiresAt", AttributeValue::N((now + lifetime).as_second().to_string()));
+        let texts = [
+            (":accountId", account_id.map(|id| id.to_string())),
+            (":code", failure.map(|failure| failure.code.to_string())),
+            (":reason", failure.map(|failure| failure.reason.clone())),
+        ];
+        texts
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, AttributeValue::S(value?))))
+            .fold(update, |update, (name, value)| update.expression_attribute_values(name, value))
     }
 }
 
@@ -238,8 +291,14 @@ fn parse(item: &Item) -> Result<Progress> {
         .filter_map(|status| Some((status, time(&format!("reached_{status}")).ok()?)))
         .collect();
     reached.sort_by_key(|(_, at)| *at);
+    let account_id =
+        item.contains_key("accountId").then(|| text("accountId")?.parse().map_err(|_| wrong("accountId")));
+    let failure = item.contains_key("failureCode").then(|| {
+        let code = Code::named(text("failureCode")?).ok_or_else(|| wrong("failureCode"))?;
+        Ok::<_, Error>(Failure { code, reason: text("failureReason")?.clone() })
+    });
     Ok(Progress {
-        account_id: text("accountId")?.parse().map_err(|_| wrong("accountId"))?,
+        account_id: account_id.transpose()?,
         status: text("status")?.parse().map_err(|_| wrong("status"))?,
         percent: number(item, "progress").ok_or_else(|| wrong("progress"))?,
         step: text("step")?.clone(),
@@ -251,6 +310,7 @@ fn parse(item: &Item) -> Result<Progress> {
             .copied()
             .unwrap_or(false),
         reached,
+        failure: failure.transpose()?,
     })
 }
 
@@ -284,7 +344,28 @@ mod tests {
         // How it ended outweighs what was wished.
         item.insert("status".into(), AttributeValue::S("complete".into()));
         assert_eq!(parse(&item).unwrap().may_spend().unwrap_err().code, Code::RunSettled);
-        item.remove("accountId");
+        item.insert("accountId".into(), AttributeValue::S("mine".into()));
+        assert_eq!(parse(&item).unwrap_err().code, Code::InternalError);
+    }
+
+    #[test]
+    fn a_visitors_item_has_no_owner_and_tells_why_it_failed() {
+        let s = |text: &str| AttributeValue::S(text.into());
+        let n = |n: i64| AttributeValue::N(n.to_string());
+        let mut item: Item = HashMap::from([
+            ("status".into(), s("failed")),
+            ("progress".into(), n(10)),
+            ("step".into(), s("failed")),
+            ("createdAt".into(), n(1_000)),
+            ("updatedAt".into(), n(9_000)),
+            ("failureCode".into(), s("ProfilePrivate")),
+            ("failureReason".into(), s("The account is private.")),
+        ]);
+        let progress = parse(&item).unwrap();
+        let reason = "The account is private.".to_owned();
+        assert_eq!(progress.failure, Some(Failure { code: Code::ProfilePrivate, reason }));
+        assert_eq!(progress.account_id, None);
+        item.remove("failureReason");
         assert_eq!(parse(&item).unwrap_err().code, Code::InternalError);
     }
 }

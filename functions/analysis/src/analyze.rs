@@ -1,12 +1,14 @@
 //! `analyze-profile`: puts one task to a model, and keeps the answer.
 
-use crate::{business_profile, prompt};
-use jiff::{Timestamp, tz::TimeZone};
-use oslira_domain::{
-    AccountId, BusinessProfile, Code, Error, ProfileSource, Result, RunId, Step, Task, Tier, scoring::Metrics,
+use crate::{
+    ask::{Matter, Models},
+    business_profile,
 };
-use oslira_lambda::{CachedSecret, Invocation, note_account, note_run};
-use oslira_llm::{Call, Endpoint, Llm, Question};
+use oslira_domain::{
+    AccountId, BusinessProfile, Code, Error, ProfileSource, Result, RunId, Step, Task, Tier,
+};
+use oslira_lambda::{Invocation, note_account, note_run};
+use oslira_llm::Call;
 use oslira_postgres::{RowExt, SystemDb, Type};
 use oslira_stores::{ProfileStore, ProgressStore};
 use serde::{Deserialize, Serialize};
@@ -38,16 +40,8 @@ pub struct Analyzed {
 /// What a task works with.
 #[derive(Debug)]
 pub struct AnalyzeTools {
-    /// The HTTP client.
-    pub http: reqwest::Client,
-    /// OpenAI's address, or a gateway's.
-    pub openai_url: String,
-    /// OpenAI's key.
-    pub openai_key: CachedSecret,
-    /// Anthropic's address, or a gateway's.
-    pub anthropic_url: String,
-    /// Anthropic's key.
-    pub anthropic_key: CachedSecret,
+    /// Whom to ask.
+    pub models: Models,
     /// The run's profile.
     pub profiles: ProfileStore,
     /// The progress bar, and the wish to cancel.
@@ -65,7 +59,6 @@ pub async fn analyze_profile(
     let Invocation { input, deadline } = invocation;
     note_run(input.run_id);
     note_account(input.account_id);
-    let prompt = prompt::of(input.task);
 
     let (begun, snapshot, context) = tokio::join!(
         tools.progress.begin(input.run_id, input.account_id, Step::Analyzing),
@@ -79,26 +72,14 @@ pub async fn analyze_profile(
     }
 
     let snapshot = snapshot?;
-    let metrics = Metrics::of(&snapshot.profile, snapshot.scraped_at);
-    let (settings, task) = (input.task.settings(), input.task.as_str());
-    let question = Question {
-        role: settings.role,
-        effort: settings.effort,
-        max_output_tokens: settings.max_output_tokens,
-        instructions: &prompt::prefix(prompt, &context.business),
-        data: &prompt::data(&snapshot.profile, &metrics, input.tier.posts()),
-        schema_name: task,
-        schema: &prompt.schema(),
-        cache_key: &format!("{}:{task}", context.business_profile_id),
+    let matter = Matter {
+        tier: input.tier,
+        task: input.task,
+        business_key: &context.business_profile_id.to_string(),
+        business: &context.business,
+        snapshot: &snapshot,
     };
-    let (openai_key, anthropic_key) = tokio::join!(tools.openai_key.get(), tools.anthropic_key.get());
-    let llm = Llm::new(
-        tools.http.clone(),
-        Endpoint::new(&tools.openai_url, openai_key?),
-        Endpoint::new(&tools.anthropic_url, anthropic_key?),
-    );
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let outcome = llm.ask(&question, today, deadline - RESERVE, |answer| prompt.read(answer)).await;
+    let outcome = tools.models.ask(matter, deadline - RESERVE).await?;
 
     let answer = outcome.answer.as_ref().ok();
     let (recorded, shown) = tokio::join!(

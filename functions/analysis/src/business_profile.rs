@@ -6,12 +6,12 @@ use oslira_postgres::{Row, RowExt};
 /// All of it.
 pub(crate) fn read(row: &Row) -> Result<BusinessProfile> {
     Ok(BusinessProfile {
-        name: row.read("name")?,
+        name: Some(row.read("name")?),
         description: row.read("description")?,
         website: row.read("website")?,
         voice: row.read("voice")?,
         offer: row.read("offer")?,
-        icp: read_icp(row)?,
+        icp: Some(read_icp(row)?),
     })
 }
 

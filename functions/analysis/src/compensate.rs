@@ -23,7 +23,7 @@ pub struct CompensateRun {
 /// A state's error, as Step Functions words it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct StateError {
+pub(crate) struct StateError {
     error: String,
     #[serde(default)]
     cause: String,
@@ -66,7 +66,7 @@ pub async fn compensate_run(
     refund(db, progress, run_id, status, code, &reason).await
 }
 
-fn run_of(execution_name: &str) -> Result<RunId> {
+pub(crate) fn run_of(execution_name: &str) -> Result<RunId> {
     let run_id = execution_of(execution_name)
         .map(|(run_id, _)| run_id)
         .ok_or_else(|| Error::new(Code::ValidationFailed, "The execution is not named by a run's id."))?;
@@ -76,7 +76,7 @@ fn run_of(execution_name: &str) -> Result<RunId> {
 
 /// The code and sentence to show. A stage of ours names its code as the error and its sentence in the cause;
 /// anything else is the platform's, whose words are not for users.
-fn explain(error: &StateError) -> (Code, String) {
+pub(crate) fn explain(error: &StateError) -> (Code, String) {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct LambdaCause {

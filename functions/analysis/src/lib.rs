@@ -2,9 +2,12 @@
 //!
 //! In the order of a run's life: `start` accepts, charges and starts the state machine (`queued` does when that failed
 //! at first), `analyze` asks a model, `save` scores and stores, `compensate` ends what went wrong; `progress` and
-//! `result` tell the user, who may `cancel`.
+//! `result` tell the user, who may `cancel`. What visitors without an account get is `anonymous`.
 
 mod analyze;
+mod anonymous;
+mod ask;
+mod assemble;
 mod business_profile;
 mod cancel;
 mod compensate;
@@ -19,6 +22,11 @@ mod start;
 mod start_runs_queue;
 
 pub use analyze::{AnalyzeProfile, AnalyzeTools, analyze_profile};
+pub use anonymous::{
+    AnonymousTools, FailAnonymousAnalysis, Gate, ScoreAnonymousAnalysis, fail_anonymous_analysis,
+    get_anonymous_analysis, score_anonymous_analysis, start_anonymous_analysis,
+};
+pub use ask::Models;
 pub use cancel::cancel_analysis;
 pub use compensate::{CompensateRun, StoppedRun, compensate_run, settle_stopped_run};
 pub use progress::get_analysis_progress;

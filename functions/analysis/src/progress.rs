@@ -79,7 +79,7 @@ mod tests {
 
     fn item(status: RunStatus, percent: u8) -> Progress {
         Progress {
-            account_id: "0190a5a0-0000-7000-8000-000000000001".parse().unwrap(),
+            account_id: None,
             status,
             percent,
             step: "Working".to_owned(),
@@ -87,6 +87,7 @@ mod tests {
             updated_at: Timestamp::UNIX_EPOCH,
             cancel_requested: false,
             reached: Vec::new(),
+            failure: None,
         }
     }
 

@@ -1,16 +1,20 @@
 //! `save-analysis`: puts the score together, stores it, and marks the run complete, in one transaction.
 
-use crate::{business_profile::read_icp, prompt::FitAnswer, run, sections};
+use crate::{
+    assemble::{self, assemble},
+    business_profile::read_icp,
+    run,
+};
 use jiff::Timestamp;
 use oslira_domain::{
     AccountId, Code, Error, Icp, LeadId, ProfileSource, Result, RunId, RunStatus, Snapshot, Step, Tier,
-    scoring::{Assessment, Fit, Metrics, assess, quality_flags},
+    scoring::Assessment,
 };
 use oslira_lambda::{Invocation, note_account, note_run};
 use oslira_postgres::{RowExt, SystemDb, Type};
-use oslira_stores::{ProfileStore, Progress, ProgressStore};
+use oslira_stores::{ProfileStore, ProgressStore};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// What the state machine passes.
 #[derive(Debug, Deserialize)]
@@ -57,14 +61,19 @@ pub async fn save_analysis(
         begun => Some(begun?),
     };
 
-    let (assessment, sections) = assemble(input.tier, &snapshot, &material)?;
     let saved_at = Timestamp::now();
     let total_ms = run::elapsed_ms(material.created_at, saved_at);
-    let mut result = json!(assessment);
-    if let Value::Object(result) = &mut result {
-        result.extend(sections);
-    }
-    result["timing"] = timing(material.created_at, begun.as_ref(), saved_at);
+    let (assessment, result) = assemble(
+        &assemble::Material {
+            tier: input.tier,
+            snapshot: &snapshot,
+            icp: Some(&material.icp),
+            answers: &material.answers,
+            created_at: material.created_at,
+            progress: begun.as_ref(),
+        },
+        saved_at,
+    )?;
 
     complete(db, &input, &snapshot, &assessment, &result, total_ms).await?;
     // The result is committed: a bar that is not updated expires, and Postgres answers for it.
@@ -101,37 +110,6 @@ async fn material(db: &SystemDb, run_id: RunId) -> Result<Material> {
     })
 }
 
-/// The score with its explanation, and the tier's own sections.
-fn assemble(
-    tier: Tier,
-    snapshot: &Snapshot,
-    material: &Material,
-) -> Result<(Assessment, Map<String, Value>)> {
-    let (FitAnswer { fit_score, confidence, reasons }, sections) = sections::of(tier, &material.answers)?;
-    let metrics = Metrics::of(&snapshot.profile, snapshot.scraped_at);
-    let flags = quality_flags(&snapshot.profile, &metrics);
-    let fit = Fit { score: fit_score, confidence, reasons };
-    Ok((assess(&snapshot.profile, metrics, flags, &material.icp, fit), sections))
-}
-
-/// `{totalMs, steps: [{name, durationMs}], slowestStep}`: how long the run was in each status, from its acceptance on.
-fn timing(created_at: Timestamp, progress: Option<&Progress>, saved_at: Timestamp) -> Value {
-    let reached = progress.map(|progress| progress.reached.as_slice()).unwrap_or_default();
-    // Postgres knows when it was accepted; the item may have been made by a later step.
-    let begun = reached.iter().filter(|(status, _)| *status != RunStatus::Queued).copied();
-    let begun: Vec<_> = std::iter::once((RunStatus::Queued, created_at)).chain(begun).collect();
-    let ends = begun.iter().skip(1).map(|(_, at)| *at).chain([saved_at]);
-    let steps: Vec<(&str, i64)> = begun
-        .iter()
-        .zip(ends)
-        .map(|((status, from), to)| (status.as_str(), run::elapsed_ms(*from, to)))
-        .collect();
-    let slowest = steps.iter().max_by_key(|(_, ms)| *ms).map(|(name, _)| *name);
-    let steps: Vec<Value> = steps.iter().map(|(name, ms)| json!({"name": name, "durationMs": ms})).collect();
-    let total_ms = run::elapsed_ms(created_at, saved_at);
-    json!({"totalMs": total_ms, "steps": steps, "slowestStep": slowest})
-}
-
 async fn complete(
     db: &SystemDb,
     input: &SaveAnalysis,
@@ -163,47 +141,5 @@ async fn complete(
             Err(Error::new(Code::RunSettled, format!("The analysis was {status} before it was saved.")))
         }
         None => Err(Error::internal("the run does not exist")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_step_lasts_until_the_next_begins() {
-        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
-        let progress = Progress {
-            account_id: "0190a5a0-0000-7000-8000-000000000001".parse().unwrap(),
-            status: RunStatus::Saving,
-            percent: 90,
-            step: String::new(),
-            created_at: at(0),
-            updated_at: at(9_000),
-            cancel_requested: false,
-            reached: vec![
-                (RunStatus::Queued, at(90)),
-                (RunStatus::Scraping, at(300)),
-                (RunStatus::Analyzing, at(6_300)),
-                (RunStatus::Saving, at(8_800)),
-            ],
-        };
-        let timing = timing(at(0), Some(&progress), at(8_900));
-        let durations: Vec<i64> = timing["steps"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|step| step["durationMs"].as_i64())
-            .collect();
-        assert_eq!(durations, [300, 6_000, 2_500, 100]);
-        assert_eq!(timing["slowestStep"], "scraping");
-    }
-
-    #[test]
-    fn a_run_without_a_bar_has_a_total_all_the_same() {
-        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
-        let timing = timing(at(0), None, at(100));
-        let steps = json!([{"name": "queued", "durationMs": 100}]);
-        assert_eq!(timing, json!({"totalMs": 100, "steps": steps, "slowestStep": "queued"}));
     }
 }

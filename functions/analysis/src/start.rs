@@ -130,7 +130,7 @@ async fn begin(
     }
 }
 
-fn instagram_username(text: &str) -> Result<Username, FieldProblem> {
+pub(crate) fn instagram_username(text: &str) -> Result<Username, FieldProblem> {
     text.parse().map_err(|problem: InvalidUsername| FieldProblem(problem.to_string()))
 }
 

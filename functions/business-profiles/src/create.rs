@@ -1,8 +1,8 @@
 //! `POST /api/business-profiles`.
 
 use deserr::Deserr;
-use oslira_domain::{BusinessProfileId, Error, Result};
-use oslira_lambda::{BodyErrors, FieldProblem, Reply, Request, trimmed};
+use oslira_domain::{BusinessProfileId, Error, Icp, Result};
+use oslira_lambda::{BodyErrors, FieldProblem, IcpBody, Reply, Request, trimmed};
 use oslira_postgres::{RowExt, Type, UserDb};
 use serde::Serialize;
 use serde_json::json;
@@ -26,28 +26,8 @@ struct NewBusinessProfile {
     voice: Option<String>,
     #[deserr(default, try_from(Option<String>) = optional::<2_000> -> FieldProblem)]
     offer: Option<String>,
+    #[deserr(from(IcpBody) = Icp::from)]
     icp: Icp,
-}
-
-#[derive(Debug, Deserr, Serialize)]
-#[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
-#[serde(rename_all = "camelCase")]
-struct Icp {
-    #[deserr(try_from(FollowerRange) = ordered -> FieldProblem)]
-    follower_range: FollowerRange,
-    #[deserr(try_from(f64) = percent -> FieldProblem)]
-    engagement_min: f64,
-    #[deserr(try_from(Vec<String>) = words -> FieldProblem)]
-    content_themes: Vec<String>,
-    #[deserr(try_from(Vec<String>) = words -> FieldProblem)]
-    geo_focus: Vec<String>,
-}
-
-#[derive(Debug, Deserr, Serialize)]
-#[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
-struct FollowerRange {
-    min: u32,
-    max: u32,
 }
 
 /// Adds a business profile to the caller's account: 201 with it and its id. A repetition with the same
@@ -84,8 +64,8 @@ pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Re
                 (&body.website, Type::TEXT),
                 (&body.voice, Type::TEXT),
                 (&body.offer, Type::TEXT),
-                (&i64::from(body.icp.follower_range.min), Type::INT8),
-                (&i64::from(body.icp.follower_range.max), Type::INT8),
+                (&followers(body.icp.follower_range.min), Type::INT8),
+                (&followers(body.icp.follower_range.max), Type::INT8),
                 (&body.icp.engagement_min, Type::FLOAT8),
                 (&body.icp.content_themes, Type::TEXT_ARRAY),
                 (&body.icp.geo_focus, Type::TEXT_ARRAY),
@@ -118,30 +98,7 @@ fn web_address(text: Option<String>) -> Result<Option<String>, FieldProblem> {
     }
 }
 
-fn ordered(range: FollowerRange) -> Result<FollowerRange, FieldProblem> {
-    if range.min <= range.max {
-        Ok(range)
-    } else {
-        Err(FieldProblem("must have min no greater than max".to_owned()))
-    }
-}
-
-fn percent(value: f64) -> Result<f64, FieldProblem> {
-    if (0.0..=100.0).contains(&value) {
-        Ok(value)
-    } else {
-        Err(FieldProblem("must be a percentage, 0 to 100".to_owned()))
-    }
-}
-
-fn words(words: Vec<String>) -> Result<Vec<String>, FieldProblem> {
-    if words.len() > 30 {
-        return Err(FieldProblem(format!("must hold at most 30 entries, not {}", words.len())));
-    }
-    words
-        .iter()
-        .map(|word| {
-            trimmed::<60>(word).map_err(|problem| FieldProblem(format!("has an entry that {problem}")))
-        })
-        .collect()
+/// A count of the body's, which has 32 bits.
+fn followers(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -224,7 +224,7 @@ mod tests {
     fn a_bar_that_moves_is_a_sign_of_life() {
         let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
         let progress = |status, updated_at| Progress {
-            account_id: "0190a5a0-0000-7000-8000-000000000001".parse().unwrap(),
+            account_id: None,
             status,
             percent: 10,
             step: String::new(),
@@ -232,6 +232,7 @@ mod tests {
             updated_at,
             cancel_requested: false,
             reached: Vec::new(),
+            failure: None,
         };
         let ago = |minutes| now - SignedDuration::from_mins(minutes);
         assert!(is_recent(&progress(RunStatus::Scraping, ago(4)), now));

@@ -1,19 +1,36 @@
 //! `check-profile-cache`: is there a fresh copy of the profile, and of its posts where the tier reads them?
 
 use jiff::Timestamp;
-use oslira_domain::{AnalysisInput, CacheAnswer, Cached, Code, Error, Result, Step, Tier, is_fresh};
+use oslira_domain::{
+    AccountId, CacheAnswer, Cached, Code, Error, Result, RunId, Step, Tier, Username, is_fresh,
+};
 use oslira_lambda::{Invocation, note_account, note_run};
 use oslira_stores::{CachedPosts, CachedProfile, ProfileStore, ProgressStore};
+use serde::Deserialize;
+
+/// What the state machines pass.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CacheQuestion {
+    run_id: RunId,
+    /// `None`: a visitor's run.
+    #[serde(default)]
+    account_id: Option<AccountId>,
+    username: Username,
+    tier: Tier,
+}
 
 /// Answers where the run reads what is there, and what must be scraped. A remembered refusal ends the run.
 pub async fn check_profile_cache(
     profiles: &ProfileStore,
     progress: &ProgressStore,
-    invocation: Invocation<AnalysisInput>,
+    invocation: Invocation<CacheQuestion>,
 ) -> Result<CacheAnswer> {
     let input = invocation.input;
     note_run(input.run_id);
-    note_account(input.account_id);
+    if let Some(account_id) = input.account_id {
+        note_account(account_id);
+    }
     let posts = async {
         if input.tier.needs_more_posts() { profiles.cached_posts(&input.username).await } else { Ok(None) }
     };

@@ -5,6 +5,6 @@ mod scrape;
 mod slots;
 mod want;
 
-pub use check::check_profile_cache;
+pub use check::{CacheQuestion, check_profile_cache};
 pub use scrape::{ScrapeRequest, ScrapeTools, scrape_profiles};
 pub use slots::{Lane, ScrapeSlots};

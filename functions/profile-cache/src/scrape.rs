@@ -22,13 +22,15 @@ const RESERVE: Duration = Duration::from_secs(30);
 /// The longest that Apify lets one request wait.
 const LONG_POLL: Duration = Duration::from_secs(60);
 
-/// What the state machine passes.
+/// What the state machines pass.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScrapeRequest {
     /// The run that pays for it.
     run_id: RunId,
-    account_id: AccountId,
+    /// `None`: a visitor's run.
+    #[serde(default)]
+    account_id: Option<AccountId>,
     tier: Tier,
     /// One to ten.
     usernames: Vec<Username>,
@@ -82,7 +84,9 @@ pub struct ScrapeTools {
 pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeRequest>) -> Result<Scraped> {
     let Invocation { input, deadline } = invocation;
     note_run(input.run_id);
-    note_account(input.account_id);
+    if let Some(account_id) = input.account_id {
+        note_account(account_id);
+    }
     if !(1..=10).contains(&input.usernames.len()) {
         return Err(Error::new(Code::ValidationFailed, "An actor run takes one to ten usernames."));
     }
@@ -282,7 +286,8 @@ async fn release_after(tools: &ScrapeTools, lease: &Lease, error: Error) -> Erro
     error
 }
 
-/// Writes down what the actor run cost. Its id makes the row, so writing it twice changes nothing.
+/// Writes down what the actor run cost. Its id makes the row, so writing it twice changes nothing. A visitor's run has no
+/// place in Postgres: its cost is a line in the log.
 async fn record(tools: &ScrapeTools, input: &ScrapeRequest, run: &ActorRun) -> Result<()> {
     let duration_ms = match (run.started_at, run.finished_at) {
         (Some(started), Some(finished)) => {
@@ -299,6 +304,10 @@ async fn record(tools: &ScrapeTools, input: &ScrapeRequest, run: &ActorRun) -> R
     let usual_cost_usd = input.want.usual_cost_usd() * input.usernames.len() as f64;
     let (task, actor) = input.want.names();
     let cost_usd = run.usage_total_usd.unwrap_or(usual_cost_usd).max(0.0);
+    if input.account_id.is_none() {
+        tracing::info!(runId = %input.run_id, task, actor, costUsd = cost_usd, durationMs = duration_ms, "visitor's scrape");
+        return Ok(());
+    }
     tools
         .db
         .query(

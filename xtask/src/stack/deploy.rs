@@ -3,7 +3,7 @@
 use crate::{
     process::Cmd,
     stack::{
-        Stack, Upstreams,
+        Need, Options, Stack,
         aws::Aws,
         build, gateway_responses,
         ministack::aws_environment,
@@ -33,9 +33,9 @@ pub(crate) fn template() -> PathBuf {
 }
 
 /// What the local stack gives for the template's parameters. Secrets are never parameters.
-pub(crate) fn parameters(upstreams: &Upstreams, stand_ins: &StandIns, keys: &Keys, authority: &str) -> Value {
-    let [apify, open_ai, anthropic] = upstreams.base_urls(&stand_ins.url);
-    json!({
+pub(crate) fn parameters(options: &Options, stand_ins: &StandIns, keys: &Keys, authority: &str) -> Value {
+    let [apify, open_ai, anthropic] = options.upstreams.base_urls(&stand_ins.url);
+    let mut parameters = json!({
         "Stage": "local",
         "Architecture": host_architecture(),
         "ApifyBaseUrl": apify,
@@ -46,7 +46,13 @@ pub(crate) fn parameters(upstreams: &Upstreams, stand_ins: &StandIns, keys: &Key
         "AllowedOrigins": "http://localhost:3000",
         "DatabaseCaCertificate": authority,
         "S3ForcePathStyle": "true",
-    })
+    });
+    // Load comes from one address. The tests have a user for load too, and the limits of production.
+    if options.load && options.need == Need::Stack {
+        parameters["AnonymousPerHour"] = json!("1000");
+        parameters["AnonymousPerDay"] = json!("5000");
+    }
+    parameters
 }
 
 /// Deploys, unless what was deployed last is the same, with the same values for the secrets. What it answers is for

@@ -109,7 +109,7 @@ fn bring_up(stack: &Stack, options: &Options, ui: &Ui, was_up: bool) -> Result<D
     })?;
 
     let keys = stand_ins.keys()?;
-    let parameters = deploy::parameters(&options.upstreams, &stand_ins, &keys, &authority);
+    let parameters = deploy::parameters(options, &stand_ins, &keys, &authority);
     let vendor_keys = options.upstreams.keys();
     let stamp = ui.phase("sam deploy", |phase| {
         deploy::deploy(stack, ports.ministack, &parameters, &vendor_keys, phase)

@@ -37,12 +37,12 @@ pub struct Assessment {
     pub metrics: Metrics,
 }
 
-/// Puts the score together by the formula of the [module](super).
+/// Puts the score together by the formula of the [module](super). Without an ICP the AI's fit is all there is to weigh.
 pub fn assess(
     profile: &Profile,
     metrics: Metrics,
     flags: Vec<QualityFlag>,
-    icp: &Icp,
+    icp: Option<&Icp>,
     fit: Fit,
 ) -> Assessment {
     let ai_fit = SubScore {
@@ -52,7 +52,7 @@ pub fn assess(
         evidence: fit.reasons,
     };
     let mut sub_scores = vec![ai_fit];
-    sub_scores.extend(icp_match(profile, &metrics, icp));
+    sub_scores.extend(icp.into_iter().flat_map(|icp| icp_match(profile, &metrics, icp)));
 
     let asked: f64 = sub_scores.iter().map(|sub| sub.weight).sum();
     let known: f64 = sub_scores.iter().filter(|sub| sub.score.is_some()).map(|sub| sub.weight).sum();
@@ -88,7 +88,7 @@ mod tests {
     fn assessed(profile: &Profile, icp: &Icp, fit: Fit) -> Assessment {
         let metrics = Metrics::of(profile, now());
         let flags = quality_flags(profile, &metrics);
-        assess(profile, metrics, flags, icp, fit)
+        assess(profile, metrics, flags, Some(icp), fit)
     }
 
     fn weights(assessment: &Assessment) -> f64 {
@@ -121,6 +121,16 @@ mod tests {
         assert!((weights(&assessment) - 1.0).abs() < 1e-9);
         let engagement = assessment.sub_scores.iter().find(|sub| sub.name == "engagement").unwrap();
         assert_eq!((engagement.score, engagement.weight), (None, 0.0));
+    }
+
+    #[test]
+    fn without_criteria_the_ai_decides_alone() {
+        let profile = profile();
+        let metrics = Metrics::of(&profile, now());
+        let assessment = assess(&profile, metrics, Vec::new(), None, fit(64, 80));
+        assert_eq!((assessment.score, assessment.confidence), (64, 0.8));
+        assert_eq!(assessment.sub_scores.len(), 1);
+        assert_eq!((assessment.sub_scores[0].name.as_str(), assessment.sub_scores[0].weight), ("aiFit", 1.0));
     }
 
     #[test]

@@ -1,0 +1,44 @@
+//! What is kept of visitors' runs, in S3: nothing of it is in Postgres.
+
+use crate::objects::Objects;
+use oslira_domain::{BusinessProfile, Error, Result, RunId};
+use oslira_lambda::Env;
+use serde_json::Value;
+
+/// What visitors ask and what they are answered, for two days.
+#[derive(Debug)]
+pub struct AnonymousStore {
+    objects: Objects,
+}
+
+impl AnonymousStore {
+    /// Needs the variable `PROFILES_BUCKET`.
+    pub fn new(env: &Env) -> Result<Self> {
+        Ok(Self { objects: Objects::new(env)? })
+    }
+
+    /// Keeps what the visitor said of the business.
+    pub async fn keep_request(&self, run_id: RunId, business: &BusinessProfile) -> Result<()> {
+        self.objects.put(&request(run_id), business).await
+    }
+
+    /// What the visitor said of the business.
+    pub async fn request(&self, run_id: RunId) -> Result<BusinessProfile> {
+        let key = request(run_id);
+        self.objects.get(&key).await?.ok_or_else(|| Error::internal(format!("the request {key} is gone")))
+    }
+
+    /// Keeps the result of a run.
+    pub async fn keep_result(&self, run_id: RunId, result: &Value) -> Result<()> {
+        self.objects.put(&format!("anonymous/{run_id}/result"), result).await
+    }
+
+    /// The result of a run, if there is one yet.
+    pub async fn result(&self, run_id: RunId) -> Result<Option<Value>> {
+        self.objects.get(&format!("anonymous/{run_id}/result")).await
+    }
+}
+
+fn request(run_id: RunId) -> String {
+    format!("anonymous/{run_id}/request")
+}

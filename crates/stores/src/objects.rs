@@ -1,0 +1,48 @@
+//! JSON documents in the bucket of profiles.
+
+use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
+use oslira_domain::{Error, Result};
+use oslira_lambda::Env;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The bucket.
+#[derive(Debug)]
+pub(crate) struct Objects {
+    client: Client,
+    bucket: String,
+}
+
+/// A client of S3, or, where the variable `S3_FORCE_PATH_STYLE` is `true`, of a server without a host name per bucket.
+pub fn s3_client(env: &Env) -> Client {
+    let is_path_style = env.optional("S3_FORCE_PATH_STYLE").as_deref() == Some("true");
+    Client::from_conf(aws_sdk_s3::config::Builder::from(env.sdk()).force_path_style(is_path_style).build())
+}
+
+impl Objects {
+    /// Needs the variable `PROFILES_BUCKET`.
+    pub(crate) fn new(env: &Env) -> Result<Self> {
+        Ok(Self { client: s3_client(env), bucket: env.var("PROFILES_BUCKET")? })
+    }
+
+    /// The document under a key; `None` when there is none.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+        let object = match answer {
+            Ok(object) => object,
+            Err(SdkError::ServiceError(error)) if matches!(error.err(), GetObjectError::NoSuchKey(_)) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(Error::store(error)),
+        };
+        let bytes = object.body.collect().await.map_err(Error::store)?.into_bytes();
+        serde_json::from_slice(&bytes).map(Some).map_err(Error::internal)
+    }
+
+    /// Puts a document under a key, over the one that is there.
+    pub(crate) async fn put(&self, key: &str, value: &impl Serialize) -> Result<()> {
+        let bytes = serde_json::to_vec(value).map_err(Error::internal)?;
+        let put = self.client.put_object().bucket(&self.bucket).key(key).content_type("application/json");
+        put.body(ByteStream::from(bytes)).send().await.map_err(Error::store)?;
+        Ok(())
+    }
+}

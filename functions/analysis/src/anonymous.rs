@@ -1,0 +1,17 @@
+//! Analyses for visitors without an account: LIGHT ones, of which nothing is in Postgres.
+//!
+//! `start` accepts one, if the visitor's address has not asked too often, and hands out a token; `score` asks a model and
+//! keeps the result; `fail` ends what went wrong; `show` tells whoever has the token. Where the run is, and how it ended,
+//! is in its progress item; what was asked and answered is in S3. All of it is gone after a day or two.
+
+mod fail;
+mod run_token;
+mod score;
+mod show;
+mod source;
+mod start;
+
+pub use fail::{FailAnonymousAnalysis, fail_anonymous_analysis};
+pub use score::{AnonymousTools, ScoreAnonymousAnalysis, score_anonymous_analysis};
+pub use show::get_anonymous_analysis;
+pub use start::{Gate, start_anonymous_analysis};

@@ -1,0 +1,34 @@
+//! `fail-anonymous-analysis`: shows a visitor that their run failed, and why. Nothing was charged, so nothing is undone.
+
+use crate::compensate::{StateError, explain, run_of};
+use oslira_domain::{Result, RunStatus};
+use oslira_lambda::Invocation;
+use oslira_stores::{Failure, ProgressStore};
+use serde::{Deserialize, Serialize};
+
+/// What the state machine passes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailAnonymousAnalysis {
+    /// The run's id.
+    execution_name: String,
+    error: StateError,
+}
+
+/// What it passes on.
+#[derive(Debug, Serialize)]
+pub struct Failed {
+    /// `failed`; `complete` when the result was there first.
+    status: RunStatus,
+}
+
+/// Ends the run, unless it has ended.
+pub async fn fail_anonymous_analysis(
+    progress: &ProgressStore,
+    invocation: Invocation<FailAnonymousAnalysis>,
+) -> Result<Failed> {
+    let FailAnonymousAnalysis { execution_name, error } = invocation.input;
+    let run_id = run_of(&execution_name)?;
+    let (code, reason) = explain(&error);
+    Ok(Failed { status: progress.fail(run_id, &Failure { code, reason }).await? })
+}

@@ -1,0 +1,143 @@
+//! `score-anonymous-analysis`: asks a model, puts the result together, and ends the run.
+
+use crate::{
+    ask::{Matter, Models},
+    assemble::{self, assemble},
+};
+use jiff::Timestamp;
+use oslira_domain::{
+    BusinessProfile, Code, Error, ProfileSource, Result, RunId, RunStatus, Snapshot, Step, Tier, Username,
+};
+use oslira_lambda::{Invocation, note_run};
+use oslira_llm::Call;
+use oslira_stores::{AiUsage, AnonymousStore, InFlight, ProfileStore, Progress, ProgressStore};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What is kept back of the invocation's time for writing the result down.
+const RESERVE: Duration = Duration::from_secs(8);
+
+/// What the state machine passes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoreAnonymousAnalysis {
+    run_id: RunId,
+    username: Username,
+    tier: Tier,
+    #[serde(flatten)]
+    source: ProfileSource,
+}
+
+/// What it passes on: the result itself stays in S3.
+#[derive(Debug, Serialize)]
+pub struct Scored {
+    status: RunStatus,
+}
+
+/// What the stage works with.
+#[derive(Debug)]
+pub struct AnonymousTools {
+    /// Whom to ask.
+    pub models: Models,
+    /// What all AI calls cost together.
+    pub usage: AiUsage,
+    /// The run's profile.
+    pub profiles: ProfileStore,
+    /// The progress bar.
+    pub progress: ProgressStore,
+    /// The request and the result.
+    pub store: AnonymousStore,
+}
+
+/// Scores. A result that is kept already is not asked for again: an earlier try of this step wrote it and then died, or
+/// lost its answer. One that comes after the run was shown as failed is refused.
+pub async fn score_anonymous_analysis(
+    tools: &AnonymousTools,
+    invocation: Invocation<ScoreAnonymousAnalysis>,
+) -> Result<Scored> {
+    let Invocation { input, deadline } = invocation;
+    note_run(input.run_id);
+    let (begun, kept, business, snapshot) = tokio::join!(
+        tools.progress.advance(input.run_id, None, Step::Analyzing),
+        tools.store.result(input.run_id),
+        tools.store.request(input.run_id),
+        tools.profiles.read(&input.source)
+    );
+    let begun = begun?;
+    match begun.status {
+        RunStatus::Complete => return Ok(Scored { status: RunStatus::Complete }),
+        status if status.is_terminal() => {
+            return Err(Error::new(Code::RunSettled, format!("The analysis was {status} before this step.")));
+        }
+        _ => {}
+    }
+    if kept?.is_none() {
+        let result = score(tools, &input, &begun, &business?, &snapshot?, deadline - RESERVE).await?;
+        tools.store.keep_result(input.run_id, &result).await?;
+    }
+    tools.progress.finish(input.run_id, None, RunStatus::Complete).await?;
+    Ok(Scored { status: RunStatus::Complete })
+}
+
+/// The result: that of a LIGHT analysis, without what belongs to an account.
+async fn score(
+    tools: &AnonymousTools,
+    input: &ScoreAnonymousAnalysis,
+    begun: &Progress,
+    business: &BusinessProfile,
+    snapshot: &Snapshot,
+    deadline: Instant,
+) -> Result<Value> {
+    let mut answers = Map::new();
+    for task in input.tier.tasks() {
+        let matter = Matter { tier: input.tier, task: *task, business_key: "anonymous", business, snapshot };
+        let in_flight = tools.usage.begin().await;
+        let outcome = tools.models.ask(matter, deadline).await;
+        let calls = outcome.as_ref().map(|outcome| outcome.calls.as_slice()).unwrap_or_default();
+        count(tools, in_flight, input.run_id, calls).await;
+        answers.insert(task.to_string(), outcome?.answer?);
+    }
+    let material = assemble::Material {
+        tier: input.tier,
+        snapshot,
+        icp: business.icp.as_ref(),
+        answers: &answers,
+        created_at: begun.created_at,
+        progress: Some(begun),
+    };
+    let (_, mut result) = assemble(&material, Timestamp::now())?;
+    result["username"] = json!(input.username);
+    result["analysisType"] = json!(input.tier);
+    result["dataAsOf"] = json!(snapshot.scraped_at);
+    result["cacheHit"] = json!(input.source.cache_hit);
+    Ok(result)
+}
+
+/// Counts what the calls cost towards the day's spending, and logs it: there is no account to book it on. That it could
+/// not be counted is no reason to fail, or to pay again.
+async fn count(tools: &AnonymousTools, in_flight: Result<InFlight>, run_id: RunId, calls: &[Call]) {
+    for call in calls {
+        tracing::info!(
+            runId = %run_id,
+            provider = call.provider.as_str(),
+            model = %call.model,
+            inputTokens = call.input_tokens,
+            cachedTokens = call.cached_tokens,
+            outputTokens = call.output_tokens,
+            costUsd = call.cost_usd,
+            durationMs = call.duration_ms,
+            isFallback = call.is_fallback,
+            outcome = ?call.outcome,
+            "visitor's AI call"
+        );
+    }
+    let ended = async {
+        let number = u32::try_from(calls.len()).unwrap_or(u32::MAX);
+        tools.usage.end(in_flight?, number, calls.iter().map(|call| call.cost_usd).sum()).await
+    };
+    if let Err(error) = ended.await {
+        tracing::warn!(runId = %run_id, cause = error.chain(), "AI usage not counted");
+    }
+}

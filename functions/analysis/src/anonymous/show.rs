@@ -1,0 +1,121 @@
+//! `GET /api/analyze/anonymous/{runToken}`.
+
+use super::run_token::RunToken;
+use crate::run::elapsed_ms;
+use jiff::{SignedDuration, Timestamp};
+use oslira_domain::{Code, Error, Result, RunStatus, Step};
+use oslira_lambda::{Reply, Request, note_run};
+use oslira_stores::{AnonymousStore, Progress, ProgressStore};
+use serde_json::{Value, json};
+
+/// A run without a sign of life for so long has no execution any more: an operator stopped it, or it ran out of time. The
+/// longest silence of a healthy one is that of a scraper that is killed at its limit, waited for and begun again: about
+/// three minutes. If such an execution is redriven after all, its next step shows the run as it is.
+const QUIET: SignedDuration = SignedDuration::from_mins(5);
+
+/// Answers `{status, progress, currentStep, elapsedMs}`, with `result` when complete and `code` and `reason` when failed.
+///
+/// # Errors
+/// `RunNotFound` for every token that opens nothing: none was given out like it, it has expired, or it is none at all.
+pub async fn get_anonymous_analysis(
+    store: &AnonymousStore,
+    progress: &ProgressStore,
+    request: Request,
+) -> Result<Reply> {
+    let token: RunToken = request.path_id("runToken", not_found)?;
+    let run_id = token.run_id();
+    note_run(run_id);
+    let item = progress.read(run_id).await?.filter(|item| item.account_id.is_none()).ok_or_else(not_found)?;
+    let mut data = shown(&item, Timestamp::now());
+    if item.status == RunStatus::Complete {
+        let result = store.result(run_id).await?;
+        data["result"] = result.ok_or_else(|| Error::internal("a complete run has no result"))?;
+    }
+    Ok(Reply::ok(data))
+}
+
+fn not_found() -> Error {
+    Error::new(Code::RunNotFound, "There is no such analysis. A visitor's is kept for a day.")
+}
+
+fn shown(item: &Progress, now: Timestamp) -> Value {
+    let is_lost = !item.status.is_terminal() && now.duration_since(item.updated_at) > QUIET;
+    let (status, step) = match item.status {
+        _ if is_lost => (RunStatus::Failed, "Failed"),
+        RunStatus::Complete => (RunStatus::Complete, Step::Done.shown().2),
+        RunStatus::Failed => (RunStatus::Failed, "Failed"),
+        status => (status, item.step.as_str()),
+    };
+    let ended_at = if status.is_terminal() { item.updated_at } else { now };
+    let mut data = json!({
+        "status": status,
+        "progress": item.percent,
+        "currentStep": step,
+        "elapsedMs": elapsed_ms(item.created_at, ended_at),
+    });
+    if status == RunStatus::Failed {
+        let failure = item.failure.as_ref().filter(|_| !is_lost);
+        let (code, reason) = failure
+            .map_or((Code::ExecutionStopped, "The analysis was stopped before it was done."), |failure| {
+                (failure.code, &failure.reason)
+            });
+        data["code"] = json!(code.as_str());
+        data["reason"] = json!(reason);
+    }
+    data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oslira_stores::Failure;
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes)
+    }
+
+    fn item(status: RunStatus, percent: u8) -> Progress {
+        Progress {
+            account_id: None,
+            status,
+            percent,
+            step: "Working".to_owned(),
+            created_at: at(0),
+            updated_at: at(1),
+            cancel_requested: false,
+            reached: Vec::new(),
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn a_run_under_way_shows_its_step_and_one_that_has_ended_stands_still() {
+        let working =
+            json!({"status": "analyzing", "progress": 45, "currentStep": "Working", "elapsedMs": 120_000});
+        assert_eq!(shown(&item(RunStatus::Analyzing, 45), at(2)), working);
+        let complete =
+            json!({"status": "complete", "progress": 100, "currentStep": "Complete", "elapsedMs": 60_000});
+        assert_eq!(shown(&item(RunStatus::Complete, 100), at(900)), complete);
+    }
+
+    #[test]
+    fn a_failed_run_tells_why() {
+        let failure = Failure { code: Code::ProfilePrivate, reason: "The account is private.".to_owned() };
+        let failed = Progress { failure: Some(failure), ..item(RunStatus::Failed, 10) };
+        let shown = shown(&failed, at(900));
+        assert_eq!((&shown["status"], &shown["progress"]), (&json!("failed"), &json!(10)));
+        assert_eq!(
+            (&shown["code"], &shown["reason"]),
+            (&json!("ProfilePrivate"), &json!("The account is private."))
+        );
+    }
+
+    #[test]
+    fn a_run_that_is_silent_for_too_long_was_stopped() {
+        let item = item(RunStatus::Scraping, 10);
+        assert_eq!(shown(&item, at(6))["status"], "scraping");
+        let lost = shown(&item, at(7));
+        assert_eq!((&lost["status"], &lost["code"]), (&json!("failed"), &json!("ExecutionStopped")));
+        assert_eq!(lost["elapsedMs"], 60_000);
+    }
+}

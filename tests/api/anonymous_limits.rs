@@ -1,0 +1,141 @@
+//! How many analyses visitors may start from one address: three in any hour, ten in any 24 hours.
+
+use anyhow::{Context, Result};
+use futures::future::try_join_all;
+use oslira_tests::{Lambda, Stack, Visitor};
+use serde_json::{Value, json};
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+
+fn retry_after(headers: &Value) -> Result<i64> {
+    Ok(headers["retry-after"][0].as_str().context("no Retry-After")?.parse()?)
+}
+
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "the figures are worth seeing")]
+async fn of_fifty_at_once_exactly_three_are_let_through() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let visitor = Visitor::arrive(&stack);
+    let body = visitor.analysis_of(&visitor.username("crowd"));
+    let answers = try_join_all((0..50).map(|_| visitor.invoke(&body))).await?;
+    let of = |wanted: u16| answers.iter().filter(|(status, ..)| *status == wanted).count();
+    println!(
+        "note: of 50 requests at once from one address, {} were let through and {} got 429",
+        of(202),
+        of(429)
+    );
+    let statuses: Vec<u16> = answers.iter().map(|(status, ..)| *status).collect();
+    assert_eq!((of(202), of(429)), (3, 47), "{statuses:?}");
+    for (_, headers, body) in answers.iter().filter(|(status, ..)| *status == 429) {
+        assert_eq!((&body["code"], &body["details"]["limit"]), (&json!("TooManyRequests"), &json!(3)));
+        assert_eq!(body["details"]["windowSeconds"], 3_600);
+        assert!((3_500..=3_600).contains(&retry_after(headers)?), "{headers}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_windows_slide() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let visitor = Visitor::arrive(&stack);
+    let body = visitor.analysis_of(&visitor.username("patient"));
+    let status = async || Ok::<_, anyhow::Error>(visitor.invoke(&body).await?.0);
+    // One in the first minute of an hour, two in its last: the next hour has room for one, not for three.
+    assert_eq!(status().await?, 202);
+    visitor.wait(59 * MINUTE).await?;
+    assert_eq!((status().await?, status().await?, status().await?), (202, 202, 429));
+    visitor.wait(MINUTE).await?;
+    assert_eq!((status().await?, status().await?), (202, 429));
+    let (_, headers, _) = visitor.invoke(&body).await?;
+    let wait = retry_after(&headers)?;
+    assert!(
+        (58 * 60..=59 * 60).contains(&wait),
+        "until the second of the first hour is an hour ago: {wait} s"
+    );
+
+    // Six more, an hour apart: then the day is full, and it is the day that one must wait for.
+    for _ in 0..6 {
+        visitor.wait(HOUR).await?;
+        assert_eq!(status().await?, 202);
+    }
+    visitor.wait(HOUR).await?;
+    let (status, headers, refused) = visitor.invoke(&body).await?;
+    assert_eq!(
+        (status, &refused["details"]),
+        (429, &json!({"limit": 10, "windowSeconds": 86_400})),
+        "{refused}"
+    );
+    let wait = retry_after(&headers)?;
+    assert!((15 * 3_600..17 * 3_600).contains(&wait), "eight hours of the day are over: {wait} s");
+    visitor.wait(wait * 1_000).await?;
+    assert_eq!(visitor.invoke(&body).await?.0, 202, "as long as Retry-After said");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_is_what_api_gateway_saw_and_a_network_of_ipv6_is_one() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let unique = uuid::Uuid::new_v4().as_u128();
+    let (a, b, c) = (unique >> 16 & 0xffff, unique & 0xffff, unique >> 32 & 0xffff);
+    let at = |address: String| {
+        let mut visitor = Visitor::arrive(&stack);
+        visitor.address = address;
+        visitor
+    };
+    let (v4, mapped) =
+        (format!("10.1.{}.{}", a & 255, b & 255), format!("::ffff:10.1.{}.{}", a & 255, b & 255));
+    for group in [
+        [v4.clone(), mapped.clone(), v4.clone(), mapped],
+        [1, 2, 3, 0xffff].map(|host| format!("2001:db8:{a:x}:{b:x}:{c:x}::{host:x}")),
+    ] {
+        let mut statuses = Vec::new();
+        // Every event claims another X-Forwarded-For.
+        for address in group {
+            let visitor = at(address);
+            statuses.push(visitor.invoke(&visitor.analysis_of("nasa")).await?.0);
+        }
+        assert_eq!(statuses, [202, 202, 202, 429]);
+    }
+    let next = at(format!("2001:db8:{a:x}:{:x}::1", b ^ 1));
+    assert_eq!(next.invoke(&next.analysis_of("nasa")).await?.0, 202, "the next network is another");
+    for nowhere in ["", "test-invoke-source-ip"] {
+        let visitor = at(nowhere.to_owned());
+        let (status, _, body) = visitor.invoke(&visitor.analysis_of("nasa")).await?;
+        assert_eq!(
+            (status, &body["code"]),
+            (500, &json!("InternalError")),
+            "refused: it could not be limited"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_that_is_not_started_does_not_count() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let visitor = Visitor::arrive(&stack);
+    let nowhere = [("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:9")];
+    let mut lambda = Lambda::start(&stack, "start-anonymous-analysis", &nowhere).await?;
+    let answer = lambda.invoke(&visitor.event(&visitor.analysis_of("nasa"))).await?;
+    let (status, body) = answer.http()?;
+    assert_eq!((status, &body["code"], body.get("data")), (503, &json!("StoreUnavailable"), None), "{body}");
+    let item = visitor.limit().await?.context("it was let through")?;
+    assert_eq!(item["passedAt"], json!({"L": []}), "and given back");
+    for wanted in [202, 202, 202, 429] {
+        assert_eq!(visitor.invoke(&visitor.analysis_of("nasa")).await?.0, wanted);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_its_table_nobody_is_let_through() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let visitor = Visitor::arrive(&stack);
+    let mut lambda =
+        Lambda::start(&stack, "start-anonymous-analysis", &[("RATE_LIMITS_TABLE", "no-such-table")]).await?;
+    let answer = lambda.invoke(&visitor.event(&visitor.analysis_of("nasa"))).await?;
+    let (status, body) = answer.http()?;
+    assert_eq!((status, &body["code"]), (503, &json!("StoreUnavailable")), "{body}");
+    Ok(())
+}
