@@ -192,9 +192,9 @@ impl Bench<'_> {
         self.aws.start_execution(&self.no_op.machine, &run_id, &input.to_string())?;
         let no_op_ended = self.ended(&self.no_op.machine, &run_id)?;
 
-        let ours = self.aws.entered_states(machine, &run_id)?;
-        let theirs = self.aws.entered_states(&self.no_op.machine, &run_id)?;
-        ensure!(ours == theirs, "the no-op took another way: {theirs:?} instead of {ours:?}");
+        let ours = self.aws.events(machine, &run_id)?;
+        let theirs = self.aws.events(&self.no_op.machine, &run_id)?;
+        ensure!(ours == theirs, "the no-op did not go the same way: {theirs:?} instead of {ours:?}");
         Ok(Sample {
             wall: (ended.at - sent) * 1e3,
             execution: (ended.at - ended.started_at) * 1e3,

@@ -99,15 +99,21 @@ impl Aws {
         self.json("states", "AWSStepFunctions.StartExecution", &body).map(drop)
     }
 
-    /// The states that an execution has entered, sorted by name: in a Parallel, their order is chance.
-    pub(crate) fn entered_states(&self, machine: &str, name: &str) -> Result<Vec<String>> {
+    /// What has happened in an execution, sorted, since in a Parallel the order is chance. The emulator tells states by
+    /// name only outside of a Parallel; within one it tells of tasks.
+    pub(crate) fn events(&self, machine: &str, name: &str) -> Result<Vec<String>> {
         let body = json!({ "executionArn": execution_arn(machine, name), "maxResults": 1000 });
         let history = self.json("states", "AWSStepFunctions.GetExecutionHistory", &body)?;
         let events = history["events"].as_array().context("an execution without a history")?;
-        let entered = events.iter().filter_map(|event| event["stateEnteredEventDetails"]["name"].as_str());
-        let mut states: Vec<String> = entered.map(str::to_owned).collect();
-        states.sort();
-        Ok(states)
+        let mut told: Vec<String> = events
+            .iter()
+            .map(|event| {
+                let state = event["stateEnteredEventDetails"]["name"].as_str().unwrap_or_default();
+                format!("{} {state}", event["type"].as_str().unwrap_or_default())
+            })
+            .collect();
+        told.sort();
+        Ok(told)
     }
 
     /// Makes a state machine; its ARN.
