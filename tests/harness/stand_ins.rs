@@ -20,6 +20,18 @@ impl StandIns {
         self.call(reqwest::Method::POST, "faults", &fault).await.map(drop)
     }
 
+    /// Withdraws all faults: how many requests each has struck.
+    pub async fn withdraw_faults(&self) -> Result<Vec<u64>> {
+        let faults = self.call(reqwest::Method::GET, "faults", &Value::Null).await?;
+        self.call(reqwest::Method::DELETE, "faults", &Value::Null).await?;
+        Ok(faults.as_array().into_iter().flatten().filter_map(|fault| fault["hits"].as_u64()).collect())
+    }
+
+    /// Changes how long the services take.
+    pub async fn latency(&self, latency: Value) -> Result<()> {
+        self.call(reqwest::Method::PUT, "latency", &latency).await.map(drop)
+    }
+
     /// How many requests to a service had this text in their body.
     pub async fn requests(&self, upstream: &str, containing: &str) -> Result<u64> {
         let counters =

@@ -107,11 +107,15 @@ enum Command {
 
 #[derive(Subcommand)]
 enum OtherBench {
-    /// Measure the pipeline's own time beside that of the same hops through Lambdas that do nothing, on a stack of its own
+    /// Measure, on a stack of its own, an analysis's own time beside that of Lambdas that do nothing, and the AI step
+    /// among slow calls with hedging and without
     Pipeline {
         /// Analyses per tier, cold and again from the cache
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
         runs: u32,
+        /// AI steps among slow ones, with hedging and without
+        #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(20..=10_000))]
+        calls: u32,
         /// Measure the debug build, which takes no minutes to make: to try the measurement itself
         #[arg(long)]
         debug: bool,
@@ -168,8 +172,8 @@ fn run(command: Command) -> Result<()> {
         Command::Test { list: true, .. } => test::list(),
         Command::Test { checks, name, .. } => test::test(&checks, name.as_deref(), ui),
         Command::Bench { other: None } => bench::lambdas(stack, ui),
-        Command::Bench { other: Some(OtherBench::Pipeline { runs, debug }) } => {
-            bench::pipeline(&bench::Pipeline { runs, debug }, ui)
+        Command::Bench { other: Some(OtherBench::Pipeline { runs, calls, debug }) } => {
+            bench::pipeline(&bench::Pipeline { runs, calls, debug }, ui)
         }
         Command::Invoke { function, event } => invoke::invoke(stack, &function, event.as_deref()),
         Command::Resume { run_id } => resume::resume(&Stack::chosen(), &run_id, ui),

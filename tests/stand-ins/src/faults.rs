@@ -4,6 +4,7 @@ use crate::Upstream;
 use axum::http::StatusCode;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU64;
 
 /// What a `slow` or `runSlow` fault adds unless told.
 const DEFAULT_DELAY_MS: u64 = 10_000;
@@ -31,9 +32,12 @@ pub(crate) struct FaultRule {
     /// Milliseconds that a `slow` or `runSlow` fault adds (default 10,000).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) delay_ms: Option<u64>,
-    /// Probability, from 0 to 1, of a `random` fault.
+    /// Probability, from 0 to 1, that it strikes a request that it concerns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rate: Option<f64>,
+    /// Strikes only every n-th of the requests that it concerns: a share of them that is no chance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) every: Option<NonZeroU64>,
     /// How many requests it hits; always when absent or null.
     #[serde(default)]
     pub(crate) times: Option<u64>,
@@ -130,8 +134,11 @@ impl FaultRule {
             (_, Some(_)) => return Err("only a status fault has a status".into()),
             _ => {}
         }
-        if self.kind == FaultKind::Random && !self.rate.is_some_and(|rate| (0.0..=1.0).contains(&rate)) {
-            return Err("a random fault needs a rate from 0 to 1".into());
+        if self.kind == FaultKind::Random && self.rate.is_none() {
+            return Err("a random fault needs a rate".into());
+        }
+        if self.rate.is_some_and(|rate| !(0.0..=1.0).contains(&rate)) {
+            return Err("a rate is from 0 to 1".into());
         }
         if self.retry_after_seconds.is_some_and(|seconds| !(0.0..=86_400.0).contains(&seconds)) {
             return Err("retryAfterSeconds is from 0 to 86400".into());
@@ -171,6 +178,8 @@ pub(crate) struct Fault {
     pub(crate) id: u64,
     /// Requests it has struck.
     pub(crate) hits: u64,
+    /// Requests it concerned, while it was not spent.
+    pub(crate) seen: u64,
     /// What was asked for.
     #[serde(flatten)]
     pub(crate) rule: FaultRule,
@@ -187,7 +196,7 @@ impl Faults {
     /// Puts a rule in force.
     pub(crate) fn add(&mut self, rule: FaultRule) -> Fault {
         self.last_id += 1;
-        let fault = Fault { id: self.last_id, hits: 0, rule };
+        let fault = Fault { id: self.last_id, hits: 0, seen: 0, rule };
         self.list.push(fault.clone());
         fault
     }
@@ -217,13 +226,20 @@ impl Faults {
         path: &str,
         body: &str,
     ) -> Option<FaultRule> {
-        let fault = self.list.iter_mut().find(|fault| {
+        let concern = self.list.iter_mut().filter(|fault| {
             fault.rule.concerns(upstream, stage, path, body)
                 && fault.rule.times.is_none_or(|times| fault.hits < times)
+        });
+        for fault in concern {
+            fault.seen += 1;
+            if fault.rule.every.is_none_or(|every| fault.seen % every == 0)
                 && fault.rule.rate.is_none_or(|rate| rand::rng().random_bool(rate))
-        })?;
-        fault.hits += 1;
-        Some(fault.rule.clone().settled())
+            {
+                fault.hits += 1;
+                return Some(fault.rule.clone().settled());
+            }
+        }
+        None
     }
 }
 
@@ -249,6 +265,24 @@ mod tests {
         assert!(strike(Upstream::Apify, "/apify/v2?q=nasa", ""));
         assert!(!strike(Upstream::Apify, "/apify/v2", "nasa"));
         assert_eq!(faults.list()[0].hits, 2);
+    }
+
+    #[test]
+    fn a_fault_can_strike_every_third_time() {
+        let mut faults = Faults::default();
+        faults.add(rule(json!({"upstream": "openai", "kind": "slow", "every": 3})));
+        let struck: Vec<bool> = (0..6)
+            .map(|_| {
+                // What it does not concern does not count.
+                assert!(faults.strike(Upstream::Apify, Stage::Transport, "", "").is_none());
+                faults.strike(Upstream::Openai, Stage::Transport, "", "").is_some()
+            })
+            .collect();
+        assert_eq!(struck, [false, false, true, false, false, true]);
+        assert!(
+            serde_json::from_value::<FaultRule>(json!({"upstream": "openai", "kind": "slow", "every": 0}))
+                .is_err()
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod no_op;
 mod pipeline;
+mod times;
 
 pub(crate) use pipeline::{Pipeline, pipeline};
 
@@ -32,6 +33,7 @@ pub(crate) fn lambdas(stack: &Stack, ui: &Ui) -> Result<()> {
                 .env("OSLIRA_STACK", stack.description_file())
                 // The binaries are stripped: a backtrace would be pages of nothing.
                 .env("RUST_BACKTRACE", "0")
+                .args(["lambdas"])
                 .arg("--binaries", target.join(&host).join("release"))
                 .arg("--zips", &zips)
                 .output("the measurement")
