@@ -21,7 +21,7 @@ use uuid::Uuid;
 const USUAL_MS: u64 = 2_500;
 /// How much longer a slow call takes.
 const SLOW_FACTOR: u64 = 10;
-/// 3 % of the calls are slow, the second ones too.
+/// 3 % of the calls of scoring's primary model are slow, the second ones too.
 const EVERY: u64 = 33;
 /// The most that p99 may be of p50, with hedging.
 const BUDGET: f64 = 2.3;

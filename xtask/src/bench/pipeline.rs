@@ -42,9 +42,7 @@ pub(crate) fn pipeline(options: &Pipeline, ui: &Ui) -> Result<()> {
 
 fn measure(stack: &Stack, options: &Pipeline, ui: &Ui) -> Result<()> {
     let no_op = deploy(stack, &stack.description()?, options.debug, ui)?;
-    if options.debug {
-        ui.line("This is the debug build: its times are no promise.");
-    }
+    ui::print(if options.debug { "Debug build: its times are no promise." } else { "Release build." })?;
     ui::print(times::measure(stack, options.runs, &no_op, ui)?)?;
     ui::print(hedging(stack, options, ui)?.trim_end())?;
     Ok(())
