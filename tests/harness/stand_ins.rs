@@ -37,6 +37,11 @@ impl StandIns {
         self.call(reqwest::Method::DELETE, "faults", &Value::Null).await.map(drop)
     }
 
+    /// Changes how long the services take.
+    pub async fn latency(&self, latency: Value) -> Result<()> {
+        self.call(reqwest::Method::PUT, "latency", &latency).await.map(drop)
+    }
+
     /// How many requests to a service had this text in their body.
     pub async fn requests(&self, upstream: &str, containing: &str) -> Result<u64> {
         let counters =

@@ -2,14 +2,14 @@
 //! explained.
 
 use crate::{
-    http::{self, Answer, JSON},
+    api::Api,
     report::{self, AnalysisResult},
-    stack::{self, Description, Stack, Upstreams, User},
+    stack::{self, Description, Stack, Upstreams},
     ui::{self, Ui},
 };
-use anyhow::{Context, Result, anyhow, bail};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use serde_json::json;
 use std::{
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -77,7 +77,7 @@ fn run_all(description: &Description, demo: &Demo, ui: &Ui) -> Result<Vec<Run>> 
         for (user, label) in ASKERS {
             let api = Api { url: &description.api_url, user: description.user(user)? };
             runs.push(
-                api.analyze(tier, &username, label, ui)
+                analyze(&api, tier, &username, label, ui)
                     .with_context(|| format!("{tier} analysis of @{username} ({label})"))?,
             );
         }
@@ -85,100 +85,41 @@ fn run_all(description: &Description, demo: &Demo, ui: &Ui) -> Result<Vec<Run>> 
     Ok(runs)
 }
 
-/// The public API, as one user.
-struct Api<'a> {
-    url: &'a str,
-    user: &'a User,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Accepted {
-    run_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Progress {
-    status: String,
-    progress: u64,
-    current_step: Option<String>,
-}
-
-impl Api<'_> {
-    fn analyze(&self, tier: &str, username: &str, label: &'static str, ui: &Ui) -> Result<Run> {
-        let bar = ui.percent(&format!("{} @{username} ({label})", tier.to_uppercase()));
-        let started = Instant::now();
-        let request = json!({ "username": username, "analysisType": tier, "businessProfileId": self.user.business_profile_id });
-        let accepted: Accepted = data(self.post("/api/leads/analyze", &request)?)?;
-        let path = format!("/api/analysis/{}", accepted.run_id);
-        loop {
-            let progress: Progress = data(self.get(&format!("{path}/progress"))?)?;
-            bar.set_position(progress.progress);
-            bar.set_message(progress.current_step.unwrap_or_default());
-            match &*progress.status {
-                "complete" => break,
-                "failed" | "cancelled" => {
-                    let reason = self.get(&format!("{path}/result")).and_then(data::<Value>).err();
-                    bail!(
-                        "the run is {}: {}",
-                        progress.status,
-                        reason.map(|e| e.to_string()).unwrap_or_default()
-                    );
-                }
-                _ if started.elapsed() > LIMIT => bail!(
-                    "still {} after {} s: `cargo xtask logs FUNCTION` may tell why (run {})",
+/// Runs one analysis, as a front end does: asks, watches, fetches the result.
+fn analyze(api: &Api, tier: &str, username: &str, label: &'static str, ui: &Ui) -> Result<Run> {
+    let bar = ui.percent(&format!("{} @{username} ({label})", tier.to_uppercase()));
+    let started = Instant::now();
+    let run_id = api.start(tier, username)?;
+    loop {
+        let progress = api.progress(&run_id)?;
+        bar.set_position(progress.progress);
+        bar.set_message(progress.current_step.unwrap_or_default());
+        match &*progress.status {
+            "complete" => break,
+            "failed" | "cancelled" => {
+                let reason = api.result(&run_id).err();
+                bail!(
+                    "the run is {}: {}",
                     progress.status,
-                    LIMIT.as_secs(),
-                    accepted.run_id
-                ),
-                _ => thread::sleep(POLL),
+                    reason.map(|e| e.to_string()).unwrap_or_default()
+                );
             }
+            _ if started.elapsed() > LIMIT => bail!(
+                "still {} after {} s: `cargo xtask logs FUNCTION` may tell why (run {})",
+                progress.status,
+                LIMIT.as_secs(),
+                run_id
+            ),
+            _ => thread::sleep(POLL),
         }
-        let result: AnalysisResult = data(self.get(&format!("{path}/result"))?)?;
-        let seconds = started.elapsed().as_secs_f64();
-        bar.finish_and_clear();
-        ui.line(&format!(
-            "✓ {} @{username} ({label}): score {} in {seconds:.1} s",
-            tier.to_uppercase(),
-            result.score
-        ));
-        Ok(Run { user: self.user.name.clone(), label, seconds, result })
     }
-
-    fn get(&self, path: &str) -> Result<Answer> {
-        http::get(
-            &format!("{}{path}", self.url),
-            &[("authorization", &format!("Bearer {}", self.user.token))],
-        )
-    }
-
-    fn post(&self, path: &str, body: &Value) -> Result<Answer> {
-        let authorization = format!("Bearer {}", self.user.token);
-        http::post(
-            &format!("{}{path}", self.url),
-            &[("authorization", &authorization), JSON],
-            &body.to_string(),
-        )
-    }
-}
-
-/// The `data` of an answer, or its error in its own words.
-fn data<T: for<'de> Deserialize<'de>>(answer: Answer) -> Result<T> {
-    #[derive(Deserialize)]
-    struct Envelope {
-        success: bool,
-        data: Option<Value>,
-        error: Option<String>,
-        code: Option<String>,
-    }
-    let envelope: Envelope = serde_json::from_str(&answer.text)
-        .with_context(|| format!("HTTP {}, and no answer of ours: {}", answer.status, answer.text))?;
-    if !envelope.success {
-        let (code, error) = (envelope.code.unwrap_or_default(), envelope.error.unwrap_or_default());
-        return Err(anyhow!("HTTP {} {code}: {error}", answer.status));
-    }
-    let data = envelope.data.context("a success without data")?;
-    serde_json::from_value(data.clone())
-        .with_context(|| format!("the API answered something unexpected: {data}"))
+    let result = api.result(&run_id)?;
+    let seconds = started.elapsed().as_secs_f64();
+    bar.finish_and_clear();
+    ui.line(&format!(
+        "✓ {} @{username} ({label}): score {} in {seconds:.1} s",
+        tier.to_uppercase(),
+        result.score
+    ));
+    Ok(Run { user: api.user.name.clone(), label, seconds, result })
 }

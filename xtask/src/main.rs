@@ -1,6 +1,7 @@
 //! Oslira's own commands: `cargo xtask --help`.
 #![allow(clippy::disallowed_methods, reason = "a command-line tool may block its thread")]
 
+mod api;
 mod bench;
 mod demo;
 mod http;
@@ -69,7 +70,10 @@ enum Command {
         list: bool,
     },
     /// Measure the release build: zips, start-up, memory, and the handlers that users wait for
-    Bench,
+    Bench {
+        #[command(subcommand)]
+        other: Option<OtherBench>,
+    },
     /// Call a deployed Lambda of the local stack and print its answer and its log
     Invoke {
         /// The Lambda, for example check-health
@@ -110,6 +114,23 @@ enum Command {
         /// Build for x86-64 instead of arm64
         #[arg(long)]
         x86_64: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum OtherBench {
+    /// Measure, on a stack of its own, an analysis's own time beside that of Lambdas that do nothing, and the AI step
+    /// among slow calls with hedging and without
+    Pipeline {
+        /// Analyses per tier, cold and again from the cache
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        runs: u32,
+        /// AI steps among slow ones, with hedging and without
+        #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(20..=10_000))]
+        calls: u32,
+        /// Measure the debug build, which takes no minutes to make: to try the measurement itself
+        #[arg(long)]
+        debug: bool,
     },
 }
 
@@ -162,7 +183,10 @@ fn run(command: Command) -> Result<()> {
         Command::Demo { live, json, username } => demo::demo(stack, &Demo { live, json, username }, ui),
         Command::Test { list: true, .. } => test::list(),
         Command::Test { checks, name, .. } => test::test(&checks, name.as_deref(), ui),
-        Command::Bench => bench::bench(stack, ui),
+        Command::Bench { other: None } => bench::lambdas(stack, ui),
+        Command::Bench { other: Some(OtherBench::Pipeline { runs, calls, debug }) } => {
+            bench::pipeline(&bench::Pipeline { runs, calls, debug }, ui)
+        }
         Command::Invoke { function, event } => invoke::invoke(stack, &function, event.as_deref()),
         Command::Resume { run_id } => resume::resume(&Stack::chosen(), &run_id, ui),
         Command::Pause { minutes, note } => intake::pause(&Stack::chosen(), minutes, note.as_deref()),

@@ -13,7 +13,7 @@ use std::{
     io::{Read, Seek, SeekFrom, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -129,6 +129,13 @@ pub(crate) fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -
     true
 }
 
+/// A child that has ended.
+struct Ended {
+    status: ExitStatus,
+    /// What it wrote there, if that is a pipe: as much as a pipe holds, or it would not have ended.
+    stdout: Option<ChildStdout>,
+}
+
 /// A command that runs to its end, with what to tell the user when it fails.
 pub(crate) struct Cmd {
     command: Command,
@@ -225,8 +232,20 @@ impl Cmd {
         let log = self.log.clone().context("a command that is run needs a log")?;
         let file = create_log(&log)?;
         self.command.stdout(file.try_clone()?).stderr(file);
-        let status = self.wait(|| phase.detail(&last_lines(&log, 1)))?;
-        self.check(what, status, &log)
+        let ended = self.wait(|| phase.detail(&last_lines(&log, 1)))?;
+        self.check(what, ended.status, &log)
+    }
+
+    /// Runs it and returns its standard output, which is short; its standard error goes to its log, whose last line the
+    /// phase shows meanwhile.
+    pub(crate) fn run_for_output(mut self, what: &str, phase: &Phase) -> Result<String> {
+        let log = self.log.clone().context("a command that is run needs a log")?;
+        self.command.stdout(Stdio::piped()).stderr(create_log(&log)?);
+        let ended = self.wait(|| phase.detail(&last_lines(&log, 1)))?;
+        self.check(what, ended.status, &log)?;
+        let mut text = String::new();
+        ended.stdout.context("no pipe")?.read_to_string(&mut text)?;
+        Ok(text)
     }
 
     /// Runs it and returns its standard output; its standard error is shown when it fails.
@@ -258,7 +277,7 @@ impl Cmd {
         Ok((child, group))
     }
 
-    fn wait(&mut self, mut meanwhile: impl FnMut()) -> Result<ExitStatus> {
+    fn wait(&mut self, mut meanwhile: impl FnMut()) -> Result<Ended> {
         let (mut child, group) = self.start()?;
         let status = loop {
             if let Some(status) = child.try_wait()? {
@@ -268,7 +287,7 @@ impl Cmd {
             thread::sleep(Duration::from_millis(10));
         };
         forget_group(group);
-        Ok(status)
+        Ok(Ended { status, stdout: child.stdout.take() })
     }
 
     fn check(&self, what: &str, status: ExitStatus, log: &Path) -> Result<()> {

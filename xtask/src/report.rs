@@ -89,7 +89,7 @@ pub(crate) struct TimedStep {
 impl AnalysisResult {
     /// What the run waited for upstream, in milliseconds: the longest scrape, and after it the longest AI task, for
     /// those of one kind run side by side.
-    fn upstream_ms(&self) -> f64 {
+    pub(crate) fn upstream_ms(&self) -> f64 {
         let longest = |is_scrape: bool| {
             let calls = self.cost.calls.iter().filter(|call| (call.provider == "apify") == is_scrape);
             let mut by_task = BTreeMap::<&str, f64>::new();

@@ -90,7 +90,12 @@ mod tests {
     #[test]
     fn only_what_has_ended_is_resumed_and_with_the_first_input() {
         let run_id: RunId = "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d".parse().unwrap();
-        let execution = |status: &str, input: &str| Execution { status: status.into(), input: input.into() };
+        let execution = |status: &str, input: &str| Execution {
+            status: status.into(),
+            input: input.into(),
+            started_at: 0.0,
+            stopped_at: None,
+        };
         assert!(input(&[], &run_id).is_err());
         let running = [execution("ABORTED", "1"), execution("RUNNING", "2")];
         assert!(input(&running, &run_id).is_err());

@@ -4,6 +4,7 @@ use crate::{Upstream, random::seeded};
 use axum::http::StatusCode;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU64;
 
 /// What a `slow` or `runSlow` fault adds unless told.
 const DEFAULT_DELAY_MS: u64 = 10_000;
@@ -31,12 +32,15 @@ pub(crate) struct FaultRule {
     /// Milliseconds that a `slow` or `runSlow` fault adds (default 10,000).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) delay_ms: Option<u64>,
-    /// Probability, from 0 to 1, of a `random` fault.
+    /// Probability, from 0 to 1, that it strikes a request that it concerns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rate: Option<f64>,
-    /// Decides which requests a `random` fault strikes, by their order; chosen at random when absent.
+    /// Decides which requests a fault with a `rate` strikes, by their order; chosen at random when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) seed: Option<u64>,
+    /// Strikes only every n-th of the requests that it concerns: a share of them that is no chance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) every: Option<NonZeroU64>,
     /// How many requests it hits; always when absent or null.
     #[serde(default)]
     pub(crate) times: Option<u64>,
@@ -133,11 +137,14 @@ impl FaultRule {
             (_, Some(_)) => return Err("only a status fault has a status".into()),
             _ => {}
         }
-        if self.kind != FaultKind::Random && self.seed.is_some() {
-            return Err("only a random fault has a seed".into());
+        if self.rate.is_none() && self.seed.is_some() {
+            return Err("only a fault with a rate has a seed".into());
         }
-        if self.kind == FaultKind::Random && !self.rate.is_some_and(|rate| (0.0..=1.0).contains(&rate)) {
-            return Err("a random fault needs a rate from 0 to 1".into());
+        if self.kind == FaultKind::Random && self.rate.is_none() {
+            return Err("a random fault needs a rate".into());
+        }
+        if self.rate.is_some_and(|rate| !(0.0..=1.0).contains(&rate)) {
+            return Err("a rate is from 0 to 1".into());
         }
         if self.retry_after_seconds.is_some_and(|seconds| !(0.0..=86_400.0).contains(&seconds)) {
             return Err("retryAfterSeconds is from 0 to 86400".into());
@@ -196,7 +203,8 @@ impl Fault {
         }
         let mut rng = seeded(&format!("fault {} {}", self.seed, self.seen));
         self.seen += 1;
-        if self.rule.rate.is_some_and(|rate| !rng.random_bool(rate)) {
+        let is_its_turn = self.rule.every.is_none_or(|every| self.seen % every == 0);
+        if !is_its_turn || self.rule.rate.is_some_and(|rate| !rng.random_bool(rate)) {
             return None;
         }
         self.hits += 1;
@@ -272,6 +280,24 @@ mod tests {
         assert!(strike(Upstream::Apify, "/apify/v2?q=nasa", ""));
         assert!(!strike(Upstream::Apify, "/apify/v2", "nasa"));
         assert_eq!(faults.list()[0].hits, 2);
+    }
+
+    #[test]
+    fn a_fault_can_strike_every_third_time() {
+        let mut faults = Faults::default();
+        faults.add(rule(json!({"upstream": "openai", "kind": "slow", "every": 3})));
+        let struck: Vec<bool> = (0..6)
+            .map(|_| {
+                // What it does not concern does not count.
+                assert!(faults.strike(Upstream::Apify, Stage::Transport, "", "").is_none());
+                faults.strike(Upstream::Openai, Stage::Transport, "", "").is_some()
+            })
+            .collect();
+        assert_eq!(struck, [false, false, true, false, false, true]);
+        assert!(
+            serde_json::from_value::<FaultRule>(json!({"upstream": "openai", "kind": "slow", "every": 0}))
+                .is_err()
+        );
     }
 
     #[test]

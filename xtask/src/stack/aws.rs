@@ -8,6 +8,9 @@ use anyhow::{Context, Result, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
+/// The emulator wants a role for what it makes, and asks nobody about it.
+const NO_ROLE: &str = "arn:aws:iam::000000000000:role/none";
+
 /// A client of the emulator at a port.
 pub(crate) struct Aws {
     endpoint: String,
@@ -29,6 +32,10 @@ pub(crate) struct Execution {
     pub(crate) status: String,
     /// What it was started with, as JSON.
     pub(crate) input: String,
+    /// When it was started, in seconds since 1970.
+    pub(crate) started_at: f64,
+    /// When it ended.
+    pub(crate) stopped_at: Option<f64>,
 }
 
 /// What a Lambda answered.
@@ -69,16 +76,21 @@ impl Aws {
 
     /// The execution of this name, if there is one.
     pub(crate) fn execution(&self, machine: &str, name: &str) -> Result<Option<Execution>> {
-        let arn = format!("{}:{name}", machine.replace(":stateMachine:", ":execution:"));
         let target = "AWSStepFunctions.DescribeExecution";
-        let answer = self.call("states", target, &json!({ "executionArn": arn }))?;
+        let body = json!({ "executionArn": execution_arn(machine, name) });
+        let answer = self.call("states", target, &body)?;
         if answer.text.contains("ExecutionDoesNotExist") {
             return Ok(None);
         }
         let answer = answer.json(target)?;
         let text =
             |name: &str| answer[name].as_str().map(str::to_owned).context("an execution without a status");
-        Ok(Some(Execution { status: text("status")?, input: text("input")? }))
+        Ok(Some(Execution {
+            status: text("status")?,
+            input: text("input")?,
+            started_at: answer["startDate"].as_f64().context("an execution without a start")?,
+            stopped_at: answer["stopDate"].as_f64(),
+        }))
     }
 
     /// Starts an execution of this name.
@@ -104,6 +116,30 @@ impl Aws {
         let body = json!({ "TableName": table, "Key": key });
         let mut answer = self.json("dynamodb", "DynamoDB_20120810.GetItem", &body)?;
         Ok(Some(answer["Item"].take()).filter(Value::is_object))
+    }
+
+    /// What has happened in an execution, sorted, since in a Parallel the order is chance. The emulator tells states by
+    /// name only outside of a Parallel; within one it tells of tasks.
+    pub(crate) fn events(&self, machine: &str, name: &str) -> Result<Vec<String>> {
+        let body = json!({ "executionArn": execution_arn(machine, name), "maxResults": 1000 });
+        let history = self.json("states", "AWSStepFunctions.GetExecutionHistory", &body)?;
+        let events = history["events"].as_array().context("an execution without a history")?;
+        let mut told: Vec<String> = events
+            .iter()
+            .map(|event| {
+                let state = event["stateEnteredEventDetails"]["name"].as_str().unwrap_or_default();
+                format!("{} {state}", event["type"].as_str().unwrap_or_default())
+            })
+            .collect();
+        told.sort();
+        Ok(told)
+    }
+
+    /// Makes a state machine; its ARN.
+    pub(crate) fn create_state_machine(&self, name: &str, definition: &str) -> Result<String> {
+        let body = json!({ "name": name, "definition": definition, "roleArn": NO_ROLE });
+        let answer = self.json("states", "AWSStepFunctions.CreateStateMachine", &body)?;
+        Ok(answer["stateMachineArn"].as_str().context("a state machine without an ARN")?.to_owned())
     }
 
     fn json(&self, service: &str, target: &str, body: &Value) -> Result<Value> {
@@ -186,6 +222,28 @@ impl Aws {
             .json(&format!("the configuration of {name}"))
     }
 
+    /// Makes a function of a zip, with these environment variables; its ARN.
+    pub(crate) fn create_function(&self, name: &str, zip: &[u8], environment: &Value) -> Result<String> {
+        let body = json!({
+            "FunctionName": name, "Runtime": "provided.al2023", "Handler": "bootstrap", "Role": NO_ROLE,
+            "Code": { "ZipFile": BASE64_STANDARD.encode(zip) }, "Environment": { "Variables": environment },
+        });
+        let url = format!("{}/2015-03-31/functions", self.endpoint);
+        let answer =
+            http::post(&url, &[("authorization", &Self::authorization("lambda"))], &body.to_string())?
+                .json(&format!("creating the function {name}"))?;
+        Ok(answer["FunctionArn"].as_str().context("a function without an ARN")?.to_owned())
+    }
+
+    /// Gives a function another zip.
+    pub(crate) fn update_function(&self, function: &str, zip: &[u8]) -> Result<()> {
+        let url = format!("{}/2015-03-31/functions/{function}/code", self.endpoint);
+        let body = json!({ "ZipFile": BASE64_STANDARD.encode(zip) }).to_string();
+        http::put(&url, &[("authorization", &Self::authorization("lambda"))], &body)?
+            .ok(&format!("updating {function}"))
+            .map(drop)
+    }
+
     /// Calls a function and waits for its answer.
     pub(crate) fn invoke(&self, function: &str, payload: &Value) -> Result<Invocation> {
         let url = format!("{}/2015-03-31/functions/{function}/invocations", self.endpoint);
@@ -214,6 +272,10 @@ impl Aws {
         };
         Ok(events.filter_map(line).collect())
     }
+}
+
+fn execution_arn(machine: &str, name: &str) -> String {
+    format!("{}:{name}", machine.replace(":stateMachine:", ":execution:"))
 }
 
 fn resources(xml: &str) -> Result<Vec<Resource>> {

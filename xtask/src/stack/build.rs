@@ -7,7 +7,12 @@ use crate::{
     workspace::{ROOT, cargo, lambdas},
 };
 use anyhow::Result;
-use std::{fs, path::PathBuf, thread, time::SystemTime};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::SystemTime,
+};
 
 /// Zips binaries, in Python because this program is a debug build: its own compressor would be slow.
 const ZIP: &str = include_str!("zip.py");
@@ -43,11 +48,21 @@ pub(crate) fn package(stack: &Stack, host: &str, phase: &Phase) -> Result<()> {
 }
 
 fn zip_share(stack: &Stack, index: usize, lambdas: &[String], host: &str, phase: &Phase) -> Result<()> {
+    let pairs = lambdas.iter().map(|lambda| [binary(lambda, host), zip(lambda)]);
+    zip_binaries(&stack.log(&format!("zip-{index}")), pairs, phase)
+}
+
+/// Zips binaries, each into the file beside it.
+pub(crate) fn zip_binaries(
+    log: &Path,
+    pairs: impl IntoIterator<Item = [PathBuf; 2]>,
+    phase: &Phase,
+) -> Result<()> {
     Cmd::new("python3")
         .args(["-"])
-        .args(lambdas.iter().flat_map(|lambda| [binary(lambda, host), zip(lambda)]))
+        .args(pairs.into_iter().flatten())
         .input(ZIP)
-        .log(stack.log(&format!("zip-{index}")))
+        .log(log)
         .run("zipping the Lambdas", phase)
 }
 

@@ -23,6 +23,7 @@ mod users;
 
 pub(crate) use aws::{Aws, Execution};
 pub(crate) use borrow::borrow;
+pub(crate) use build::{binary, zip_binaries};
 pub(crate) use checks::{pg_prove, prepare_for_tests};
 pub(crate) use deploy::{sam, template};
 pub(crate) use description::{Description, User};
@@ -84,6 +85,11 @@ impl Stack {
     /// The one that `cargo xtask test` makes and takes down: `target/test`.
     pub(crate) fn test() -> Self {
         Self { folder: ROOT.join("target/test") }
+    }
+
+    /// The one that `cargo xtask bench pipeline` makes and takes down: `target/bench-stack`.
+    pub(crate) fn bench() -> Self {
+        Self { folder: ROOT.join("target/bench-stack") }
     }
 
     /// The one whose description the variable `OSLIRA_STACK` names, as tests do; otherwise the developer's.
