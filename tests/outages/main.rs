@@ -1,6 +1,7 @@
 //! What all runs share, turned by tests: circuit breakers, the intake's switches. These tests run one at a time, after
 //! the others.
 
+mod ai_calls;
 mod ai_usage;
 mod breakers;
 mod intake;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod ai_responses;
 mod ai_usage;
 mod breakers;
 mod circuit;
@@ -8,6 +9,7 @@ mod item;
 mod profiles;
 mod progress;
 
+pub use ai_responses::AiResponses;
 pub use ai_usage::{AiUsage, InFlight};
 pub use breakers::{Breakers, Permit, Upstream};
 pub use intake::Intake;

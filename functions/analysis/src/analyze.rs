@@ -1,14 +1,14 @@
 //! `analyze-profile`: puts one task to a model, and keeps the answer.
 
-use crate::{business_profile, prompt};
+use crate::{asking::Asking, business_profile, prompt};
 use jiff::{Timestamp, tz::TimeZone};
 use oslira_domain::{
     AccountId, BusinessProfile, Code, Error, ProfileSource, Result, RunId, Step, Task, Tier, scoring::Metrics,
 };
-use oslira_lambda::{CachedSecret, Invocation, note_account, note_run};
-use oslira_llm::{Call, Endpoint, Llm, Question};
+use oslira_lambda::{Invocation, note_account, note_run};
+use oslira_llm::{Call, Question};
 use oslira_postgres::{RowExt, SystemDb, Type};
-use oslira_stores::{ProfileStore, ProgressStore};
+use oslira_stores::{AiUsage, InFlight, ProfileStore, ProgressStore};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -38,16 +38,8 @@ pub struct Analyzed {
 /// What a task works with.
 #[derive(Debug)]
 pub struct AnalyzeTools {
-    /// The HTTP client.
-    pub http: reqwest::Client,
-    /// OpenAI's address, or a gateway's.
-    pub openai_url: String,
-    /// OpenAI's key.
-    pub openai_key: CachedSecret,
-    /// Anthropic's address, or a gateway's.
-    pub anthropic_url: String,
-    /// Anthropic's key.
-    pub anthropic_key: CachedSecret,
+    /// How models are asked.
+    pub asking: Asking,
     /// The run's profile.
     pub profiles: ProfileStore,
     /// The progress bar, and the wish to cancel.
@@ -67,18 +59,25 @@ pub async fn analyze_profile(
     note_account(input.account_id);
     let prompt = prompt::of(input.task);
 
-    let (begun, snapshot, context) = tokio::join!(
+    let usage = tools.asking.usage();
+    let (in_flight, begun, snapshot, context, llm) = tokio::join!(
+        usage.begin(),
         tools.progress.begin(input.run_id, input.account_id, Step::Analyzing),
         tools.profiles.read(&input.source),
-        context(&tools.db, input.run_id, input.task)
+        context(&tools.db, input.run_id, input.task),
+        tools.asking.llm()
     );
-    begun?;
-    let context = context?;
-    if context.is_answered {
-        return Ok(Analyzed { task: input.task });
-    }
+    let material = begun
+        .and(context)
+        .and_then(|context| Ok(if context.is_answered { None } else { Some((context, snapshot?, llm?)) }));
+    let (context, snapshot, llm) = match material {
+        Ok(Some(material)) => material,
+        nothing_to_ask => {
+            count(usage, in_flight, &[]).await;
+            return nothing_to_ask.map(|_| Analyzed { task: input.task });
+        }
+    };
 
-    let snapshot = snapshot?;
     let metrics = Metrics::of(&snapshot.profile, snapshot.scraped_at);
     let (settings, task) = (input.task.settings(), input.task.as_str());
     let question = Question {
@@ -90,30 +89,40 @@ pub async fn analyze_profile(
         schema_name: task,
         schema: &prompt.schema(),
         cache_key: &format!("{}:{task}", context.business_profile_id),
+        hedge_after: tools.asking.hedge_after(input.task),
     };
-    let (openai_key, anthropic_key) = tokio::join!(tools.openai_key.get(), tools.anthropic_key.get());
-    let llm = Llm::new(
-        tools.http.clone(),
-        Endpoint::new(&tools.openai_url, openai_key?),
-        Endpoint::new(&tools.anthropic_url, anthropic_key?),
-    );
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let outcome = llm.ask(&question, today, deadline - RESERVE, |answer| prompt.read(answer)).await;
 
     let answer = outcome.answer.as_ref().ok();
-    let (recorded, shown) = tokio::join!(
+    let (recorded, shown, (), ()) = tokio::join!(
         record(&tools.db, input.run_id, input.task, answer, &outcome.calls),
         tools.progress.advance(
             input.run_id,
             input.account_id,
             if answer.is_some() { Step::Answered } else { Step::Analyzing }
-        )
+        ),
+        outcome.afterwards,
+        count(usage, in_flight, &outcome.calls)
     );
     // The failure to answer is what the state machine must hear of; that of the record only when there is an answer.
     outcome.answer?;
     recorded?;
     shown?;
     Ok(Analyzed { task: input.task })
+}
+
+/// Ends what began as under way. A limit that is not quite met is no reason to fail a run that is paid for.
+async fn count(usage: &AiUsage, in_flight: Result<InFlight>, calls: &[Call]) {
+    let made = calls.iter().filter(|call| !call.cache_hit).count();
+    let cost_usd = calls.iter().map(|call| call.cost_usd).sum();
+    let ended = match in_flight {
+        Ok(in_flight) => usage.end(in_flight, u32::try_from(made).unwrap_or(u32::MAX), cost_usd).await,
+        Err(not_begun) => Err(not_begun),
+    };
+    if let Err(error) = ended {
+        tracing::warn!(cause = error.chain(), "AI usage not counted");
+    }
 }
 
 struct Context {
@@ -161,7 +170,7 @@ async fn record(
                 "cost_usd": call.cost_usd,
                 "duration_ms": call.duration_ms,
                 "is_fallback": call.is_fallback,
-                "is_cache_hit": call.gateway_cache_hit,
+                "is_cache_hit": call.cache_hit,
                 "outcome": call.outcome,
             })
         })

@@ -5,6 +5,7 @@
 //! `result` tell the user, who may `cancel`.
 
 mod analyze;
+mod asking;
 mod business_profile;
 mod cancel;
 mod compensate;
@@ -19,6 +20,7 @@ mod start;
 mod start_runs_queue;
 
 pub use analyze::{AnalyzeProfile, AnalyzeTools, analyze_profile};
+pub use asking::Asking;
 pub use cancel::cancel_analysis;
 pub use compensate::{CompensateRun, StoppedRun, compensate_run, settle_stopped_run};
 pub use progress::get_analysis_progress;
