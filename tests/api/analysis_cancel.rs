@@ -85,6 +85,7 @@ async fn cancelling_while_a_model_thinks_lets_nothing_follow() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("thinking");
+    stack.use_up_hedges().await?;
     stack
         .stand_ins
         .fault(json!({"upstream": "openai", "match": username, "kind": "slow", "delayMs": 6_000}))

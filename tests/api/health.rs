@@ -15,5 +15,6 @@ async fn anyone_sees_that_everything_is_up() -> Result<()> {
         reply.data()["dependencies"],
         json!({"postgres": "up", "dynamodb": "up", "s3": "up", "sqs": "up", "stepFunctions": "up", "secrets": "up"})
     );
+    assert!(reply.data()["warnings"].is_array(), "{}", reply.body);
     Ok(())
 }

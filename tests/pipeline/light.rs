@@ -85,16 +85,43 @@ async fn a_second_analysis_updates_the_same_lead() -> Result<()> {
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("again");
     let (first, _) = user.analyze(&username).await?;
-    // Six minutes on, as far as the rule on duplicates can tell.
-    let sql = format!(
-        "update public.runs set created_at = created_at - interval '6 minutes' where run_id = '{}'",
-        first.run_id
-    );
-    stack.database.run(&sql).await?;
+    stack.age(&first, "6 minutes").await?;
     let (second, _) = user.analyze(&username).await?;
     let (first, second) = (user.result(&first).await?, user.result(&second).await?);
     assert_eq!(first.data()["leadId"], second.data()["leadId"]);
     assert_eq!(user.balance().await?, 8);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_same_question_is_answered_from_the_first_answer_and_costs_nothing() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("twice");
+    let (first, _) = user.analyze(&username).await?;
+    stack.age(&first, "6 minutes").await?;
+    let (second, progress) = user.analyze(&username).await?;
+    assert_eq!(progress["status"], "complete", "{progress}");
+    let (first, second) = (user.result(&first).await?, user.result(&second).await?);
+    assert_eq!(first.data()["cost"]["calls"][1]["isCacheHit"], false, "{}", first.body);
+    let cost = &second.data()["cost"];
+    let [call] = cost["calls"].as_array().context("calls")?.as_slice() else {
+        anyhow::bail!("one call, to no vendor: {cost}");
+    };
+    assert_eq!((&call["isCacheHit"], &call["outcome"]), (&json!(true), &json!("answered")));
+    assert_eq!((&call["provider"], &call["model"]), (&json!("openai"), &json!("gpt-6-luna")));
+    let counts = ["inputTokens", "cachedTokens", "outputTokens"].map(|name| call[name].as_i64());
+    assert_eq!((counts, cost["totalUsd"].as_f64()), ([Some(0); 3], Some(0.0)));
+    for field in ["score", "summary", "confidence", "subScores"] {
+        assert_eq!(first.data()[field], second.data()[field], "{field}");
+    }
+    assert_eq!(stack.stand_ins.requests("openai", &username).await?, 1);
+    assert_eq!(user.balance().await?, 8, "an analysis is what is sold, not a call");
+
+    // Another business is another question.
+    let stranger = User::sign_up(&stack, 10).await?;
+    stranger.analyze(&username).await?;
+    assert_eq!(stack.stand_ins.requests("openai", &username).await?, 2);
     Ok(())
 }
 

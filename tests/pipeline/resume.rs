@@ -9,6 +9,7 @@ async fn a_resumed_run_finds_what_was_paid_for() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("resumed");
+    stack.use_up_hedges().await?;
     stack
         .stand_ins
         .fault(json!({"upstream": "openai", "match": username, "kind": "slow", "delayMs": 6_000}))

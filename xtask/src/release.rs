@@ -7,6 +7,8 @@ use crate::{
     workspace::{ROOT, packages},
 };
 use anyhow::{Context, Result, bail};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use oslira_models::Catalogue;
 use serde::Deserialize;
 use serde_json::Value;
 use toml::Table;
@@ -47,7 +49,12 @@ enum Secrets {
 pub(crate) fn deploy(stage: Stage, x86_64: bool, ui: &Ui) -> Result<()> {
     let files = &Stack::local();
     let name = stage.name();
-    let region = &region(name, &std::fs::read_to_string(ROOT.join("infra/samconfig.toml"))?)?;
+    let settings = Settings::read(name, &std::fs::read_to_string(ROOT.join("infra/samconfig.toml"))?)?;
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    for warning in check_models(name, &Catalogue::embedded(), settings.parameter("AiRoles"), today)? {
+        ui.line(&format!("warning: {warning}"));
+    }
+    let region = &settings.region;
     ui.phase("tools", |phase| stack::ensure_venv(files, phase))?;
     let before = ui.phase("secrets", |_| secrets(name, region))?;
     if let Secrets::Missing(missing) = &before {
@@ -106,31 +113,59 @@ fn sam(stage: &str, subcommand: &[&str]) -> Cmd {
         .args(["--config-env", stage])
 }
 
-/// The region of a stage, from `infra/samconfig.toml`. Its settings are examples until someone fills them in.
-fn region(stage: &str, settings: &str) -> Result<String> {
-    #[derive(Deserialize)]
-    struct Settings {
-        deploy: Deploy,
+/// What `infra/samconfig.toml` says of a stage.
+struct Settings {
+    region: String,
+    /// `Name=value`.
+    parameters: Vec<String>,
+}
+
+impl Settings {
+    /// The settings are examples until someone fills them in.
+    fn read(stage: &str, settings: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct File {
+            deploy: Deploy,
+        }
+        #[derive(Deserialize)]
+        struct Deploy {
+            parameters: Parameters,
+        }
+        #[derive(Deserialize)]
+        struct Parameters {
+            region: String,
+            parameter_overrides: Vec<String>,
+        }
+        let settings: Table = settings.parse().context("infra/samconfig.toml")?;
+        let settings = settings.get(stage).with_context(|| format!("infra/samconfig.toml has no {stage}"))?;
+        let File { deploy: Deploy { parameters: Parameters { region, parameter_overrides: parameters } } } =
+            settings.clone().try_into().with_context(|| format!("{stage} in infra/samconfig.toml"))?;
+        if parameters.iter().any(|setting| setting.contains("CHANGE-ME")) {
+            bail!(
+                "infra/samconfig.toml still says CHANGE-ME for {stage}: fill in the Supabase project and the origins"
+            );
+        }
+        Ok(Self { region, parameters })
     }
-    #[derive(Deserialize)]
-    struct Deploy {
-        parameters: Parameters,
+
+    /// A parameter's value; nothing when the template's default applies.
+    fn parameter(&self, name: &str) -> &str {
+        let named = |setting: &&str| setting.split('=').next() == Some(name);
+        let setting = self.parameters.iter().map(String::as_str).find(named);
+        setting.and_then(|setting| setting.split_once('=')).map_or("", |(_, value)| value.trim_matches('"'))
     }
-    #[derive(Deserialize)]
-    struct Parameters {
-        region: String,
-        parameter_overrides: Vec<String>,
+}
+
+/// Refuses what would be deployed with a model that is shut down; answers what will be so within 30 days.
+fn check_models(stage: &str, catalogue: &Catalogue, roles: &str, today: Date) -> Result<Vec<String>> {
+    let place = format!("AiRoles of {stage} in infra/samconfig.toml");
+    let catalogue = catalogue.with_roles(roles).with_context(|| place.clone())?;
+    let (past, near): (Vec<_>, Vec<_>) = catalogue.ending(today).partition(|ending| ending.is_past());
+    if !past.is_empty() {
+        let past = past.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        bail!("{past}. Give the role another model, in crates/models/models.toml or by {place}");
     }
-    let settings: Table = settings.parse().context("infra/samconfig.toml")?;
-    let settings = settings.get(stage).with_context(|| format!("infra/samconfig.toml has no {stage}"))?;
-    let Settings { deploy: Deploy { parameters } } =
-        settings.clone().try_into().with_context(|| format!("{stage} in infra/samconfig.toml"))?;
-    if parameters.parameter_overrides.iter().any(|setting| setting.contains("CHANGE-ME")) {
-        bail!(
-            "infra/samconfig.toml still says CHANGE-ME for {stage}: fill in the Supabase project and the origins"
-        );
-    }
-    Ok(parameters.region)
+    Ok(near.iter().map(|ending| format!("{ending}. Give the role another model soon")).collect())
 }
 
 fn secrets(stage: &str, region: &str) -> Result<Secrets> {
@@ -165,19 +200,51 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stages_region_is_read_once_its_settings_are_filled_in() {
+    fn a_stages_settings_are_read_once_they_are_filled_in() {
         let settings = |issuer: &str| {
             format!(
-                "version = 0.1\n[staging.deploy.parameters]\nregion = \"eu-west-1\"\nparameter_overrides = [\"{issuer}\"]\n\
+                "version = 0.1\n[staging.deploy.parameters]\nregion = \"eu-west-1\"\nparameter_overrides = [\"{issuer}\", \
+                 \"AiRoles=fast=a/b,premium=c/d\"]\n\
                  [production.deploy.parameters]\nparameter_overrides = [\"JwtIssuer=CHANGE-ME\"]\n"
             )
         };
-        assert_eq!(region("staging", &settings("JwtIssuer=https://a.example")).unwrap(), "eu-west-1");
-        assert!(region("staging", &settings("JwtIssuer=CHANGE-ME")).is_err());
-        assert!(region("elsewhere", &settings("")).is_err());
+        let staging = Settings::read("staging", &settings("JwtIssuer=https://a.example")).unwrap();
+        assert_eq!(staging.region, "eu-west-1");
+        assert_eq!(staging.parameter("AiRoles"), "fast=a/b,premium=c/d");
+        assert_eq!(staging.parameter("AiHedging"), "");
+        assert!(Settings::read("staging", &settings("JwtIssuer=CHANGE-ME")).is_err());
+        assert!(Settings::read("elsewhere", &settings("")).is_err());
         assert!(
-            region("staging", "[staging.deploy.parameters]\nparameter_overrides = []\n").is_err(),
+            Settings::read("staging", "[staging.deploy.parameters]\nparameter_overrides = []\n").is_err(),
             "no region"
+        );
+    }
+
+    #[test]
+    fn a_model_that_is_shut_down_is_not_deployed() {
+        let day = |day: &str| day.parse::<Date>().unwrap();
+        let check = |roles, today| check_models("staging", &Catalogue::embedded(), roles, day(today));
+        assert!(check("", "2026-11-21").unwrap().is_empty());
+
+        let roles = "premium=claude-sonnet-5-5/gpt-5";
+        assert!(check(roles, "2026-11-10").unwrap().is_empty());
+        let warned = check(roles, "2026-11-21").unwrap();
+        assert_eq!(warned.len(), 1);
+        assert!(
+            warned[0].contains("gpt-5, the fallback of the role premium, is shut down in 20 days"),
+            "{warned:?}"
+        );
+        let refused = check(roles, "2026-12-11").unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "gpt-5, the fallback of the role premium, was shut down on 2026-12-11. Give the role another model, in \
+             crates/models/models.toml or by AiRoles of staging in infra/samconfig.toml"
+        );
+
+        let unknown = format!("{:#}", check("fast=gpt-9/claude-haiku-5-5", "2026-11-21").unwrap_err());
+        assert!(
+            unknown.contains("AiRoles of staging") && unknown.contains("unknown model \"gpt-9\""),
+            "{unknown}"
         );
     }
 

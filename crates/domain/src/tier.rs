@@ -187,6 +187,26 @@ pub enum Role {
     Premium,
 }
 
+impl Role {
+    /// All roles, cheapest first.
+    pub const ALL: [Self; 3] = [Self::Fast, Self::Balanced, Self::Premium];
+
+    /// The name in the catalogue of models.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Balanced => "balanced",
+            Self::Premium => "premium",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Reasoning effort. `high` is never used: 10 to 20 s for about 5 % of quality.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -228,6 +248,13 @@ mod tests {
         for task in Task::ALL {
             assert_eq!(serde_json::to_value(task).unwrap(), task.to_string());
             assert!(task.settings().max_output_tokens >= 1_000);
+        }
+    }
+
+    #[test]
+    fn role_names_are_their_json_names() {
+        for role in Role::ALL {
+            assert_eq!(serde_json::to_value(role).unwrap(), role.to_string());
         }
     }
 }

@@ -3,17 +3,32 @@
 use crate::{Model, Provider};
 use oslira_domain::Result;
 use serde::{Deserialize, Serialize};
+use std::{fmt, pin::Pin};
 
 /// The answer, and everything that was paid for it.
-#[derive(Debug)]
-pub struct Outcome<T> {
-    /// Every HTTP call in order, whatever came of it.
+pub struct Outcome<'a, T> {
+    /// Every call in order, whatever came of it.
     pub calls: Vec<Call>,
     /// What `read` made of the answer.
     pub answer: Result<T>,
+    /// What is left to do: to tell the circuit breaker of the success, and to keep the answer for who asks the same. It
+    /// may be done beside whatever the answer is needed for, and it cannot fail.
+    pub afterwards: Afterwards<'a>,
 }
 
-/// One HTTP call to a vendor.
+/// Work that nobody waits for.
+pub type Afterwards<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+impl<T: fmt::Debug> fmt::Debug for Outcome<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("calls", &self.calls)
+            .field("answer", &self.answer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One call to a vendor, or an answer that had been kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Call {
@@ -27,15 +42,15 @@ pub struct Call {
     pub cached_tokens: u64,
     /// Tokens written, reasoning included.
     pub output_tokens: u64,
-    /// What it cost by the catalogue's prices, in US dollars; 0 from the gateway's cache, and for a call that
-    /// failed, of which the vendor tells no usage.
+    /// What it cost by the catalogue's prices, in US dollars; 0 from a cache of answers, and for a call that failed or
+    /// was abandoned, of which the vendor tells no usage.
     pub cost_usd: f64,
-    /// From sending to the last byte, in milliseconds.
+    /// From sending to the last byte, in milliseconds; of an abandoned call, until it was.
     pub duration_ms: u64,
     /// The model is the role's fallback.
     pub is_fallback: bool,
-    /// The AI gateway answered from its cache.
-    pub gateway_cache_hit: bool,
+    /// The answer had been kept: by us, then without tokens, or by the AI gateway, which repeats those of the first one.
+    pub cache_hit: bool,
     /// What came of it.
     pub outcome: CallOutcome,
 }
@@ -54,6 +69,8 @@ pub enum CallOutcome {
     Truncated,
     /// There was no answer: no connection, a timeout, or an error of the vendor's.
     Failed,
+    /// The same call, made a second time, was quicker. Whether the vendor charges for this one is not known.
+    Abandoned,
 }
 
 /// Tokens in the meaning of [`Call`], whoever counted them.

@@ -1,6 +1,6 @@
 //! What can go wrong with a vendor, and which of the product's errors it is.
 
-use crate::Provider;
+use crate::{CallOutcome, Provider};
 use jiff::civil::Date;
 use oslira_domain::{Code, Error};
 use reqwest::header::HeaderMap;
@@ -21,8 +21,8 @@ pub(crate) enum Failure {
     Body { provider: Provider },
     #[error("{model} was shut down on {date}")]
     ShutDown { model: String, date: Date },
-    #[error("{provider} is not asked at present")]
-    Avoided { provider: Provider },
+    #[error("{provider} is not asked at present, because its calls kept failing")]
+    NotAdmitted { provider: Provider },
     #[error("no time was left to ask {provider}")]
     NoTime { provider: Provider },
     #[error("{model} refused")]
@@ -47,7 +47,7 @@ pub(crate) enum Remedy {
 impl Failure {
     pub(crate) fn remedy(&self) -> Remedy {
         match self {
-            Self::Transport { .. } | Self::Body { .. } | Self::Avoided { .. } | Self::NoTime { .. } => {
+            Self::Transport { .. } | Self::Body { .. } | Self::NotAdmitted { .. } | Self::NoTime { .. } => {
                 Remedy::Wait
             }
             Self::ShutDown { .. } => Remedy::Repair,
@@ -57,6 +57,26 @@ impl Failure {
                 408 | 429 | 500.. => Remedy::Wait,
                 _ => Remedy::Repair,
             },
+        }
+    }
+
+    /// It says that the provider would fail others as well, and not that it is unhappy with this model or question.
+    pub(crate) fn speaks_against_the_provider(&self) -> bool {
+        match self {
+            Self::Transport { .. } | Self::Body { .. } => true,
+            Self::Status { status, .. } => matches!(status, 401..=403 | 408 | 429 | 500..),
+            Self::NotAdmitted { .. } | Self::NoTime { .. } | Self::ShutDown { .. } => false,
+            Self::Refused { .. } | Self::Unfit { .. } | Self::Truncated { .. } => false,
+        }
+    }
+
+    /// What a call is recorded as that ended like this.
+    pub(crate) fn outcome(&self) -> CallOutcome {
+        match self {
+            Self::Refused { .. } => CallOutcome::Refused,
+            Self::Unfit { .. } => CallOutcome::Unfit,
+            Self::Truncated { .. } => CallOutcome::Truncated,
+            _ => CallOutcome::Failed,
         }
     }
 

@@ -1,17 +1,20 @@
 #![doc = include_str!("../README.md")]
 
 mod anthropic;
+mod attempt;
 mod call;
-mod catalogue;
 mod failure;
+mod hedge;
 mod llm;
 mod openai;
 mod question;
 mod schema;
+mod shared;
 mod turn;
 
-pub use call::{Call, CallOutcome, Outcome};
-pub use catalogue::{Assignment, Catalogue, InvalidCatalogue, Model, Price, Provider};
+pub use call::{Afterwards, Call, CallOutcome, Outcome};
 pub use llm::{Endpoint, Llm};
+pub use oslira_models::{Assignment, Catalogue, InvalidCatalogue, Model, Price, Provider};
 pub use question::Question;
 pub use schema::assert_strict;
+pub use shared::{Shared, SharesNothing};

@@ -1,10 +1,11 @@
 //! Asking: which vendor, in which order, with how much of the time.
 
 use crate::{
-    Assignment, Catalogue, Outcome, Provider, Question, anthropic,
+    Assignment, Catalogue, Outcome, Provider, Question, Shared, SharesNothing, anthropic,
+    attempt::receive,
     failure::{Failure, Failures, Remedy},
     openai,
-    turn::{Turn, receive},
+    turn::{Answered, Turn},
 };
 use jiff::civil::Date;
 use oslira_domain::Class;
@@ -47,31 +48,33 @@ impl fmt::Debug for Endpoint {
 
 /// A client of both vendors. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Llm {
+pub struct Llm<'a, S = SharesNothing> {
     http: Client,
     openai: Endpoint,
     anthropic: Endpoint,
     catalogue: Arc<Catalogue>,
-    avoided: Vec<Provider>,
+    pub(crate) shared: &'a S,
 }
 
-impl Llm {
-    /// A client that uses the [embedded catalogue](Catalogue::embedded).
+impl Llm<'static> {
+    /// A client that uses the [embedded catalogue](Catalogue::embedded) and shares nothing with others.
     pub fn new(http: Client, openai: Endpoint, anthropic: Endpoint) -> Self {
-        Self { http, openai, anthropic, catalogue: Catalogue::embedded(), avoided: Vec::new() }
+        Self { http, openai, anthropic, catalogue: Catalogue::embedded(), shared: &SharesNothing }
     }
+}
 
+impl<'a, S: Shared> Llm<'a, S> {
     /// The same client with other models.
     #[must_use]
-    pub fn with_catalogue(self, catalogue: Catalogue) -> Self {
-        Self { catalogue: Arc::new(catalogue), ..self }
+    pub fn with_catalogue(self, catalogue: impl Into<Arc<Catalogue>>) -> Self {
+        Self { catalogue: catalogue.into(), ..self }
     }
 
-    /// The same client without this provider: for a circuit breaker that is open.
+    /// The same client, with what it shares with others.
     #[must_use]
-    pub fn avoiding(mut self, provider: Provider) -> Self {
-        self.avoided.push(provider);
-        self
+    pub fn sharing<T: Shared>(self, shared: &T) -> Llm<'_, T> {
+        let Self { http, openai, anthropic, catalogue, .. } = self;
+        Llm { http, openai, anthropic, catalogue, shared }
     }
 
     /// Asks until a model's answer can be read, in the order that this crate's page describes.
@@ -86,7 +89,7 @@ impl Llm {
         today: Date,
         deadline: Instant,
         read: impl Fn(Value) -> Result<T, String>,
-    ) -> Outcome<T> {
+    ) -> Outcome<'a, T> {
         let mut failures = Vec::new();
         let mut models = Vec::new();
         for assignment in self.catalogue.of(question.role) {
@@ -103,14 +106,23 @@ impl Llm {
             let turn =
                 Turn { llm: self, question, assignment, ends: Instant::now() + share, calls: &mut calls };
             match turn.take(&read).await {
-                Ok(answer) => return Outcome { calls, answer: Ok(answer) },
+                Ok(Answered::Recalled(answer)) => {
+                    return Outcome { calls, answer: Ok(answer), afterwards: Box::pin(async {}) };
+                }
+                Ok(Answered::Fresh(fit, permit, key)) => {
+                    let (shared, provider) = (self.shared, assignment.model.provider);
+                    let afterwards = Box::pin(async move {
+                        tokio::join!(shared.succeeded(provider, permit), shared.keep(&key, &fit.text));
+                    });
+                    return Outcome { calls, answer: Ok(fit.answer), afterwards };
+                }
                 Err(failure) => {
                     report(assignment, &failure);
                     failures.push(failure);
                 }
             }
         }
-        Outcome { calls, answer: Err(Failures(failures).into()) }
+        Outcome { calls, answer: Err(Failures(failures).into()), afterwards: Box::pin(async {}) }
     }
 
     /// The days on which OpenAI says that models will be shut down, by model id (`GET {base}/models`). Models
@@ -137,33 +149,36 @@ impl Llm {
             tracing::error!(class, model = model.id, ?role, %date, "a role has a model that was shut down");
             return Err(Failure::ShutDown { model: model.id.clone(), date });
         }
-        if self.avoided.contains(&model.provider) {
-            return Err(Failure::Avoided { provider: model.provider });
-        }
         Ok(())
     }
 
-    /// The HTTP request that puts the question to the model.
-    pub(crate) fn request(
+    /// What is sent to put the question to the model.
+    pub(crate) fn body(
         &self,
-        assignment: Assignment<'_>,
+        Assignment { model, .. }: Assignment<'_>,
         question: &Question<'_>,
         correction: Option<&str>,
-    ) -> RequestBuilder {
-        let model = assignment.model;
+    ) -> Value {
         match model.provider {
+            Provider::OpenAi => openai::request(model, question, correction),
+            Provider::Anthropic => anthropic::request(model, question, correction),
+        }
+    }
+
+    /// The HTTP request with this body.
+    pub(crate) fn request(&self, provider: Provider, body: &Value) -> RequestBuilder {
+        let request = match provider {
             Provider::OpenAi => self
                 .http
                 .post(format!("{}/chat/completions", self.openai.base_url))
-                .bearer_auth(&self.openai.key)
-                .json(&openai::request(model, question, correction)),
+                .bearer_auth(&self.openai.key),
             Provider::Anthropic => self
                 .http
                 .post(format!("{}/v1/messages", self.anthropic.base_url))
                 .header("x-api-key", sensitive(&self.anthropic.key))
-                .header("anthropic-version", anthropic::VERSION)
-                .json(&anthropic::request(model, question, correction)),
-        }
+                .header("anthropic-version", anthropic::VERSION),
+        };
+        request.json(body)
     }
 }
 

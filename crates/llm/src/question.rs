@@ -2,7 +2,7 @@
 
 use oslira_domain::{Effort, Role};
 use serde_json::Value;
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// One question, for whichever model has the role.
 #[derive(Clone, Copy)]
@@ -23,6 +23,8 @@ pub struct Question<'a> {
     pub schema: &'a Value,
     /// Questions of one key share their instructions; at most 64 characters are used.
     pub cache_key: &'a str,
+    /// A call that takes longer is made a second time, if the budget allows; `None` for never.
+    pub hedge_after: Option<Duration>,
 }
 
 impl fmt::Debug for Question<'_> {

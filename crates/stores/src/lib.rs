@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod ai_responses;
 mod ai_usage;
 mod anonymous;
 mod breakers;
@@ -11,6 +12,7 @@ mod profiles;
 mod progress;
 mod rate_limits;
 
+pub use ai_responses::AiResponses;
 pub use ai_usage::{AiUsage, InFlight};
 pub use anonymous::AnonymousStore;
 pub use breakers::{Breakers, Permit, Upstream};

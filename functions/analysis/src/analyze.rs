@@ -1,7 +1,7 @@
 //! `analyze-profile`: puts one task to a model, and keeps the answer.
 
 use crate::{
-    ask::{Matter, Models},
+    asking::{Asking, Matter},
     business_profile,
 };
 use oslira_domain::{
@@ -40,8 +40,8 @@ pub struct Analyzed {
 /// What a task works with.
 #[derive(Debug)]
 pub struct AnalyzeTools {
-    /// Whom to ask.
-    pub models: Models,
+    /// How models are asked.
+    pub asking: Asking,
     /// The run's profile.
     pub profiles: ProfileStore,
     /// The progress bar, and the wish to cancel.
@@ -60,18 +60,24 @@ pub async fn analyze_profile(
     note_run(input.run_id);
     note_account(input.account_id);
 
-    let (begun, snapshot, context) = tokio::join!(
+    let (in_flight, begun, snapshot, context, llm) = tokio::join!(
+        tools.asking.begin(),
         tools.progress.begin(input.run_id, input.account_id, Step::Analyzing),
         tools.profiles.read(&input.source),
-        context(&tools.db, input.run_id, input.task)
+        context(&tools.db, input.run_id, input.task),
+        tools.asking.llm()
     );
-    begun?;
-    let context = context?;
-    if context.is_answered {
-        return Ok(Analyzed { task: input.task });
-    }
+    let material = begun
+        .and(context)
+        .and_then(|context| Ok(if context.is_answered { None } else { Some((context, snapshot?, llm?)) }));
+    let (context, snapshot, llm) = match material {
+        Ok(Some(material)) => material,
+        nothing_to_ask => {
+            tools.asking.end(in_flight, &[]).await;
+            return nothing_to_ask.map(|_| Analyzed { task: input.task });
+        }
+    };
 
-    let snapshot = snapshot?;
     let matter = Matter {
         tier: input.tier,
         task: input.task,
@@ -79,16 +85,18 @@ pub async fn analyze_profile(
         business: &context.business,
         snapshot: &snapshot,
     };
-    let outcome = tools.models.ask(matter, deadline - RESERVE).await?;
+    let outcome = tools.asking.ask(&llm, matter, deadline - RESERVE).await;
 
     let answer = outcome.answer.as_ref().ok();
-    let (recorded, shown) = tokio::join!(
+    let (recorded, shown, (), ()) = tokio::join!(
         record(&tools.db, input.run_id, input.task, answer, &outcome.calls),
         tools.progress.advance(
             input.run_id,
             input.account_id,
             if answer.is_some() { Step::Answered } else { Step::Analyzing }
-        )
+        ),
+        outcome.afterwards,
+        tools.asking.end(in_flight, &outcome.calls)
     );
     // The failure to answer is what the state machine must hear of; that of the record only when there is an answer.
     outcome.answer?;
@@ -142,7 +150,7 @@ async fn record(
                 "cost_usd": call.cost_usd,
                 "duration_ms": call.duration_ms,
                 "is_fallback": call.is_fallback,
-                "is_cache_hit": call.gateway_cache_hit,
+                "is_cache_hit": call.cache_hit,
                 "outcome": call.outcome,
             })
         })

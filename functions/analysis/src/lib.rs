@@ -6,7 +6,7 @@
 
 mod analyze;
 mod anonymous;
-mod ask;
+mod asking;
 mod assemble;
 mod business_profile;
 mod cancel;
@@ -26,7 +26,7 @@ pub use anonymous::{
     AnonymousTools, FailAnonymousAnalysis, Gate, ScoreAnonymousAnalysis, fail_anonymous_analysis,
     get_anonymous_analysis, score_anonymous_analysis, start_anonymous_analysis,
 };
-pub use ask::Models;
+pub use asking::Asking;
 pub use cancel::cancel_analysis;
 pub use compensate::{CompensateRun, StoppedRun, compensate_run, settle_stopped_run};
 pub use progress::get_analysis_progress;

@@ -16,7 +16,8 @@ pub async fn get_analysis_result(db: &UserDb, request: Request) -> Result<Reply>
                       (select coalesce(jsonb_agg(jsonb_build_object(
                            'task', u.task, 'provider', u.provider, 'model', u.model, 'inputTokens', u.input_tokens,
                            'cachedTokens', u.cached_tokens, 'outputTokens', u.output_tokens, 'costUsd', u.cost_usd,
-                           'durationMs', u.duration_ms, 'isFallback', u.is_fallback, 'outcome', u.outcome
+                           'durationMs', u.duration_ms, 'isFallback', u.is_fallback, 'isCacheHit', u.is_cache_hit,
+                           'outcome', u.outcome
                          ) order by u.created_at, u.ai_usage_log_id), '[]')
                          from public.ai_usage_logs u where u.run_id = r.run_id) as calls
                  from public.runs r left join public.analyses a using (run_id)

@@ -1,7 +1,9 @@
 //! `GET /health`: public, and so it says which part is down and nothing of why.
 
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use oslira_domain::{Error, Result};
 use oslira_lambda::{CachedSecret, Env, Reply, Request, Secret};
+use oslira_models::Catalogue;
 use oslira_postgres::UserDb;
 use serde_json::{Map, Value, json};
 use std::{
@@ -26,6 +28,7 @@ pub struct Dependencies {
     start_runs_queue: String,
     step_functions: aws_sdk_sfn::Client,
     state_machine_arn: String,
+    models: Catalogue,
     last: Mutex<Option<(Instant, Map<String, Value>)>>,
 }
 
@@ -43,6 +46,9 @@ impl Dependencies {
             start_runs_queue: env.var("START_RUNS_QUEUE_URL")?,
             step_functions: aws_sdk_sfn::Client::new(env.sdk()),
             state_machine_arn: env.var("ANALYSIS_STATE_MACHINE_ARN")?,
+            models: Catalogue::embedded()
+                .with_roles(&env.optional("AI_ROLES").unwrap_or_default())
+                .map_err(|error| Error::internal(format!("AI_ROLES: {error}")))?,
             last: Mutex::default(),
         })
     }
@@ -51,13 +57,25 @@ impl Dependencies {
 /// How long a finding stands. The route is public, and some of what it asks has a small quota.
 const FINDING_STANDS: Duration = Duration::from_secs(5);
 
-/// Answers `{status, version, dependencies: {name: "up" | "down"}}`: 200 when all are up, 503 otherwise.
+/// Answers `{status, version, dependencies: {name: "up" | "down"}, warnings: […]}`: 200 when all are up, 503 otherwise.
+/// Warnings are what must be seen to within weeks: they change neither.
 pub async fn check_health(on: &Dependencies, _request: Request) -> Result<Reply> {
     let dependencies = on.states().await;
     let is_healthy = dependencies.values().all(|state| state == "up");
     let (status, word) = if is_healthy { (200, "healthy") } else { (503, "degraded") };
-    let data = json!({"status": word, "version": env!("CARGO_PKG_VERSION"), "dependencies": dependencies});
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let data = json!({
+        "status": word,
+        "version": env!("CARGO_PKG_VERSION"),
+        "dependencies": dependencies,
+        "warnings": warnings(&on.models, today),
+    });
     Ok(Reply::with_status(status, data))
+}
+
+/// The roles that need another model soon, or already do.
+fn warnings(models: &Catalogue, today: Date) -> Vec<String> {
+    models.ending(today).map(|ending| format!("{ending}.")).collect()
 }
 
 impl Dependencies {
@@ -100,4 +118,24 @@ where
         }
     };
     (name.to_owned(), state.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    #[test]
+    fn a_model_that_is_about_to_be_shut_down_is_a_warning() {
+        let models = Catalogue::embedded();
+        assert!(warnings(&models, date(2026, 11, 21)).is_empty());
+        let models = models.with_roles("fast=gpt-5-mini/claude-haiku-5-5").unwrap();
+        let warned = |day| warnings(&models, day);
+        assert!(warned(date(2026, 11, 10)).is_empty());
+        assert_eq!(
+            warned(date(2026, 11, 21)),
+            ["gpt-5-mini, the model of the role fast, is shut down in 20 days, on 2026-12-11."]
+        );
+        assert_eq!(warned(date(2027, 1, 1)).len(), 1, "nor is it forgotten afterwards");
+    }
 }

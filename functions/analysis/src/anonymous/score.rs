@@ -1,7 +1,7 @@
 //! `score-anonymous-analysis`: asks a model, puts the result together, and ends the run.
 
 use crate::{
-    ask::{Matter, Models},
+    asking::{Asking, Matter, SharedState},
     assemble::{self, assemble},
 };
 use jiff::Timestamp;
@@ -9,8 +9,8 @@ use oslira_domain::{
     BusinessProfile, Code, Error, ProfileSource, Result, RunId, RunStatus, Snapshot, Step, Tier, Username,
 };
 use oslira_lambda::{Invocation, note_run};
-use oslira_llm::Call;
-use oslira_stores::{AiUsage, AnonymousStore, InFlight, ProfileStore, Progress, ProgressStore};
+use oslira_llm::{Call, Llm};
+use oslira_stores::{AnonymousStore, ProfileStore, Progress, ProgressStore};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -39,10 +39,8 @@ pub struct Scored {
 /// What the stage works with.
 #[derive(Debug)]
 pub struct AnonymousTools {
-    /// Whom to ask.
-    pub models: Models,
-    /// What all AI calls cost together.
-    pub usage: AiUsage,
+    /// How models are asked.
+    pub asking: Asking,
     /// The run's profile.
     pub profiles: ProfileStore,
     /// The progress bar.
@@ -59,11 +57,12 @@ pub async fn score_anonymous_analysis(
 ) -> Result<Scored> {
     let Invocation { input, deadline } = invocation;
     note_run(input.run_id);
-    let (begun, kept, business, snapshot) = tokio::join!(
+    let (begun, kept, business, snapshot, llm) = tokio::join!(
         tools.progress.advance(input.run_id, None, Step::Analyzing),
         tools.store.result(input.run_id),
         tools.store.request(input.run_id),
-        tools.profiles.read(&input.source)
+        tools.profiles.read(&input.source),
+        tools.asking.llm()
     );
     let begun = begun?;
     match begun.status {
@@ -74,7 +73,7 @@ pub async fn score_anonymous_analysis(
         _ => {}
     }
     if kept?.is_none() {
-        let result = score(tools, &input, &begun, &business?, &snapshot?, deadline - RESERVE).await?;
+        let result = score(tools, &llm?, &input, &begun, &business?, &snapshot?, deadline - RESERVE).await?;
         tools.store.keep_result(input.run_id, &result).await?;
     }
     tools.progress.finish(input.run_id, None, RunStatus::Complete).await?;
@@ -84,6 +83,7 @@ pub async fn score_anonymous_analysis(
 /// The result: that of a LIGHT analysis, without what belongs to an account.
 async fn score(
     tools: &AnonymousTools,
+    llm: &Llm<'_, SharedState>,
     input: &ScoreAnonymousAnalysis,
     begun: &Progress,
     business: &BusinessProfile,
@@ -93,11 +93,11 @@ async fn score(
     let mut answers = Map::new();
     for task in input.tier.tasks() {
         let matter = Matter { tier: input.tier, task: *task, business_key: "anonymous", business, snapshot };
-        let in_flight = tools.usage.begin().await;
-        let outcome = tools.models.ask(matter, deadline).await;
-        let calls = outcome.as_ref().map(|outcome| outcome.calls.as_slice()).unwrap_or_default();
-        count(tools, in_flight, input.run_id, calls).await;
-        answers.insert(task.to_string(), outcome?.answer?);
+        let in_flight = tools.asking.begin().await;
+        let outcome = tools.asking.ask(llm, matter, deadline).await;
+        log(input.run_id, &outcome.calls);
+        tokio::join!(tools.asking.end(in_flight, &outcome.calls), outcome.afterwards);
+        answers.insert(task.to_string(), outcome.answer?);
     }
     let material = assemble::Material {
         tier: input.tier,
@@ -115,9 +115,8 @@ async fn score(
     Ok(result)
 }
 
-/// Counts what the calls cost towards the day's spending, and logs it: there is no account to book it on. That it could
-/// not be counted is no reason to fail, or to pay again.
-async fn count(tools: &AnonymousTools, in_flight: Result<InFlight>, run_id: RunId, calls: &[Call]) {
+/// Logs what the calls cost: there is no account to book it on.
+fn log(run_id: RunId, calls: &[Call]) {
     for call in calls {
         tracing::info!(
             runId = %run_id,
@@ -129,15 +128,9 @@ async fn count(tools: &AnonymousTools, in_flight: Result<InFlight>, run_id: RunI
             costUsd = call.cost_usd,
             durationMs = call.duration_ms,
             isFallback = call.is_fallback,
+            isCacheHit = call.cache_hit,
             outcome = ?call.outcome,
             "visitor's AI call"
         );
-    }
-    let ended = async {
-        let number = u32::try_from(calls.len()).unwrap_or(u32::MAX);
-        tools.usage.end(in_flight?, number, calls.iter().map(|call| call.cost_usd).sum()).await
-    };
-    if let Err(error) = ended.await {
-        tracing::warn!(runId = %run_id, cause = error.chain(), "AI usage not counted");
     }
 }

@@ -1,6 +1,6 @@
 //! Stages "Score Lead" and its siblings: puts one task to a model, and keeps the answer.
 
-use oslira_analysis::{AnalyzeTools, Models, analyze_profile};
+use oslira_analysis::{AnalyzeTools, Asking, analyze_profile};
 use oslira_lambda::{Env, RuntimeError, serve_stage};
 use oslira_postgres::SystemDb;
 use oslira_stores::{ProfileStore, ProgressStore};
@@ -9,7 +9,7 @@ use oslira_stores::{ProfileStore, ProgressStore};
 async fn main() -> Result<(), RuntimeError> {
     let env = &Env::init("analyze-profile").await;
     let tools = &AnalyzeTools {
-        models: Models::new(env)?,
+        asking: Asking::new(env)?,
         profiles: ProfileStore::new(env)?,
         progress: ProgressStore::new(env)?,
         db: SystemDb::connect(env).await?,

@@ -1,15 +1,14 @@
 //! Stage "Score Profile" of a visitor's run: asks a model, keeps the result, and ends the run.
 
-use oslira_analysis::{AnonymousTools, Models, score_anonymous_analysis};
+use oslira_analysis::{AnonymousTools, Asking, score_anonymous_analysis};
 use oslira_lambda::{Env, RuntimeError, serve_stage};
-use oslira_stores::{AiUsage, AnonymousStore, ProfileStore, ProgressStore};
+use oslira_stores::{AnonymousStore, ProfileStore, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
     let env = &Env::init("score-anonymous-analysis").await;
     let tools = &AnonymousTools {
-        models: Models::new(env)?,
-        usage: AiUsage::new(env)?,
+        asking: Asking::new(env)?,
         profiles: ProfileStore::new(env)?,
         progress: ProgressStore::new(env)?,
         store: AnonymousStore::new(env)?,

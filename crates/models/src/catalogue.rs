@@ -1,12 +1,13 @@
 //! Which models there are, what they cost, and which role uses which.
 
 use jiff::{Unit, civil::Date};
-use oslira_domain::{Effort, Role};
+use oslira_domain::{Effort, Role, Task};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 static EMBEDDED: LazyLock<Arc<Catalogue>> = LazyLock::new(|| {
@@ -19,7 +20,8 @@ static EMBEDDED: LazyLock<Arc<Catalogue>> = LazyLock::new(|| {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Catalogue {
     models: HashMap<String, Model>,
-    roles: HashMap<Role, Pair>,
+    pub(crate) roles: HashMap<Role, Pair>,
+    hedge_after_ms: HashMap<Task, u64>,
 }
 
 /// A model.
@@ -88,31 +90,37 @@ pub enum InvalidCatalogue {
     #[error("the model {0:?} has a price that is none")]
     Price(String),
     /// A role names a model that is not listed.
-    #[error("the role {0:?} names the unknown model {1:?}")]
+    #[error("the role {0} names the unknown model {1:?}")]
     UnknownModel(Role, String),
     /// A role's two models would fail together.
-    #[error("both models of the role {0:?} are of one provider")]
+    #[error("both models of the role {0} are of one provider")]
     OneProvider(Role),
     /// A role has no models.
-    #[error("the role {0:?} has no models")]
+    #[error("the role {0} has no models")]
     MissingRole(Role),
+    /// A task has no time after which its call is slow.
+    #[error("hedge_after_ms has no time for {0}, or none at all")]
+    MissingHedge(Task),
+    /// What shall replace the catalogue's roles is not written as it should be.
+    #[error("{0:?} is not of the form role=primary/fallback, once for any of fast, balanced, premium")]
+    Override(String),
 }
 
+/// A role's models by their ids.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Pair {
-    primary: String,
-    fallback: String,
+pub(crate) struct Pair {
+    pub(crate) primary: String,
+    pub(crate) fallback: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     roles: HashMap<Role, Pair>,
+    hedge_after_ms: HashMap<Task, u64>,
     models: Vec<Model>,
 }
-
-const ROLES: [Role; 3] = [Role::Fast, Role::Balanced, Role::Premium];
 
 impl Catalogue {
     /// The catalogue in this crate's `models.toml`.
@@ -123,7 +131,8 @@ impl Catalogue {
     /// Reads and checks a catalogue.
     ///
     /// # Errors
-    /// When it is malformed, a model or price is wrong, or a role has not two known models of two providers.
+    /// When it is malformed, a model or price is wrong, a role has not two known models of two providers, or a task has
+    /// no time after which its call is slow.
     pub fn parse(text: &str) -> Result<Self, InvalidCatalogue> {
         let file: File = toml::from_str(text)?;
         let mut models = HashMap::new();
@@ -139,18 +148,29 @@ impl Catalogue {
                 return Err(InvalidCatalogue::Duplicate(twin.id));
             }
         }
-        for role in ROLES {
-            let pair = file.roles.get(&role).ok_or(InvalidCatalogue::MissingRole(role))?;
+        for task in Task::ALL {
+            if file.hedge_after_ms.get(&task).is_none_or(|ms| *ms == 0) {
+                return Err(InvalidCatalogue::MissingHedge(task));
+            }
+        }
+        Self { models, roles: file.roles, hedge_after_ms: file.hedge_after_ms }.checked()
+    }
+
+    /// Itself, when each role has two known models of two providers.
+    pub(crate) fn checked(self) -> Result<Self, InvalidCatalogue> {
+        for role in Role::ALL {
+            let pair = self.roles.get(&role).ok_or(InvalidCatalogue::MissingRole(role))?;
             let mut providers = HashSet::new();
             for id in [&pair.primary, &pair.fallback] {
-                let model = models.get(id).ok_or_else(|| InvalidCatalogue::UnknownModel(role, id.clone()))?;
+                let model =
+                    self.models.get(id).ok_or_else(|| InvalidCatalogue::UnknownModel(role, id.clone()))?;
                 providers.insert(model.provider);
             }
             if providers.len() < 2 {
                 return Err(InvalidCatalogue::OneProvider(role));
             }
         }
-        Ok(Self { models, roles: file.roles })
+        Ok(self)
     }
 
     /// All models, in no particular order.
@@ -168,9 +188,14 @@ impl Catalogue {
         })
     }
 
-    /// Every model that has a role. A contract test fails when one of them [is shut down](Model::is_shut_down).
+    /// How long a task's call takes at most when nothing is wrong: after that it is worth a second one.
+    pub fn hedge_after(&self, task: Task) -> Duration {
+        Duration::from_millis(self.hedge_after_ms[&task])
+    }
+
+    /// Every model that has a role.
     pub fn assignments(&self) -> impl Iterator<Item = Assignment<'_>> {
-        ROLES.into_iter().flat_map(|role| self.of(role))
+        Role::ALL.into_iter().flat_map(|role| self.of(role))
     }
 }
 
@@ -186,7 +211,7 @@ impl Model {
     }
 
     /// The effort's name, when the model accepts it.
-    pub(crate) fn effort(&self, effort: Effort) -> Option<&'static str> {
+    pub fn effort(&self, effort: Effort) -> Option<&'static str> {
         let name = match effort {
             Effort::Low => "low",
             Effort::Medium => "medium",
@@ -270,11 +295,11 @@ mod tests {
         };
         assert_eq!(
             with("primary = \"gpt-6-luna\"", "primary = \"gpt-9\""),
-            "the role Fast names the unknown model \"gpt-9\""
+            "the role fast names the unknown model \"gpt-9\""
         );
         assert_eq!(
             with("fallback = \"claude-haiku-5-5\"", "fallback = \"gpt-5\""),
-            "both models of the role Fast are of one provider"
+            "both models of the role fast are of one provider"
         );
         assert_eq!(with("id = \"gpt-5-mini\"", "id = \"gpt-5\""), "the model \"gpt-5\" is listed twice");
         assert_eq!(
@@ -286,6 +311,9 @@ mod tests {
             "the catalogue of models cannot be read"
         );
         assert_eq!(with("[[models]]", "[[modles]]"), "the catalogue of models cannot be read");
-        assert_eq!(with("premium = {", "#premium = {"), "the role Premium has no models");
+        assert_eq!(with("premium = {", "#premium = {"), "the role premium has no models");
+        for (from, to) in [("personality =", "#personality ="), ("personality = 2_900", "personality = 0")] {
+            assert_eq!(with(from, to), "hedge_after_ms has no time for personality, or none at all");
+        }
     }
 }

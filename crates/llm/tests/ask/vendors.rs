@@ -9,14 +9,17 @@ use axum::{
 use oslira_llm::{Endpoint, Llm};
 use serde_json::{Value, json};
 use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, mpsc},
 };
+use tokio::sync::{Notify, watch};
 
 pub(crate) const OPENAI_KEY: &str = "sk-openai-secret";
 pub(crate) const ANTHROPIC_KEY: &str = "sk-ant-secret";
 /// Marks an answer that never comes.
 const HANGS: &str = "x-hangs";
+/// Names the gate that an answer waits for.
+const HELD: &str = "x-held";
 
 #[derive(Clone)]
 pub(crate) struct Seen {
@@ -29,7 +32,8 @@ pub(crate) struct Seen {
 pub(crate) struct Vendors {
     openai: Arc<Mutex<VecDeque<Response>>>,
     anthropic: Arc<Mutex<VecDeque<Response>>>,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<watch::Sender<Vec<Seen>>>,
+    gates: Arc<Mutex<HashMap<String, Arc<Notify>>>>,
 }
 
 impl Vendors {
@@ -37,7 +41,7 @@ impl Vendors {
     pub(crate) async fn start(
         openai: impl IntoIterator<Item = Response>,
         anthropic: impl IntoIterator<Item = Response>,
-    ) -> (Self, Llm) {
+    ) -> (Self, Llm<'static>) {
         let vendors = Self::default();
         vendors.openai.lock().unwrap().extend(openai);
         vendors.anthropic.lock().unwrap().extend(anthropic);
@@ -57,7 +61,21 @@ impl Vendors {
     }
 
     fn requests(&self, prefix: &str) -> Vec<Seen> {
-        self.seen.lock().unwrap().iter().filter(|seen| seen.path.starts_with(prefix)).cloned().collect()
+        self.seen.borrow().iter().filter(|seen| seen.path.starts_with(prefix)).cloned().collect()
+    }
+
+    /// Waits until this many requests have come.
+    pub(crate) async fn were_asked(&self, times: usize) {
+        self.seen.subscribe().wait_for(|seen| seen.len() >= times).await.unwrap();
+    }
+
+    /// Lets the answer go that is [`held`] by this name.
+    pub(crate) fn release(&self, name: &str) {
+        self.gate(name).notify_one();
+    }
+
+    fn gate(&self, name: &str) -> Arc<Notify> {
+        Arc::clone(self.gates.lock().unwrap().entry(name.to_owned()).or_default())
     }
 }
 
@@ -68,16 +86,21 @@ async fn answer(State(vendors): State<Vendors>, request: Request) -> Response {
     let queue = if path.starts_with("/openai") { &vendors.openai } else { &vendors.anthropic };
     let next = queue.lock().unwrap().pop_front();
     let body = serde_json::from_slice(&body).unwrap_or_default();
-    vendors.seen.lock().unwrap().push(Seen { path, headers: parts.headers, body });
+    vendors.seen.send_modify(|seen| seen.push(Seen { path, headers: parts.headers, body }));
     match next {
         Some(response) if response.headers().contains_key(HANGS) => std::future::pending().await,
-        Some(response) => response,
+        Some(response) => {
+            if let Some(name) = response.headers().get(HELD) {
+                vendors.gate(name.to_str().unwrap()).notified().await;
+            }
+            response
+        }
         None => StatusCode::IM_A_TEAPOT.into_response(),
     }
 }
 
 /// A client of both vendors below one address.
-pub(crate) fn client(base_url: &str) -> Llm {
+pub(crate) fn client(base_url: &str) -> Llm<'static> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -132,6 +155,12 @@ pub(crate) fn respond(status: u16, body: Value) -> Response {
     (StatusCode::from_u16(status).unwrap(), [("retry-after", "0")], Json(body)).into_response()
 }
 
+/// The answer, once it is released.
+pub(crate) fn held(name: &str, mut response: Response) -> Response {
+    response.headers_mut().insert(HELD, name.parse().unwrap());
+    response
+}
+
 pub(crate) fn hangs() -> Response {
     [(HANGS, "1")].into_response()
 }
@@ -142,6 +171,9 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     pub(crate) fn keep(&self) -> tracing::subscriber::DefaultGuard {
+        // With one subscriber in the process, a thread that has none may decide for all that a line is of no interest.
+        let nowhere = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
+        _ = tracing::subscriber::set_global_default(nowhere);
         let log = self.clone();
         let subscriber = tracing_subscriber::fmt().json().with_writer(move || log.clone()).finish();
         tracing::subscriber::set_default(subscriber)
@@ -160,4 +192,12 @@ impl std::io::Write for Log {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// Keeps a paused clock where it is while the runtime has nothing to do but wait for a socket. It would otherwise run
+/// ahead to the next timer then; only work on another thread holds it.
+pub(crate) fn frozen() -> mpsc::Sender<()> {
+    let (time, ends) = mpsc::channel();
+    tokio::task::spawn_blocking(move || ends.recv().is_err());
+    time
 }

@@ -1,0 +1,137 @@
+//! One HTTP call to a model, and what its answer is worth.
+
+use crate::{
+    Assignment, Call, CallOutcome, Provider, anthropic,
+    call::{Content, Reply},
+    failure::Failure,
+    openai,
+};
+use reqwest::{RequestBuilder, header::HeaderMap};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Longer explanations of what was wrong help no model.
+const MAX_CORRECTION_CHARS: usize = 500;
+
+/// An answer that can be used.
+pub(crate) struct Fit<T> {
+    pub(crate) answer: T,
+    /// As the model wrote it.
+    pub(crate) text: String,
+}
+
+/// Why there is none.
+pub(crate) struct Problem {
+    pub(crate) failure: Failure,
+    /// What is wrong with an answer that the model could correct, in words for the model.
+    pub(crate) correction: Option<String>,
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self { failure, correction: None }
+    }
+}
+
+/// Makes one call and judges its answer.
+pub(crate) async fn attempt<T>(
+    assignment: Assignment<'_>,
+    request: RequestBuilder,
+    timeout: Duration,
+    read: &impl Fn(Value) -> Result<T, String>,
+) -> (Call, Result<Fit<T>, Problem>) {
+    let model = assignment.model;
+    let started = Instant::now();
+    let received = receive(request.timeout(timeout), model.provider, &model.id).await;
+    let mut call = unanswered(assignment, started, CallOutcome::Failed);
+    let judged = match received.and_then(|(body, headers)| Ok((parse(model.provider, &body)?, headers))) {
+        Ok((Reply { usage, content }, headers)) => {
+            call.input_tokens = usage.input;
+            call.cached_tokens = usage.cached;
+            call.output_tokens = usage.output;
+            call.cache_hit = headers.get("cf-aig-cache-status").is_some_and(|status| status == "HIT");
+            call.cost_usd = if call.cache_hit { 0.0 } else { usage.cost(model) };
+            judge(&model.id, content, read)
+        }
+        Err(failure) => Err(failure.into()),
+    };
+    call.outcome = match &judged {
+        Ok(_) => CallOutcome::Answered,
+        Err(problem) => problem.failure.outcome(),
+    };
+    (call, judged)
+}
+
+/// A call of which no usage is known: it failed, was given up, or was none because its answer had been kept.
+pub(crate) fn unanswered(
+    Assignment { model, is_fallback, .. }: Assignment<'_>,
+    started: Instant,
+    outcome: CallOutcome,
+) -> Call {
+    Call {
+        provider: model.provider,
+        model: model.id.clone(),
+        input_tokens: 0,
+        cached_tokens: 0,
+        output_tokens: 0,
+        cost_usd: 0.0,
+        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        is_fallback,
+        cache_hit: false,
+        outcome,
+    }
+}
+
+/// Reads an answer.
+pub(crate) fn judge<T>(
+    model: &str,
+    content: Content,
+    read: &impl Fn(Value) -> Result<T, String>,
+) -> Result<Fit<T>, Problem> {
+    let model = model.to_owned();
+    match content {
+        Content::Refused => Err(Failure::Refused { model }.into()),
+        Content::Truncated => {
+            let correction = "it was cut off at the limit of tokens. Be much briefer.".to_owned();
+            Err(Problem { failure: Failure::Truncated { model }, correction: Some(correction) })
+        }
+        Content::Text(text) => {
+            let parsed = serde_json::from_str(&text).map_err(|error| format!("it is not JSON ({error})."));
+            match parsed.and_then(read) {
+                Ok(answer) => Ok(Fit { answer, text }),
+                Err(correction) => {
+                    let correction = correction.chars().take(MAX_CORRECTION_CHARS).collect();
+                    Err(Problem { failure: Failure::Unfit { model }, correction: Some(correction) })
+                }
+            }
+        }
+    }
+}
+
+/// A successful answer's body and headers.
+pub(crate) async fn receive(
+    request: RequestBuilder,
+    provider: Provider,
+    model: &str,
+) -> Result<(Vec<u8>, HeaderMap), Failure> {
+    let broken = |error: reqwest::Error| Failure::transport(provider, &error);
+    let response = request.send().await.map_err(broken)?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.bytes().await.map_err(broken)?;
+    if status.is_success() {
+        Ok((body.into(), headers))
+    } else {
+        Err(Failure::status(provider, model, status.as_u16(), &headers, &body))
+    }
+}
+
+/// The vendor's reply.
+fn parse(provider: Provider, body: &[u8]) -> Result<Reply, Failure> {
+    let reply = match provider {
+        Provider::OpenAi => openai::reply(body),
+        Provider::Anthropic => anthropic::reply(body),
+    };
+    // The parser's own error may quote the answer.
+    reply.map_err(|_| Failure::Body { provider })
+}

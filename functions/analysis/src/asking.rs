@@ -1,0 +1,185 @@
+//! Putting one task to a model: about one profile, for one business; with what all Lambdas that do so share.
+
+use crate::prompt;
+use jiff::{Timestamp, tz::TimeZone};
+use oslira_domain::{BusinessProfile, Error, Result, Snapshot, Task, Tier, scoring::Metrics};
+use oslira_lambda::{CachedSecret, Env, Secret, http_client};
+use oslira_llm::{Call, Catalogue, Endpoint, Llm, Outcome, Provider, Question, Shared};
+use oslira_stores::{AiResponses, AiUsage, Breakers, InFlight, Permit, Upstream};
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// How models are asked.
+#[derive(Debug)]
+pub struct Asking {
+    http: reqwest::Client,
+    openai_url: String,
+    openai_key: CachedSecret,
+    anthropic_url: String,
+    anthropic_key: CachedSecret,
+    catalogue: Arc<Catalogue>,
+    hedges: bool,
+    shared: SharedState,
+}
+
+/// What is asked.
+pub(crate) struct Matter<'a> {
+    pub(crate) tier: Tier,
+    pub(crate) task: Task,
+    /// The business, as the vendors' prompt caches know it.
+    pub(crate) business_key: &'a str,
+    pub(crate) business: &'a BusinessProfile,
+    pub(crate) snapshot: &'a Snapshot,
+}
+
+impl Asking {
+    /// Reads the vendors' addresses, the roles' models and whether slow calls are made twice; opens no connection.
+    pub fn new(env: &Env) -> Result<Self> {
+        Ok(Self {
+            http: http_client()?,
+            openai_url: env.var("OPENAI_BASE_URL")?,
+            openai_key: env.secret(Secret::OpenAiKey)?,
+            anthropic_url: env.var("ANTHROPIC_BASE_URL")?,
+            anthropic_key: env.secret(Secret::AnthropicKey)?,
+            catalogue: catalogue(&env.optional("AI_ROLES").unwrap_or_default())?,
+            hedges: hedges(&env.var("AI_HEDGING")?)?,
+            shared: SharedState {
+                breakers: Breakers::new(env)?,
+                responses: AiResponses::new(env)?,
+                usage: AiUsage::new(env)?,
+            },
+        })
+    }
+
+    /// A client of both vendors, once their keys are known.
+    pub(crate) async fn llm(&self) -> Result<Llm<'_, SharedState>> {
+        let (openai_key, anthropic_key) = tokio::join!(self.openai_key.get(), self.anthropic_key.get());
+        let llm = Llm::new(
+            self.http.clone(),
+            Endpoint::new(&self.openai_url, openai_key?),
+            Endpoint::new(&self.anthropic_url, anthropic_key?),
+        );
+        Ok(llm.with_catalogue(Arc::clone(&self.catalogue)).sharing(&self.shared))
+    }
+
+    /// Asks until the deadline: the answer within its limits, and every call that was made for it.
+    pub(crate) async fn ask<'a>(
+        &self,
+        llm: &Llm<'a, SharedState>,
+        matter: Matter<'_>,
+        deadline: Instant,
+    ) -> Outcome<'a, Value> {
+        let Matter { tier, task, snapshot, .. } = matter;
+        let (prompt, settings) = (prompt::of(task), task.settings());
+        let metrics = Metrics::of(&snapshot.profile, snapshot.scraped_at);
+        let question = Question {
+            role: settings.role,
+            effort: settings.effort,
+            max_output_tokens: settings.max_output_tokens,
+            instructions: &prompt::prefix(prompt, matter.business),
+            data: &prompt::data(&snapshot.profile, &metrics, tier.posts()),
+            schema_name: task.as_str(),
+            schema: &prompt.schema(),
+            cache_key: &format!("{}:{task}", matter.business_key),
+            hedge_after: self.hedges.then(|| self.catalogue.hedge_after(task)),
+        };
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        llm.ask(&question, today, deadline, |answer| prompt.read(answer)).await
+    }
+
+    /// Counts a step as under way; [`end`](Self::end) counts it as over.
+    pub(crate) async fn begin(&self) -> Result<InFlight> {
+        self.shared.usage.begin().await
+    }
+
+    /// Ends what began as under way, and counts what it cost. A limit that is not quite met is no reason to fail a run that
+    /// is paid for.
+    pub(crate) async fn end(&self, in_flight: Result<InFlight>, calls: &[Call]) {
+        let made = calls.iter().filter(|call| !call.cache_hit).count();
+        let cost_usd = calls.iter().map(|call| call.cost_usd).sum();
+        let ended = match in_flight {
+            Ok(in_flight) => {
+                self.shared.usage.end(in_flight, u32::try_from(made).unwrap_or(u32::MAX), cost_usd).await
+            }
+            Err(not_begun) => Err(not_begun),
+        };
+        if let Err(error) = ended {
+            tracing::warn!(cause = error.chain(), "AI usage not counted");
+        }
+    }
+}
+
+fn catalogue(overrides: &str) -> Result<Arc<Catalogue>> {
+    let catalogue = Catalogue::embedded().with_roles(overrides);
+    catalogue.map(Arc::new).map_err(|error| Error::internal(format!("AI_ROLES: {error}")))
+}
+
+fn hedges(setting: &str) -> Result<bool> {
+    match setting {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(Error::internal(format!("AI_HEDGING must be on or off, not {other:?}"))),
+    }
+}
+
+/// What all Lambdas share, in the stores that hold it.
+#[derive(Debug)]
+pub(crate) struct SharedState {
+    breakers: Breakers,
+    responses: AiResponses,
+    usage: AiUsage,
+}
+
+impl Shared for SharedState {
+    type Permit = Permit;
+
+    async fn admit(&self, provider: Provider) -> Option<Permit> {
+        self.breakers.admit(upstream(provider)).await
+    }
+
+    async fn succeeded(&self, provider: Provider, permit: Permit) {
+        self.breakers.succeeded(upstream(provider), permit).await;
+    }
+
+    async fn failed(&self, provider: Provider, permit: Permit) {
+        self.breakers.failed(upstream(provider), permit).await;
+    }
+
+    async fn recall(&self, key: &str) -> Option<String> {
+        self.responses.recall(key).await
+    }
+
+    async fn keep(&self, key: &str, answer: &str) {
+        self.responses.keep(key, answer).await;
+    }
+
+    async fn may_hedge(&self) -> bool {
+        self.usage.may_hedge().await
+    }
+}
+
+const fn upstream(provider: Provider) -> Upstream {
+    match provider {
+        Provider::OpenAi => Upstream::OpenAi,
+        Provider::Anthropic => Upstream::Anthropic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oslira_domain::Role;
+
+    #[test]
+    fn roles_and_hedging_are_configuration_and_mistakes_are_told() {
+        assert_eq!(*catalogue("").unwrap(), *Catalogue::embedded());
+        let changed = catalogue("fast=claude-haiku-5-5/gpt-6-luna").unwrap();
+        assert_eq!(changed.of(Role::Fast)[0].model.id, "claude-haiku-5-5");
+        let error = catalogue("fast=gpt-9/claude-haiku-5-5").unwrap_err();
+        assert!(error.chain().contains("AI_ROLES: the role fast names the unknown model"), "{error:?}");
+
+        assert_eq!((hedges("on").unwrap(), hedges("off").unwrap()), (true, false));
+        assert!(hedges("yes").unwrap_err().chain().contains("AI_HEDGING must be on or off"));
+    }
+}

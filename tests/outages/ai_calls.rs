@@ -1,0 +1,91 @@
+//! What AI calls count towards: the day's spending, the calls under way, the budget for slow calls that are made twice.
+
+use anyhow::{Context, Result};
+use oslira_tests::{Lambda, Stack, User};
+use serde_json::{Value, json};
+
+/// What was counted of today: calls, dollars, second calls; and AI steps under way.
+async fn usage(stack: &Stack) -> Result<(f64, f64, f64, f64)> {
+    let items = stack.aws.items(&stack.functions_env["AI_USAGE_TABLE"]).await?;
+    let sum = |kind: &str, name: &str| {
+        let of_kind =
+            items.iter().filter(|item| item["period"]["S"].as_str().is_some_and(|it| it.starts_with(kind)));
+        of_kind.filter_map(|item| item[name]["N"].as_str()?.parse::<f64>().ok()).sum()
+    };
+    Ok((sum("day#", "calls"), sum("day#", "costUsd"), sum("day#", "hedges"), sum("calls#", "inFlight")))
+}
+
+async fn outcomes(user: &User<'_>, run: &oslira_tests::Run) -> Result<Vec<(String, f64)>> {
+    let result = user.result(run).await?;
+    let calls = result.data()["cost"]["calls"].as_array().context("calls")?.clone();
+    let outcome = |call: &Value| Some((call["outcome"].as_str()?.to_owned(), call["costUsd"].as_f64()?));
+    Ok(calls.iter().filter(|call| call["provider"] != "apify").filter_map(outcome).collect())
+}
+
+#[tokio::test]
+async fn calls_and_their_cost_are_counted_and_answers_that_were_kept_are_not() -> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    let user = User::sign_up(stack, 20).await?;
+    let username = user.username("counted");
+    let (run, _) = user.analyze(&username).await?;
+    let paid = outcomes(&user, &run).await?[0].1;
+    let (calls, cost, _, in_flight) = usage(stack).await?;
+    assert_eq!((calls, in_flight), (1.0, 0.0));
+    assert!(paid > 0.0 && (cost - paid).abs() < 1e-8, "{cost} instead of {paid}");
+
+    stack.age(&run, "6 minutes").await?;
+    user.analyze(&username).await?;
+    assert_eq!(usage(stack).await?, (calls, cost, 0.0, 0.0), "the same question again");
+
+    // Both providers refuse: every call is counted, and nothing stays under way.
+    let failing = user.username("failing");
+    for upstream in ["openai", "anthropic"] {
+        stack
+            .stand_ins
+            .fault(json!({"upstream": upstream, "match": failing, "kind": "status", "status": 401}))
+            .await?;
+    }
+    let (_, progress) = user.analyze(&failing).await?;
+    assert_eq!(progress["code"], "AiRejected", "{progress}");
+    assert_eq!(usage(stack).await?, (calls + 2.0, cost, 0.0, 0.0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_slow_call_is_made_twice_as_far_as_the_budget_goes() -> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    let user = User::sign_up(stack, 20).await?;
+    let slow = async |word: &str| -> Result<_> {
+        let username = user.username(word);
+        let fault =
+            json!({"upstream": "openai", "match": username, "kind": "slow", "delayMs": 6_000, "times": 1});
+        stack.stand_ins.fault(fault).await?;
+        let (run, progress) = user.analyze(&username).await?;
+        anyhow::ensure!(progress["status"] == "complete", "{progress}");
+        let named = outcomes(&user, &run).await?.into_iter().map(|(outcome, _)| outcome).collect::<Vec<_>>();
+        Ok((named, stack.stand_ins.requests("openai", &username).await?))
+    };
+    assert_eq!(slow("hedged").await?, (vec!["abandoned".to_owned(), "answered".to_owned()], 2));
+    let (calls, _, hedges, in_flight) = usage(stack).await?;
+    assert_eq!((calls, hedges, in_flight), (2.0, 1.0, 0.0));
+    // One a day, and a twentieth of the calls: that was it.
+    assert_eq!(slow("alone").await?, (vec!["answered".to_owned()], 1));
+    assert_eq!(usage(stack).await?.2, 1.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn roles_and_switches_that_make_no_sense_stop_the_lambda_at_its_start() -> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    for (lambda, variable, value) in [
+        ("analyze-profile", "AI_ROLES", "fast=gpt-9/claude-haiku-5-5"),
+        ("analyze-profile", "AI_ROLES", "slow=gpt-6-luna/claude-haiku-5-5"),
+        ("analyze-profile", "AI_ROLES", "fast=gpt-6-luna/gpt-6.1-sol"),
+        ("analyze-profile", "AI_HEDGING", "perhaps"),
+        ("check-health", "AI_ROLES", "fast"),
+    ] {
+        let started = Lambda::start(stack, lambda, &[(variable, value)]).await;
+        assert!(started.is_err(), "{lambda} with {variable}={value}");
+    }
+    Ok(())
+}
