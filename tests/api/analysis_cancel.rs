@@ -1,7 +1,7 @@
 //! `POST /api/analysis/{runId}/cancel`
 
 use anyhow::{Context, Result};
-use oslira_tests::{Reply, Run, Stack, User, eventually};
+use oslira_tests::{Lambda, Reply, Run, Stack, User, eventually};
 use serde_json::json;
 
 async fn cancel(user: &User<'_>, run: &Run) -> Result<Reply> {
@@ -153,5 +153,58 @@ async fn a_wish_that_comes_before_the_run_has_begun_is_not_lost() -> Result<()> 
     stack.start_execution(&user, &run).await?;
     assert_cancelled(&stack, &user, &run).await?;
     assert_eq!(stack.stand_ins.actor_runs(&run.username).await?, 0);
+    Ok(())
+}
+
+/// A message that an execution has ended, to `settle-stopped-run`: the failures it reports.
+async fn stopped(stack: &Stack, run: &Run) -> Result<serde_json::Value> {
+    let body = json!({"executionName": run.run_id}).to_string();
+    let record = json!({"messageId": "m-1", "body": body, "attributes": {}, "eventSource": "aws:sqs"});
+    let mut consumer = Lambda::start(stack, "settle-stopped-run", &[]).await?;
+    let answer = consumer.invoke(&json!({"Records": [record]})).await?.outcome.map_err(anyhow::Error::msg)?;
+    Ok(answer["batchItemFailures"].clone())
+}
+
+#[tokio::test]
+async fn a_cancelled_run_is_shown_as_that_whatever_else_ends_it() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let failed = user.accept(&user.username("failed"), "0 minutes").await?;
+    assert_eq!(cancel(&user, &failed).await?.status, 202);
+    assert_eq!(stack.compensate(&failed).await?, json!({"status": "cancelled", "refundedNow": true}));
+    assert_cancelled(&stack, &user, &failed).await?;
+
+    let halted = user.accept(&user.username("halted"), "0 minutes").await?;
+    assert_eq!(cancel(&user, &halted).await?.status, 202);
+    assert_eq!(stopped(&stack, &halted).await?, json!([]));
+    assert_cancelled(&stack, &user, &halted).await?;
+
+    // The refund waits for nobody who knows of the wish.
+    let unknown = user.accept(&user.username("unknown"), "0 minutes").await?;
+    assert_eq!(cancel(&user, &unknown).await?.status, 202);
+    let nowhere = [("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")];
+    let mut lambda = Lambda::start(&stack, "compensate-run", &nowhere).await?;
+    let error = json!({"executionName": unknown.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
+    let refunded = lambda.invoke(&error).await?.outcome.map_err(anyhow::Error::msg)?;
+    assert_eq!((refunded, user.balance().await?), (json!({"status": "failed", "refundedNow": true}), 10));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_that_an_execution_ended_is_put_off_while_it_is_at_work_again() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("redriven");
+    let slow = json!({"upstream": "apify", "match": username, "kind": "runSlow", "delayMs": 600_000});
+    stack.stand_ins.fault(slow).await?;
+    let run = user.start(&username).await?;
+    eventually("the actor", || async {
+        Ok((stack.stand_ins.actor_runs(&username).await? == 1).then_some(()))
+    })
+    .await?;
+    assert_eq!(stopped(&stack, &run).await?, json!([{"itemIdentifier": "m-1"}]));
+    stack.stand_ins.release(&username).await?;
+    assert_eq!(user.finished(&run).await?["status"], "complete");
+    assert_eq!((stopped(&stack, &run).await?, user.balance().await?), (json!([]), 9));
     Ok(())
 }
