@@ -72,7 +72,7 @@ async fn cancelling_while_the_scraper_is_at_work_aborts_it() -> Result<()> {
     let failures: Vec<_> = failures.map(|event| &event["taskFailedEventDetails"]["error"]).collect();
     assert_eq!(failures, ["RunCancelled"]);
     let slots = stack.aws.items(&stack.description.tables["scrape-slots"]).await?;
-    assert!(!slots.iter().any(|slot| slot["holder"]["S"] == run.run_id.as_str()), "the slot is free again");
+    assert!(!slots.iter().any(|slot| slot["holder"]["S"] == username.as_str()), "the slot is free again");
     let sql =
         "select outcome, cost_usd > 0 as is_paid from public.ai_usage_logs where run_id = $1::text::uuid";
     let calls = stack.database.rows(sql, &[&run.run_id]).await?;
@@ -153,6 +153,32 @@ async fn a_wish_that_comes_before_the_run_has_begun_is_not_lost() -> Result<()> 
     stack.start_execution(&user, &run).await?;
     assert_cancelled(&stack, &user, &run).await?;
     assert_eq!(stack.stand_ins.actor_runs(&run.username).await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn cancelling_a_deep_run_aborts_both_its_actors() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("deepcancel");
+    let slow = json!({"upstream": "apify", "match": username, "kind": "runSlow", "delayMs": 600_000});
+    stack.stand_ins.fault(slow).await?;
+    let run = user.start_tier("deep", &username).await?;
+    eventually("both actors", || async {
+        Ok((stack.stand_ins.actor_runs(&username).await? == 2).then_some(()))
+    })
+    .await?;
+    assert_eq!(cancel(&user, &run).await?.status, 202);
+    assert_eq!(user.finished(&run).await?["status"], "cancelled");
+    assert_eq!(user.balance().await?, 10);
+    let stand_ins = &stack.stand_ins;
+    assert_eq!((stand_ins.actor_runs(&username).await?, stand_ins.aborted(&username).await?), (2, 2));
+    let slots = stack.aws.items(&stack.description.tables["scrape-slots"]).await?;
+    let is_its = |holder: &str| holder == username || holder == format!("{username}:posts");
+    assert!(
+        !slots.iter().any(|slot| slot["holder"]["S"].as_str().is_some_and(is_its)),
+        "both slots are free"
+    );
     Ok(())
 }
 
