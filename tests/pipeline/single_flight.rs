@@ -176,6 +176,7 @@ async fn a_run_that_waits_takes_over_from_one_whose_execution_was_stopped() -> R
     let (scrapes, waits) = pair(&stack, &first, &second, &username).await?;
     stack.aws.stop_execution(&stack.description.state_machines["analysis"], &scrapes.run_id).await?;
     assert_ended(&first, &scrapes, "failed", 10).await?;
+    in_charge(&stack, &waits).await?;
     stack.stand_ins.release(&username).await?;
     assert_ended(&second, &waits, "complete", 9).await?;
     let stand_ins = &stack.stand_ins;
