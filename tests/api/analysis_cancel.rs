@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use oslira_tests::{Lambda, Reply, Run, Stack, User, eventually};
-use serde_json::json;
+use serde_json::{Value, json};
 
 async fn cancel(user: &User<'_>, run: &Run) -> Result<Reply> {
     user.request(reqwest::Method::POST, &format!("/api/analysis/{}/cancel", run.run_id), &[], None).await
@@ -27,6 +27,15 @@ async fn assert_cancelled(stack: &Stack, user: &User<'_>, run: &Run) -> Result<(
     assert_eq!((again.status, again.code()), (409, "AlreadyFinished"), "{}", again.body);
     assert_eq!(again.body["details"], json!({"status": "cancelled"}));
     Ok(())
+}
+
+/// How the tries of a run's tasks failed, in order of time.
+async fn failures(stack: &Stack, run: &Run) -> Result<Vec<String>> {
+    let history = stack.aws.history(&stack.description.state_machines["analysis"], &run.run_id).await?;
+    let events = history["events"].as_array().context("no events")?;
+    let failures = events.iter().filter(|event| event["type"] == "TaskFailed");
+    let error = |event: &Value| event["taskFailedEventDetails"]["error"].as_str().map(str::to_owned);
+    Ok(failures.filter_map(error).collect())
 }
 
 #[tokio::test]
@@ -66,11 +75,7 @@ async fn cancelling_while_the_scraper_is_at_work_aborts_it() -> Result<()> {
     assert_eq!((stand_ins.actor_runs(&username).await?, stand_ins.aborted(&username).await?), (1, 1));
     assert_eq!(stand_ins.requests("openai", &username).await?, 0);
     // The very try that waited aborted it, not one that came after it had run out of time.
-    let history = stack.aws.history(&stack.description.state_machines["analysis"], &run.run_id).await?;
-    let events = history["events"].as_array().context("no events")?;
-    let failures = events.iter().filter(|event| event["type"] == "TaskFailed");
-    let failures: Vec<_> = failures.map(|event| &event["taskFailedEventDetails"]["error"]).collect();
-    assert_eq!(failures, ["RunCancelled"]);
+    assert_eq!(failures(&stack, &run).await?, ["RunCancelled"]);
     let slots = stack.aws.items(&stack.description.tables["scrape-slots"]).await?;
     assert!(!slots.iter().any(|slot| slot["holder"]["S"] == username.as_str()), "the slot is free again");
     let sql =
@@ -179,11 +184,12 @@ async fn cancelling_a_deep_run_aborts_both_its_actors() -> Result<()> {
         !slots.iter().any(|slot| slot["holder"]["S"].as_str().is_some_and(is_its)),
         "both slots are free"
     );
+    assert_eq!(failures(&stack, &run).await?, ["RunCancelled", "RunCancelled"], "by the tries that waited");
     Ok(())
 }
 
 /// A message that an execution has ended, to `settle-stopped-run`: the failures it reports.
-async fn stopped(stack: &Stack, run: &Run) -> Result<serde_json::Value> {
+async fn stopped(stack: &Stack, run: &Run) -> Result<Value> {
     let body = json!({"executionName": run.run_id}).to_string();
     let record = json!({"messageId": "m-1", "body": body, "attributes": {}, "eventSource": "aws:sqs"});
     let mut consumer = Lambda::start(stack, "settle-stopped-run", &[]).await?;
