@@ -1,8 +1,8 @@
 //! `POST /api/analysis/{runId}/cancel`
 
 use anyhow::{Context, Result};
-use oslira_tests::{Reply, Run, Stack, User, eventually};
-use serde_json::json;
+use oslira_tests::{Lambda, Reply, Run, Stack, User, eventually};
+use serde_json::{Value, json};
 
 async fn cancel(user: &User<'_>, run: &Run) -> Result<Reply> {
     user.request(reqwest::Method::POST, &format!("/api/analysis/{}/cancel", run.run_id), &[], None).await
@@ -27,6 +27,15 @@ async fn assert_cancelled(stack: &Stack, user: &User<'_>, run: &Run) -> Result<(
     assert_eq!((again.status, again.code()), (409, "AlreadyFinished"), "{}", again.body);
     assert_eq!(again.body["details"], json!({"status": "cancelled"}));
     Ok(())
+}
+
+/// How the tries of a run's tasks failed, in order of time.
+async fn failures(stack: &Stack, run: &Run) -> Result<Vec<String>> {
+    let history = stack.aws.history(&stack.description.state_machines["analysis"], &run.run_id).await?;
+    let events = history["events"].as_array().context("no events")?;
+    let failures = events.iter().filter(|event| event["type"] == "TaskFailed");
+    let error = |event: &Value| event["taskFailedEventDetails"]["error"].as_str().map(str::to_owned);
+    Ok(failures.filter_map(error).collect())
 }
 
 #[tokio::test]
@@ -66,13 +75,9 @@ async fn cancelling_while_the_scraper_is_at_work_aborts_it() -> Result<()> {
     assert_eq!((stand_ins.actor_runs(&username).await?, stand_ins.aborted(&username).await?), (1, 1));
     assert_eq!(stand_ins.requests("openai", &username).await?, 0);
     // The very try that waited aborted it, not one that came after it had run out of time.
-    let history = stack.aws.history(&stack.description.state_machines["analysis"], &run.run_id).await?;
-    let events = history["events"].as_array().context("no events")?;
-    let failures = events.iter().filter(|event| event["type"] == "TaskFailed");
-    let failures: Vec<_> = failures.map(|event| &event["taskFailedEventDetails"]["error"]).collect();
-    assert_eq!(failures, ["RunCancelled"]);
+    assert_eq!(failures(&stack, &run).await?, ["RunCancelled"]);
     let slots = stack.aws.items(&stack.description.tables["scrape-slots"]).await?;
-    assert!(!slots.iter().any(|slot| slot["holder"]["S"] == run.run_id.as_str()), "the slot is free again");
+    assert!(!slots.iter().any(|slot| slot["holder"]["S"] == username.as_str()), "the slot is free again");
     let sql =
         "select outcome, cost_usd > 0 as is_paid from public.ai_usage_logs where run_id = $1::text::uuid";
     let calls = stack.database.rows(sql, &[&run.run_id]).await?;
@@ -154,5 +159,85 @@ async fn a_wish_that_comes_before_the_run_has_begun_is_not_lost() -> Result<()> 
     stack.start_execution(&user, &run).await?;
     assert_cancelled(&stack, &user, &run).await?;
     assert_eq!(stack.stand_ins.actor_runs(&run.username).await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn cancelling_a_deep_run_aborts_both_its_actors() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("deepcancel");
+    let slow = json!({"upstream": "apify", "match": username, "kind": "runSlow", "delayMs": 600_000});
+    stack.stand_ins.fault(slow).await?;
+    let run = user.start_tier("deep", &username).await?;
+    eventually("both actors", || async {
+        Ok((stack.stand_ins.actor_runs(&username).await? == 2).then_some(()))
+    })
+    .await?;
+    assert_eq!(cancel(&user, &run).await?.status, 202);
+    assert_eq!(user.finished(&run).await?["status"], "cancelled");
+    assert_eq!(user.balance().await?, 10);
+    let stand_ins = &stack.stand_ins;
+    assert_eq!((stand_ins.actor_runs(&username).await?, stand_ins.aborted(&username).await?), (2, 2));
+    let slots = stack.aws.items(&stack.description.tables["scrape-slots"]).await?;
+    let is_its = |holder: &str| holder == username || holder == format!("{username}:posts");
+    assert!(
+        !slots.iter().any(|slot| slot["holder"]["S"].as_str().is_some_and(is_its)),
+        "both slots are free"
+    );
+    assert_eq!(failures(&stack, &run).await?, ["RunCancelled", "RunCancelled"], "by the tries that waited");
+    Ok(())
+}
+
+/// A message that an execution has ended, to `settle-stopped-run`: the failures it reports.
+async fn stopped(stack: &Stack, run: &Run) -> Result<Value> {
+    let body = json!({"executionName": run.run_id}).to_string();
+    let record = json!({"messageId": "m-1", "body": body, "attributes": {}, "eventSource": "aws:sqs"});
+    let mut consumer = Lambda::start(stack, "settle-stopped-run", &[]).await?;
+    let answer = consumer.invoke(&json!({"Records": [record]})).await?.outcome.map_err(anyhow::Error::msg)?;
+    Ok(answer["batchItemFailures"].clone())
+}
+
+#[tokio::test]
+async fn a_cancelled_run_is_shown_as_that_whatever_else_ends_it() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let failed = user.accept(&user.username("failed"), "0 minutes").await?;
+    assert_eq!(cancel(&user, &failed).await?.status, 202);
+    assert_eq!(stack.compensate(&failed).await?, json!({"status": "cancelled", "refundedNow": true}));
+    assert_cancelled(&stack, &user, &failed).await?;
+
+    let halted = user.accept(&user.username("halted"), "0 minutes").await?;
+    assert_eq!(cancel(&user, &halted).await?.status, 202);
+    assert_eq!(stopped(&stack, &halted).await?, json!([]));
+    assert_cancelled(&stack, &user, &halted).await?;
+
+    // The refund waits for nobody who knows of the wish.
+    let unknown = user.accept(&user.username("unknown"), "0 minutes").await?;
+    assert_eq!(cancel(&user, &unknown).await?.status, 202);
+    let nowhere = [("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")];
+    let mut lambda = Lambda::start(&stack, "compensate-run", &nowhere).await?;
+    let error = json!({"executionName": unknown.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
+    let refunded = lambda.invoke(&error).await?.outcome.map_err(anyhow::Error::msg)?;
+    assert_eq!((refunded, user.balance().await?), (json!({"status": "failed", "refundedNow": true}), 10));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_that_an_execution_ended_is_put_off_while_it_is_at_work_again() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("redriven");
+    let slow = json!({"upstream": "apify", "match": username, "kind": "runSlow", "delayMs": 600_000});
+    stack.stand_ins.fault(slow).await?;
+    let run = user.start(&username).await?;
+    eventually("the actor", || async {
+        Ok((stack.stand_ins.actor_runs(&username).await? == 1).then_some(()))
+    })
+    .await?;
+    assert_eq!(stopped(&stack, &run).await?, json!([{"itemIdentifier": "m-1"}]));
+    stack.stand_ins.release(&username).await?;
+    assert_eq!(user.finished(&run).await?["status"], "complete");
+    assert_eq!((stopped(&stack, &run).await?, user.balance().await?), (json!([]), 9));
     Ok(())
 }

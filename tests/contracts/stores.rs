@@ -112,9 +112,10 @@ fn a_queued_run_has_tries_left_for_its_refund_when_its_starts_are_used_up() {
 #[test]
 fn what_is_temporary_expires() {
     let template = Template::read();
-    let sources: Vec<String> = files::stems("crates/stores/src", ".rs")
+    let sources: Vec<String> = files::all()
         .into_iter()
-        .map(|stem| files::text(format!("crates/stores/src/{stem}.rs")))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(files::text)
         .collect();
     // The code that names the table by its variable writes the attribute as well.
     let writes = |table: &str, attribute: &str| {
@@ -137,7 +138,7 @@ fn what_is_temporary_expires() {
         } else {
             (!writes(table.name, attribute)).then(|| {
                 format!(
-                    "{}: the file of crates/stores that reads its variable must write its TTL attribute {attribute}",
+                    "{}: the file that reads its variable must write its TTL attribute {attribute}",
                     table.name
                 )
             })

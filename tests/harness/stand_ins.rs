@@ -42,6 +42,12 @@ impl StandIns {
         self.call(reqwest::Method::PUT, "latency", &latency).await.map(drop)
     }
 
+    /// Lets the actor runs under way for a username succeed now, however slow they were meant to be.
+    pub async fn release(&self, username: &str) -> Result<()> {
+        let order = json!({"contains": username});
+        self.call(reqwest::Method::POST, "runs/release", &order).await.map(drop)
+    }
+
     /// How many requests to a service had this text in their body.
     pub async fn requests(&self, upstream: &str, containing: &str) -> Result<u64> {
         let counters =

@@ -8,5 +8,6 @@ mod hostile_profiles;
 mod kills;
 mod light;
 mod resume;
+mod single_flight;
 mod stages_twice;
 mod stale_runs;

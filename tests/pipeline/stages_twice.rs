@@ -95,10 +95,12 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
     first.send(&input)?;
     let slots = &stack.description.tables["scrape-slots"];
     oslira_tests::eventually("the actor run to be noted", || async {
-        let noted =
-            stack.aws.items(slots).await?.iter().any(|slot| {
-                slot["holder"]["S"] == run.run_id.as_str() && slot["actorRunId"]["S"].is_string()
-            });
+        let noted = stack
+            .aws
+            .items(slots)
+            .await?
+            .iter()
+            .any(|slot| slot["holder"]["S"] == username.as_str() && slot["actorRunId"]["S"].is_string());
         Ok(noted.then_some(()))
     })
     .await?;
@@ -111,7 +113,7 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
     let again = second.invoke(&input).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!(again, scraped, "what was stored since the run began is used as it is");
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "and no actor is paid again");
-    let held = stack.aws.items(slots).await?.iter().any(|slot| slot["holder"]["S"] == run.run_id.as_str());
+    let held = stack.aws.items(slots).await?.iter().any(|slot| slot["holder"]["S"] == username.as_str());
     assert!(!held, "the slot is free again");
     stack.compensate(&run).await?;
     Ok(())
@@ -136,7 +138,7 @@ async fn a_scraper_that_died_leaves_its_actor_to_be_aborted_by_the_next_try() ->
         let items = stack.aws.items(slots).await?;
         Ok(items
             .iter()
-            .any(|slot| slot["holder"]["S"] == run.run_id.as_str() && slot["actorRunId"]["S"].is_string()))
+            .any(|slot| slot["holder"]["S"] == username.as_str() && slot["actorRunId"]["S"].is_string()))
     };
     oslira_tests::eventually("the actor run to be noted", async || Ok(held().await?.then_some(()))).await?;
     first.kill().await?;

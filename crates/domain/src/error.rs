@@ -208,6 +208,8 @@ codes! {
     ApifyUnavailable = 410, Warn, true;
     /// All scrape slots are taken.
     ApifyBusy = 410, Info, true;
+    /// Another run scrapes the same; this one waits.
+    ScrapeUnderWay = 410, Info, true;
     /// Apify refuses us: key, quota or input.
     ApifyRejected = 410, Critical, false;
     /// No AI provider answered.
@@ -258,7 +260,7 @@ mod tests {
             assert!((400..=503).contains(&code.http_status()), "{code}");
             if code.is_retried() {
                 assert!(
-                    ["ApifyUnavailable", "ApifyBusy", "AiUnavailable", "StoreUnavailable"]
+                    ["ApifyUnavailable", "ApifyBusy", "ScrapeUnderWay", "AiUnavailable", "StoreUnavailable"]
                         .contains(&code.as_str())
                 );
             }

@@ -21,6 +21,17 @@ pub enum Execution {
     EndedBadly,
 }
 
+/// What followed the end of an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterEnd {
+    /// Nothing works on its run.
+    Nothing,
+    /// An operator redrove it in the console, under its own name.
+    AtWorkAgain,
+    /// A later execution has taken over from it.
+    Resumed,
+}
+
 /// A state machine whose executions are named by their runs.
 #[derive(Debug)]
 pub struct Executions {
@@ -86,10 +97,16 @@ impl Executions {
         Ok(latest)
     }
 
-    /// Whether a later execution has taken over from the one of this name.
-    pub async fn is_resumed(&self, name: &str) -> Result<bool> {
-        let Some((run_id, n)) = execution_of(name) else { return Ok(false) };
-        Ok(self.describe(&execution_name(run_id, n + 1)).await?.is_some())
+    /// What has become of the execution of this name, of which it was said that it ended.
+    pub async fn after_end(&self, name: &str) -> Result<AfterEnd> {
+        let Some((run_id, n)) = execution_of(name) else { return Ok(AfterEnd::Nothing) };
+        let later = execution_name(run_id, n + 1);
+        let (itself, later) = tokio::try_join!(self.describe(name), self.describe(&later))?;
+        Ok(match (itself, later) {
+            (_, Some(_)) => AfterEnd::Resumed,
+            (Some(Execution::Running), None) => AfterEnd::AtWorkAgain,
+            _ => AfterEnd::Nothing,
+        })
     }
 
     async fn describe(&self, name: &str) -> Result<Option<Execution>> {

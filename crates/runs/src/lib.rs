@@ -4,6 +4,6 @@ mod executions;
 mod refund;
 mod row;
 
-pub use executions::{Execution, Executions};
-pub use refund::{Refunded, refund};
+pub use executions::{AfterEnd, Execution, Executions};
+pub use refund::{Refunded, is_cancelled, refund};
 pub use row::{input, settled};

@@ -17,7 +17,20 @@ pub struct Refunded {
     pub refunded_now: bool,
 }
 
-/// Marks a run failed or cancelled, refunds it and shows it; nothing but the showing when it is settled already.
+/// Whether the user had asked for the run to stop: then that is how its end is shown, whatever else went wrong with it. No
+/// refund waits for the answer when DynamoDB is away.
+pub async fn is_cancelled(progress: &ProgressStore, run_id: RunId) -> bool {
+    match progress.read(run_id).await {
+        Ok(item) => item.is_some_and(|item| item.cancel_requested),
+        Err(error) => {
+            tracing::warn!(runId = %run_id, cause = error.chain(), "cancel flag not read");
+            false
+        }
+    }
+}
+
+/// Marks a run failed for this reason, or cancelled, refunds it and shows it; nothing but the showing when it is settled
+/// already.
 ///
 /// # Errors
 /// `RunNotFound` for an unknown run, `StoreUnavailable` when Postgres does not answer: then nothing has happened.
@@ -25,10 +38,15 @@ pub async fn refund(
     db: &SystemDb,
     progress: &ProgressStore,
     run_id: RunId,
-    status: RunStatus,
+    is_cancelled: bool,
     code: Code,
     reason: &str,
 ) -> Result<Refunded> {
+    let (status, code, reason) = if is_cancelled {
+        (RunStatus::Cancelled, Code::RunCancelled, "The analysis was cancelled.")
+    } else {
+        (RunStatus::Failed, code, reason)
+    };
     let sql = "select status, settled_now, account_id from oslira.refund_run($1, $2, $3, $4)";
     let rows = db
         .query(

@@ -106,6 +106,12 @@ impl ProgressStore {
         Ok(progress)
     }
 
+    /// An error when the run was cancelled or settled, for a stage that has waited since it began. A run without an item was
+    /// neither.
+    pub async fn may_spend(&self, run_id: RunId) -> Result<()> {
+        self.read(run_id).await?.as_ref().map_or(Ok(()), Progress::may_spend)
+    }
+
     /// Notes the wish to cancel, in an item that is made if it is missing: the flag must not be lost. Answers how the
     /// run ended when it has, and then changes nothing.
     pub async fn request_cancel(&self, run_id: RunId, account_id: AccountId) -> Result<Option<RunStatus>> {
@@ -145,12 +151,9 @@ impl ProgressStore {
     pub async fn stopped(&self, run_id: RunId) -> Error {
         loop {
             tokio::time::sleep(LOOK).await;
-            match self.read(run_id).await {
-                Ok(progress) => {
-                    if let Some(Err(error)) = progress.as_ref().map(Progress::may_spend) {
-                        return error;
-                    }
-                }
+            match self.may_spend(run_id).await {
+                Ok(()) => {}
+                Err(error) if matches!(error.code, Code::RunCancelled | Code::RunSettled) => return error,
                 // The wait goes on; the next look may be luckier.
                 Err(error) => {
                     tracing::warn!(runId = %run_id, cause = error.chain(), "cancel flag not read");

@@ -4,10 +4,10 @@
 //! that failed, ran out of time or was stopped in the console, whether it settled its run or not. Both may come for one
 //! run, in any order and more than once.
 
-use oslira_domain::{Code, Error, Result, RunId, RunStatus, execution_of};
+use oslira_domain::{Code, Error, Result, RunId, execution_of};
 use oslira_lambda::{Invocation, Message, note_run};
 use oslira_postgres::SystemDb;
-use oslira_runs::{Executions, Refunded, refund};
+use oslira_runs::{AfterEnd, Executions, Refunded, is_cancelled, refund};
 use oslira_stores::ProgressStore;
 use serde::Deserialize;
 
@@ -38,6 +38,9 @@ pub struct StoppedRun {
 
 /// Settles the run of an execution that ended, unless it is settled already, or was resumed: then the execution that
 /// resumed it is in charge.
+///
+/// # Errors
+/// `NotReady` while the execution is at work again: the message comes back, and finds how that has ended.
 pub async fn settle_stopped_run(
     db: &SystemDb,
     executions: &Executions,
@@ -46,11 +49,14 @@ pub async fn settle_stopped_run(
 ) -> Result<()> {
     let name = &message.body.execution_name;
     let run_id = run_of(name)?;
-    if executions.is_resumed(name).await? {
-        return Ok(());
+    match executions.after_end(name).await? {
+        AfterEnd::Nothing => {}
+        AfterEnd::AtWorkAgain => return Err(Error::new(Code::NotReady, "The execution is at work again.")),
+        AfterEnd::Resumed => return Ok(()),
     }
+    let is_cancelled = is_cancelled(progress, run_id).await;
     let reason = "The analysis was stopped before it was finished.";
-    refund(db, progress, run_id, RunStatus::Failed, Code::ExecutionStopped, reason).await.map(drop)
+    refund(db, progress, run_id, is_cancelled, Code::ExecutionStopped, reason).await.map(drop)
 }
 
 /// Settles the run unless it is settled already.
@@ -62,8 +68,8 @@ pub async fn compensate_run(
     let CompensateRun { execution_name, error } = invocation.input;
     let run_id = run_of(&execution_name)?;
     let (code, reason) = explain(&error);
-    let status = if code == Code::RunCancelled { RunStatus::Cancelled } else { RunStatus::Failed };
-    refund(db, progress, run_id, status, code, &reason).await
+    let is_cancelled = code == Code::RunCancelled || is_cancelled(progress, run_id).await;
+    refund(db, progress, run_id, is_cancelled, code, &reason).await
 }
 
 pub(crate) fn run_of(execution_name: &str) -> Result<RunId> {

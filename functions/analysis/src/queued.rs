@@ -1,9 +1,9 @@
 //! `start-queued-run`: starts the execution of a run that `start-analysis` could not, or refunds it in the end.
 
-use oslira_domain::{Code, Error, Result, RunId, RunStatus};
+use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::{Message, note_account, note_run};
 use oslira_postgres::{SystemDb, Type};
-use oslira_runs::{Executions, input, refund, settled};
+use oslira_runs::{Executions, input, is_cancelled, refund, settled};
 use oslira_stores::ProgressStore;
 use serde::Deserialize;
 
@@ -39,8 +39,9 @@ pub async fn start_queued_run(
     match executions.start(&input).await {
         Err(error) if message.receive_count >= TRIES => {
             tracing::error!(runId = %run_id, cause = error.chain(), "execution not started; refunding");
+            let is_cancelled = is_cancelled(progress, run_id).await;
             let reason = "The analysis could not be started.";
-            refund(db, progress, run_id, RunStatus::Failed, Code::StartFailed, reason).await.map(drop)
+            refund(db, progress, run_id, is_cancelled, Code::StartFailed, reason).await.map(drop)
         }
         outcome => outcome,
     }

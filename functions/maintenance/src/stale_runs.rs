@@ -5,7 +5,7 @@
 //! database restored to an earlier moment believes.
 
 use jiff::{SignedDuration, Timestamp};
-use oslira_domain::{AnalysisInput, Class, Code, Error, Result, RunId, RunStatus};
+use oslira_domain::{AnalysisInput, Class, Code, Error, Result, RunId};
 use oslira_lambda::Invocation;
 use oslira_postgres::{Param, RowExt, SystemDb, Type};
 use oslira_runs::{Execution, Executions, input, refund};
@@ -161,12 +161,7 @@ impl Job<'_> {
     }
 
     async fn refund(&self, run_id: RunId, is_cancelled: bool, code: Code, reason: &str) -> Result<Count> {
-        let (status, shown, sentence) = if is_cancelled {
-            (RunStatus::Cancelled, Code::RunCancelled, "The analysis was cancelled.")
-        } else {
-            (RunStatus::Failed, code, reason)
-        };
-        let refunded = refund(self.db, self.progress, run_id, status, shown, sentence).await?;
+        let refunded = refund(self.db, self.progress, run_id, is_cancelled, code, reason).await?;
         if !refunded.refunded_now {
             return Ok(Count::SettledMeanwhile);
         }
@@ -205,6 +200,7 @@ fn verdict(execution: Option<Execution>, age: SignedDuration) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oslira_domain::RunStatus;
 
     #[test]
     fn a_run_is_given_up_only_when_nothing_can_come_of_it() {

@@ -2,17 +2,19 @@
 
 use crate::{
     check::{not_found, private},
-    slots::{Lane, Lease, ScrapeSlots},
+    flights::{ScrapeFlights, Seat},
+    slots::{Asker, Lane, Lease, ScrapeSlots},
     want::{Entry, Found, Judge, Want, cached, found, store},
 };
+use jiff::Timestamp;
 use oslira_apify::{ActorRun, ActorStatus, Apify, ProfileOutcome};
 use oslira_domain::{AccountId, Code, Error, Result, RunId, Step, Tier, Username};
 use oslira_lambda::{CachedSecret, Invocation, note_account, note_run};
-use oslira_postgres::{SystemDb, Type};
+use oslira_postgres::{Param, SystemDb, Type};
 use oslira_stores::{Breakers, CachedProfile, Permit, ProfileStore, ProgressStore, Upstream};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 /// How long an actor may run: a restricted profile takes it most of a minute.
@@ -21,14 +23,17 @@ const ACTOR_TIMEOUT: Duration = Duration::from_secs(120);
 const RESERVE: Duration = Duration::from_secs(30);
 /// The longest that Apify lets one request wait.
 const LONG_POLL: Duration = Duration::from_secs(60);
+/// How long a run that waits for another one's scrape looks out for it before it hands the waiting over to the state
+/// machine.
+const LOOK_OUT: Duration = Duration::from_secs(1);
 
-/// What the state machines pass.
+/// What the state machine passes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScrapeRequest {
     /// The run that pays for it.
     run_id: RunId,
-    /// `None`: a visitor's run.
+    /// None for a visitor's run.
     #[serde(default)]
     account_id: Option<AccountId>,
     tier: Tier,
@@ -64,6 +69,8 @@ pub struct ScrapeTools {
     pub apify_url: String,
     /// Apify's token.
     pub apify_token: CachedSecret,
+    /// Who scrapes, and who waits for that.
+    pub flights: ScrapeFlights,
     /// The ten slots.
     pub slots: ScrapeSlots,
     /// Whether Apify is to be called at all.
@@ -76,11 +83,11 @@ pub struct ScrapeTools {
     pub db: SystemDb,
 }
 
-/// Scrapes and stores. A single username that has no public profile is the run's business error; in a group, it is
-/// remembered in the cache, where its own run finds it.
+/// Scrapes and stores, or waits for another run that does. A single username that has no public profile is the run's
+/// business error; in a group, it is remembered in the cache, where its own run finds it.
 ///
-/// An answer that was stored since the run began is used as it is: by an earlier try of this very step, whose own
-/// answer was lost, or by another run that wanted the same profile.
+/// # Errors
+/// `ScrapeUnderWay` while another run scrapes it.
 pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeRequest>) -> Result<Scraped> {
     let Invocation { input, deadline } = invocation;
     note_run(input.run_id);
@@ -90,43 +97,42 @@ pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeR
     if !(1..=10).contains(&input.usernames.len()) {
         return Err(Error::new(Code::ValidationFailed, "An actor run takes one to ten usernames."));
     }
-    let (begun, cached) = tokio::join!(
-        tools.progress.begin(input.run_id, input.account_id, Step::Scraping),
-        cached(&tools.profiles, input.want, &input.usernames)
-    );
-    let apify = Apify::new(tools.http.clone(), &tools.apify_url, &*tools.apify_token.get().await?);
-    let begun = match begun {
-        Err(error) if matches!(error.code, Code::RunCancelled | Code::RunSettled) => {
-            if let Err(failure) = abort_left_over(tools, &apify, &input, deadline - RESERVE).await {
+    let begun = tools.progress.begin(input.run_id, input.account_id, Step::Scraping).await;
+    let scrape = Scrape {
+        tools,
+        apify: Apify::new(tools.http.clone(), &tools.apify_url, &*tools.apify_token.get().await?),
+        seat: tools.flights.seat(input.want.wanted(&input.usernames, input.run_id), input.run_id),
+        input: &input,
+        deadline: deadline - RESERVE,
+    };
+    let run_began = match begun {
+        Err(error) if is_over(&error) => {
+            if let Err(failure) = scrape.leave().await {
                 tracing::warn!(cause = failure.chain(), "{failure}; an actor may be at work for nothing");
             }
             return Err(error);
         }
-        begun => begun?,
+        begun => begun?.created_at,
     };
-    let cached = cached?;
-    if cached.len() == input.usernames.len()
-        && cached.iter().all(|(_, entry)| entry.scraped_at() >= begun.created_at)
-    {
-        return answer(&input, cached);
-    }
-
-    let mut lease = tools.slots.lease(&input.want.holder(input.run_id), input.lane, ACTOR_TIMEOUT).await?;
-    // After an error the actor may still be at work: then a retry finds it by the lease, or the lease expires.
-    let (run, found) = scrape(tools, &apify, &input, &mut lease, deadline - RESERVE).await?;
-    let judge = Judge {
-        profiles: &tools.profiles,
-        tier: input.tier,
-        run_began: begun.created_at,
-        deadline: deadline - RESERVE,
+    let entries = if scrape.seat.board().await? {
+        scrape.in_charge(run_began).await?
+    } else {
+        scrape.look_out(run_began).await?
     };
-    let entries = store(&judge, &run, found).await?;
-    // Only now: a retry without the lease would start another actor.
-    tools.slots.release(&lease).await?;
-    if entries.is_empty() {
-        return Err(Error::new(Code::ApifyUnavailable, "Instagram did not let the scraper in."));
-    }
     answer(&input, entries)
+}
+
+/// The run was cancelled or settled: nothing may be spent on it any more.
+const fn is_over(error: &Error) -> bool {
+    matches!(error.code, Code::RunCancelled | Code::RunSettled)
+}
+
+fn under_way() -> Error {
+    Error::new(Code::ScrapeUnderWay, "Another analysis is reading this profile; waiting for it.")
+}
+
+fn out_of_order() -> Error {
+    Error::new(Code::ApifyUnavailable, "Instagram cannot be read at the moment.")
 }
 
 fn answer(input: &ScrapeRequest, entries: Vec<(Username, Entry)>) -> Result<Scraped> {
@@ -145,183 +151,252 @@ fn answer(input: &ScrapeRequest, entries: Vec<(Username, Entry)>) -> Result<Scra
     Ok(Scraped { found })
 }
 
-/// Runs the actor to its end: the one a former try left in the lease, or a new one. A profile that has posts but came
-/// without any is asked for once more; the second answer stands.
-async fn scrape(
-    tools: &ScrapeTools,
-    apify: &Apify,
-    input: &ScrapeRequest,
-    lease: &mut Lease,
+/// What one invocation works with.
+struct Scrape<'a> {
+    tools: &'a ScrapeTools,
+    apify: Apify,
+    seat: Seat<'a>,
+    input: &'a ScrapeRequest,
+    /// When to stop waiting for others.
     deadline: Instant,
-) -> Result<(ActorRun, Vec<(Username, Found)>)> {
-    let lacks_posts = |(_, found): &(Username, Found)| match found {
-        Found::Profile(ProfileOutcome::Found(profile)) => profile.posts_count > 0 && profile.posts.is_empty(),
-        _ => false,
-    };
-    loop {
-        let actor_run_id = match lease.actor_run_id.take() {
-            Some(id) => id,
-            None => {
-                let Some(permit) = tools.breakers.admit(Upstream::Apify).await else {
-                    return Err(release_after(tools, lease, out_of_order()).await);
-                };
-                let started = input.want.start(apify, &input.usernames, ACTOR_TIMEOUT).await;
-                if let Ok(run) = &started {
-                    // First of all: what is not noted is lost, and paid for all the same.
-                    tools.slots.note_actor_run(lease, &run.id).await?;
-                }
-                report(tools, permit, started.as_ref().err()).await;
-                let run = match started {
-                    Ok(run) => run,
-                    Err(error) if oslira_apify::may_have_started(&error) => return Err(error),
-                    Err(error) => return Err(release_after(tools, lease, error).await),
-                };
-                run.id
-            }
-        };
-        let (run, stopped) = wait(tools, apify, input.run_id, &actor_run_id, deadline).await?;
-        record(tools, input, &run).await?;
-        let stopped = match stopped {
-            Some(stopped) if run.status != ActorStatus::Succeeded => {
-                return Err(release_after(tools, lease, stopped).await);
-            }
-            stopped => stopped,
-        };
-        let found = match found(apify, &run, input.want, &input.usernames).await {
-            Ok(found) => found,
-            Err(error) => return Err(release_after(tools, lease, error).await),
-        };
-        if lease.is_second || !found.iter().any(lacks_posts) {
-            return Ok((run, found));
-        }
-        // What has been paid for is kept; a second actor is not paid for a run that has ended.
-        if let Some(stopped) = stopped {
-            return Err(release_after(tools, lease, stopped).await);
-        }
-        *lease = tools.slots.renew(lease, ACTOR_TIMEOUT).await?;
-    }
 }
 
-/// Waits until the actor run ends. When the run that pays for it is cancelled or settled meanwhile, the actor is aborted,
-/// and the error that says so comes with it.
-async fn wait(
-    tools: &ScrapeTools,
-    apify: &Apify,
-    run_id: RunId,
-    actor_run_id: &str,
-    deadline: Instant,
-) -> Result<(ActorRun, Option<Error>)> {
-    let mut stopped = None;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left < Duration::from_secs(1) {
-            return Err(Error::new(Code::ApifyUnavailable, "The scraper took too long."));
+impl Scrape<'_> {
+    /// What is in the cache of all usernames, and serves a run that began then.
+    async fn cached(&self, run_began: Timestamp) -> Result<Option<Vec<(Username, Entry)>>> {
+        let ScrapeRequest { want, usernames, tier, .. } = self.input;
+        let entries = cached(&self.tools.profiles, *want, usernames).await?;
+        let is_whole = entries.len() == usernames.len()
+            && entries.iter().all(|(_, entry)| entry.serves(*tier, run_began));
+        Ok(is_whole.then_some(entries))
+    }
+
+    /// Looks whether the run in charge has stored what it scrapes.
+    async fn look_out(&self, run_began: Timestamp) -> Result<Vec<(Username, Entry)>> {
+        if let Some(entries) = self.cached(run_began).await? {
+            return Ok(entries);
         }
-        tokio::select! {
-            run = apify.wait_for_run(actor_run_id, left.min(LONG_POLL)) => {
-                let run = match run {
-                    Ok(run) => run,
-                    Err(error) => {
-                        report(tools, Permit::unasked(), Some(&error)).await;
+        sleep(LOOK_OUT).await;
+        self.cached(run_began).await?.ok_or_else(under_way)
+    }
+
+    /// Gets what is wanted into the cache, for all who wait for it.
+    async fn in_charge(&self, run_began: Timestamp) -> Result<Vec<(Username, Entry)>> {
+        let outcome = tokio::select! {
+            outcome = self.fetch(run_began) => outcome,
+            () = self.seat.stay_in_charge() => return Err(under_way()),
+        };
+        let told = match &outcome {
+            Ok(_) => self.seat.end().await,
+            Err(error) if is_over(error) => self.seat.end().await,
+            Err(error) => match error.code {
+                Code::ApifyUnavailable | Code::ApifyBusy | Code::ApifyRejected => self.seat.fail(error).await,
+                // This run's own misfortune; another may be luckier.
+                _ => self.seat.hand_over().await,
+            },
+        };
+        if let Err(failure) = told {
+            tracing::warn!(cause = failure.chain(), "{failure}; who waits goes on in a quarter of a minute");
+        }
+        outcome
+    }
+
+    /// What was stored since the run began is used as it is: by an earlier try of this very step, whose own answer was lost,
+    /// or by another run that wanted the same. What is not there is scraped.
+    async fn fetch(&self, run_began: Timestamp) -> Result<Vec<(Username, Entry)>> {
+        if let Some(entries) = self.cached(run_began).await? {
+            return Ok(entries);
+        }
+        let Self { tools, input, .. } = self;
+        let asker =
+            Asker { holder: self.seat.wanted(), run_id: input.run_id, lane: input.lane, want: input.want };
+        let mut lease = tools.slots.lease(asker, ACTOR_TIMEOUT).await?;
+        // After an error the actor may still be at work: then a retry finds it by the lease, or the lease expires.
+        let (run, found) = self.run_actor(&mut lease).await?;
+        let judge = Judge { profiles: &tools.profiles, tier: input.tier, run_began, deadline: self.deadline };
+        let entries = store(&judge, &run, found).await?;
+        // Only now: a retry without the lease would start another actor.
+        tools.slots.release(&lease).await?;
+        if entries.is_empty() {
+            return Err(Error::new(Code::ApifyUnavailable, "Instagram did not let the scraper in."));
+        }
+        Ok(entries)
+    }
+
+    /// Runs the actor to its end: the one that the lease names, or a new one. A profile that has posts but came without any
+    /// is asked for once more; the second answer stands.
+    async fn run_actor(&self, lease: &mut Lease) -> Result<(ActorRun, Vec<(Username, Found)>)> {
+        let Self { tools, apify, input, .. } = self;
+        let lacks_posts = |(_, found): &(Username, Found)| match found {
+            Found::Profile(ProfileOutcome::Found(profile)) => {
+                profile.posts_count > 0 && profile.posts.is_empty()
+            }
+            _ => false,
+        };
+        loop {
+            let actor_run_id = match &lease.actor_run_id {
+                Some(id) => id.clone(),
+                None => self.start(lease).await?,
+            };
+            let (run, stopped) = self.wait(&actor_run_id).await?;
+            self.record(&run, lease.payer).await?;
+            let stopped = match stopped {
+                Some(stopped) if run.status != ActorStatus::Succeeded => {
+                    return Err(self.release_after(lease, stopped).await);
+                }
+                stopped => stopped,
+            };
+            let found = match found(apify, &run, input.want, &input.usernames).await {
+                Ok(found) => found,
+                Err(error) => return Err(self.release_after(lease, error).await),
+            };
+            if lease.is_second || !found.iter().any(lacks_posts) {
+                return Ok((run, found));
+            }
+            // What has been paid for is kept; a second actor is not paid for a run that has ended.
+            if let Some(stopped) = stopped {
+                return Err(self.release_after(lease, stopped).await);
+            }
+            *lease = tools.slots.renew(lease, input.run_id, ACTOR_TIMEOUT).await?;
+        }
+    }
+
+    /// Starts an actor in a slot, unless the run was cancelled while it waited for that.
+    async fn start(&self, lease: &mut Lease) -> Result<String> {
+        let Self { tools, apify, input, .. } = self;
+        if let Err(error) = tools.progress.may_spend(input.run_id).await {
+            return Err(self.release_after(lease, error).await);
+        }
+        let Some(permit) = tools.breakers.admit(Upstream::Apify).await else {
+            return Err(self.release_after(lease, out_of_order()).await);
+        };
+        let started = input.want.start(apify, &input.usernames, ACTOR_TIMEOUT).await;
+        if let Ok(run) = &started {
+            // First of all: what is not noted is lost, and paid for all the same.
+            tools.slots.note_actor_run(lease, &run.id).await?;
+        }
+        self.report(permit, started.as_ref().err()).await;
+        match started {
+            Ok(run) => Ok(run.id),
+            Err(error) if oslira_apify::may_have_started(&error) => Err(error),
+            Err(error) => Err(self.release_after(lease, error).await),
+        }
+    }
+
+    /// Waits until the actor run ends. When the run in charge is cancelled or settled meanwhile, it leaves the actor to
+    /// those who wait for it too. If there are none, the actor is aborted, and the error that says why comes with it.
+    async fn wait(&self, actor_run_id: &str) -> Result<(ActorRun, Option<Error>)> {
+        let mut stopped = None;
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left < Duration::from_secs(1) {
+                return Err(Error::new(Code::ApifyUnavailable, "The scraper took too long."));
+            }
+            tokio::select! {
+                run = self.apify.wait_for_run(actor_run_id, left.min(LONG_POLL)) => {
+                    let run = match run {
+                        Ok(run) => run,
+                        Err(error) => {
+                            self.report(Permit::unasked(), Some(&error)).await;
+                            return Err(error);
+                        }
+                    };
+                    if run.status.is_terminal() {
+                        return Ok((run, stopped));
+                    }
+                }
+                error = self.tools.progress.stopped(self.input.run_id), if stopped.is_none() => {
+                    if !self.seat.leave().await? {
                         return Err(error);
                     }
-                };
-                if run.status.is_terminal() {
-                    return Ok((run, stopped));
+                    self.apify.abort_run(actor_run_id).await?;
+                    stopped = Some(error);
                 }
             }
-            error = tools.progress.stopped(run_id), if stopped.is_none() => {
-                apify.abort_run(actor_run_id).await?;
-                stopped = Some(error);
+        }
+    }
+
+    /// Leaves the flight for good. The last to leave aborts the actor that is still at work: nobody waits for it any more.
+    async fn leave(&self) -> Result<()> {
+        if !self.seat.leave().await? {
+            return Ok(());
+        }
+        tokio::select! {
+            aborted = self.abort_left_over() => aborted?,
+            () = self.seat.stay_in_charge() => return Ok(()),
+        }
+        self.seat.end().await
+    }
+
+    async fn abort_left_over(&self) -> Result<()> {
+        let Self { tools, apify, input, .. } = self;
+        let Some(lease) = tools.slots.held_by(self.seat.wanted(), input.run_id).await? else { return Ok(()) };
+        let Some(actor_run_id) = &lease.actor_run_id else { return Ok(()) };
+        apify.abort_run(actor_run_id).await?;
+        let run = loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let run = apify.wait_for_run(actor_run_id, left.min(LONG_POLL)).await?;
+            if run.status.is_terminal() || left.is_zero() {
+                break run;
             }
+        };
+        self.record(&run, lease.payer).await?;
+        // One that would not end in time keeps its slot until the lease expires.
+        if run.status.is_terminal() { tools.slots.release(&lease).await } else { Ok(()) }
+    }
+
+    /// Tells the circuit breaker how a call of Apify went. One that was refused for what we asked is an answer.
+    async fn report(&self, permit: Permit, error: Option<&Error>) {
+        match error {
+            Some(error) if oslira_apify::speaks_against_apify(error) => {
+                self.tools.breakers.failed(Upstream::Apify, permit).await;
+            }
+            _ => self.tools.breakers.succeeded(Upstream::Apify, permit).await,
         }
     }
-}
 
-/// Aborts the actor that an earlier try of this step left at work: nobody waits for it any more.
-async fn abort_left_over(
-    tools: &ScrapeTools,
-    apify: &Apify,
-    input: &ScrapeRequest,
-    deadline: Instant,
-) -> Result<()> {
-    let lease = tools.slots.held_by(&input.want.holder(input.run_id)).await?;
-    let Some((lease, actor_run_id)) =
-        lease.and_then(|mut lease| lease.actor_run_id.take().map(|id| (lease, id)))
-    else {
-        return Ok(());
-    };
-    apify.abort_run(&actor_run_id).await?;
-    let run = loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let run = apify.wait_for_run(&actor_run_id, left.min(LONG_POLL)).await?;
-        if run.status.is_terminal() || left.is_zero() {
-            break run;
+    /// Frees the slot of an actor that never ran or has ended; the error goes on.
+    async fn release_after(&self, lease: &Lease, error: Error) -> Error {
+        if let Err(failure) = self.tools.slots.release(lease).await {
+            tracing::warn!(cause = failure.chain(), "slot not released; its lease will expire");
         }
-    };
-    record(tools, input, &run).await?;
-    // One that would not end in time keeps its slot until the lease expires.
-    if run.status.is_terminal() { tools.slots.release(&lease).await } else { Ok(()) }
-}
-
-/// Tells the circuit breaker how a call of Apify went. One that was refused for what we asked is an answer.
-async fn report(tools: &ScrapeTools, permit: Permit, error: Option<&Error>) {
-    match error {
-        Some(error) if oslira_apify::speaks_against_apify(error) => {
-            tools.breakers.failed(Upstream::Apify, permit).await;
-        }
-        _ => tools.breakers.succeeded(Upstream::Apify, permit).await,
+        error
     }
-}
 
-fn out_of_order() -> Error {
-    Error::new(Code::ApifyUnavailable, "Instagram cannot be read at the moment.")
-}
-
-/// Frees the slot of an actor that never ran or has ended; the error goes on.
-async fn release_after(tools: &ScrapeTools, lease: &Lease, error: Error) -> Error {
-    if let Err(failure) = tools.slots.release(lease).await {
-        tracing::warn!(cause = failure.chain(), "slot not released; its lease will expire");
-    }
-    error
-}
-
-/// Writes down what the actor run cost. Its id makes the row, so writing it twice changes nothing. A visitor's run has no
-/// place in Postgres: its cost is a line in the log.
-async fn record(tools: &ScrapeTools, input: &ScrapeRequest, run: &ActorRun) -> Result<()> {
-    let duration_ms = match (run.started_at, run.finished_at) {
-        (Some(started), Some(finished)) => {
-            i64::try_from(finished.duration_since(started).as_millis()).unwrap_or(0)
-        }
-        _ => 0,
-    };
-    let sql = "insert into public.ai_usage_logs
+    /// Writes down what the actor run cost, for the run that started it. The actor run's id makes the row, so whoever writes
+    /// it a second time changes nothing.
+    async fn record(&self, run: &ActorRun, payer: RunId) -> Result<()> {
+        let Self { tools, input, .. } = self;
+        let duration_ms = match (run.started_at, run.finished_at) {
+            (Some(started), Some(finished)) => {
+                i64::try_from(finished.duration_since(started).as_millis()).unwrap_or(0)
+            }
+            _ => 0,
+        };
+        let sql = "insert into public.ai_usage_logs
                    (ai_usage_log_id, account_id, run_id, task, provider, model, cost_usd, duration_ms, outcome)
                  select $2, r.account_id, r.run_id, $6, 'apify', $7, $3, $4, $5
                    from public.runs r where r.run_id = $1
                  on conflict (ai_usage_log_id) do nothing";
-    let id = Uuid::new_v5(&input.run_id.0, run.id.as_bytes());
-    let usual_cost_usd = input.want.usual_cost_usd() * input.usernames.len() as f64;
-    let (task, actor) = input.want.names();
-    let cost_usd = run.usage_total_usd.unwrap_or(usual_cost_usd).max(0.0);
-    if input.account_id.is_none() {
-        tracing::info!(runId = %input.run_id, task, actor, costUsd = cost_usd, durationMs = duration_ms, "visitor's scrape");
-        return Ok(());
+        let url = format!("{}/v2/actor-runs/{}", Apify::DEFAULT_BASE_URL, run.id);
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, url.as_bytes());
+        let usual_cost_usd = input.want.usual_cost_usd() * input.usernames.len() as f64;
+        let (task, actor) = input.want.names();
+        let cost_usd = run.usage_total_usd.unwrap_or(usual_cost_usd).max(0.0);
+        if input.account_id.is_none() && payer == input.run_id {
+            // A visitor's run has no place in Postgres: its cost is a line in the log.
+            tracing::info!(runId = %payer, task, actor, costUsd = cost_usd, durationMs = duration_ms, "visitor's scrape");
+            return Ok(());
+        }
+        let params: [Param<'_>; 7] = [
+            (&payer.0, Type::UUID),
+            (&id, Type::UUID),
+            (&cost_usd, Type::FLOAT8),
+            (&duration_ms.max(0), Type::INT8),
+            (&run.status.as_str(), Type::TEXT),
+            (&task, Type::TEXT),
+            (&actor, Type::TEXT),
+        ];
+        tools.db.query(sql, &params).await.map(drop)
     }
-    tools
-        .db
-        .query(
-            sql,
-            &[
-                (&input.run_id.0, Type::UUID),
-                (&id, Type::UUID),
-                (&cost_usd, Type::FLOAT8),
-                (&duration_ms.max(0), Type::INT8),
-                (&run.status.as_str(), Type::TEXT),
-                (&task, Type::TEXT),
-                (&actor, Type::TEXT),
-            ],
-        )
-        .await?;
-    Ok(())
 }

@@ -1,16 +1,21 @@
 //! Apify's limit: ten slots in DynamoDB, one per actor run in flight, over all runs, batches and tenants.
 //!
-//! A lease outlives its actor: it holds until the actor's own timeout and half a minute more. So a scraper that
-//! dies does not free its slot while its actor runs on, and a retry finds the actor and waits for it again.
+//! A slot is held by what is wanted, not by the run that wants it: whichever run is in charge of the flight goes on with
+//! the actor that it finds there. A lease outlives its actor: it holds until the actor's own timeout and half a minute
+//! more. So a scraper that dies does not free its slot while its actor runs on.
 
+use crate::{
+    attribute::{milliseconds, text},
+    want::Want,
+};
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
-    operation::update_item::UpdateItemError,
+    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     types::{AttributeValue, KeysAndAttributes},
 };
 use jiff::{SignedDuration, Timestamp};
-use oslira_domain::{Code, Error, Result};
+use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::Env;
 use serde::Deserialize;
 use std::{collections::HashMap, time::Duration};
@@ -20,7 +25,7 @@ use tokio::time::{Instant, sleep};
 const SLOTS: usize = 10;
 /// Of these, how many only single runs may take, so that a batch never makes a single user wait.
 const FOR_SINGLES: usize = 2;
-/// Slots that one holder may have with an actor that may or may not have started.
+/// Slots that one thing wanted may have with an actor that may or may not have started.
 const MOST_DOUBTFUL: usize = 2;
 /// How long a scraper waits inside for a free slot before it hands the waiting over to the state machine.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -37,12 +42,14 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// The slots it may take, in the order it tries them: singles leave the shared ones to batches if they can.
-    fn slots(self) -> Vec<usize> {
-        let shared = 0..SLOTS - FOR_SINGLES;
-        match self {
-            Self::Single => (SLOTS - FOR_SINGLES..SLOTS).chain(shared).collect(),
-            Self::Batch => shared.collect(),
+    /// The slots it may take, in the order it tries them. Singles leave the shared ones to batches if they can; but only
+    /// with one of the two scrapes that a run may need, or a single DEEP run would take both that are kept for singles.
+    fn slots(self, want: Want) -> Vec<usize> {
+        let (shared, for_singles) = (0..SLOTS - FOR_SINGLES, SLOTS - FOR_SINGLES..SLOTS);
+        match (self, want) {
+            (Self::Single, Want::Profiles) => for_singles.chain(shared).collect(),
+            (Self::Single, Want::Posts) => shared.chain(for_singles).collect(),
+            (Self::Batch, _) => shared.collect(),
         }
     }
 }
@@ -59,7 +66,9 @@ pub struct ScrapeSlots {
 pub(crate) struct Lease {
     slot: usize,
     holder: String,
-    /// The actor run that an earlier try started in it.
+    /// The run that started the actor, or will: what it costs is that run's.
+    pub(crate) payer: RunId,
+    /// The actor run in it, once there is one.
     pub(crate) actor_run_id: Option<String>,
     /// The actor run is, or will be, the second one for what was asked.
     pub(crate) is_second: bool,
@@ -69,9 +78,22 @@ pub(crate) struct Lease {
 #[derive(Debug)]
 struct Held {
     holder: String,
+    /// `None` in a lease of an earlier version of this code.
+    payer: Option<RunId>,
     actor_run_id: Option<String>,
     is_second: bool,
     until: Timestamp,
+}
+
+/// Who asks for a slot, and for what.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    /// What is wanted.
+    pub(crate) holder: &'a str,
+    /// The run in charge.
+    pub(crate) run_id: RunId,
+    pub(crate) lane: Lane,
+    pub(crate) want: Want,
 }
 
 impl ScrapeSlots {
@@ -80,26 +102,26 @@ impl ScrapeSlots {
         Ok(Self { client: Client::new(env.sdk()), table: env.var("SCRAPE_SLOTS_TABLE")? })
     }
 
-    /// Takes a slot for `holder`, or finds the one it holds with an actor run in it.
+    /// Takes a slot for what is wanted, or finds the one that it holds with an actor run in it.
     ///
     /// A slot it holds without one is left to expire: an earlier try may have started an actor and died before it
     /// could say so, and two actors must not share a slot. It takes one more then, but not a third: a burst of
     /// doubtful starts must not take the slots from everyone.
-    pub(crate) async fn lease(&self, holder: &str, lane: Lane, actor_timeout: Duration) -> Result<Lease> {
+    pub(crate) async fn lease(&self, asker: Asker<'_>, actor_timeout: Duration) -> Result<Lease> {
         let give_up = Instant::now() + PATIENCE;
         loop {
             let now = Timestamp::now();
             let held = self.held(now).await?;
-            if let Some(lease) = with_actor(&held, holder) {
+            if let Some(lease) = with_actor(&held, asker.holder, asker.run_id) {
                 return Ok(lease);
             }
-            let own = || held.values().filter(|held| held.holder == holder);
+            let own = || held.values().filter(|held| held.holder == asker.holder);
             let is_free = |slot: &usize| !held.contains_key(slot);
-            for slot in lane.slots().into_iter().filter(is_free).take_while(|_| own().count() < MOST_DOUBTFUL)
-            {
-                if self.take(slot, holder, now, actor_timeout).await? {
-                    let holder = holder.to_owned();
-                    return Ok(Lease { slot, holder, actor_run_id: None, is_second: false });
+            let free = asker.lane.slots(asker.want).into_iter().filter(is_free);
+            for slot in free.take_while(|_| own().count() < MOST_DOUBTFUL) {
+                if self.take(slot, asker, now, actor_timeout).await? {
+                    let (holder, payer) = (asker.holder.to_owned(), asker.run_id);
+                    return Ok(Lease { slot, holder, payer, actor_run_id: None, is_second: false });
                 }
             }
             if Instant::now() >= give_up {
@@ -109,50 +131,45 @@ impl ScrapeSlots {
         }
     }
 
-    /// The slot that `holder` has with an actor run in it.
-    pub(crate) async fn held_by(&self, holder: &str) -> Result<Option<Lease>> {
-        Ok(with_actor(&self.held(Timestamp::now()).await?, holder))
+    /// The slot that `holder` has with an actor run in it. `run_id` pays for one whose lease does not say who does.
+    pub(crate) async fn held_by(&self, holder: &str, run_id: RunId) -> Result<Option<Lease>> {
+        Ok(with_actor(&self.held(Timestamp::now()).await?, holder, run_id))
     }
 
-    /// Makes a lease whose actor has ended fit for a second one: a full term, and no actor named that it is not.
-    pub(crate) async fn renew(&self, lease: &Lease, actor_timeout: Duration) -> Result<Lease> {
+    /// Makes a lease whose actor has ended fit for a second one, which `run_id` pays for: a full term, and no actor named
+    /// that it is not.
+    pub(crate) async fn renew(&self, lease: &Lease, run_id: RunId, actor_timeout: Duration) -> Result<Lease> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("slot", text(lease.slot))
-            .update_expression("SET leasedUntil = :until, isSecond = :true REMOVE actorRunId")
-            .condition_expression("holder = :holder")
+            .of(lease)
+            .update_expression("SET leasedUntil = :until, payer = :payer, isSecond = :true REMOVE actorRunId")
             .expression_attribute_values(":until", milliseconds(until(Timestamp::now(), actor_timeout)))
-            .expression_attribute_values(":true", AttributeValue::Bool(true))
-            .expression_attribute_values(":holder", text(&lease.holder));
+            .expression_attribute_values(":payer", text(run_id))
+            .expression_attribute_values(":true", AttributeValue::Bool(true));
         update.send().await.map_err(Error::store)?;
-        Ok(Lease { slot: lease.slot, holder: lease.holder.clone(), actor_run_id: None, is_second: true })
+        let holder = lease.holder.clone();
+        Ok(Lease { slot: lease.slot, holder, payer: run_id, actor_run_id: None, is_second: true })
     }
 
     /// Notes the actor run in the lease, so that a retry waits for it instead of starting another.
-    pub(crate) async fn note_actor_run(&self, lease: &Lease, actor_run_id: &str) -> Result<()> {
+    pub(crate) async fn note_actor_run(&self, lease: &mut Lease, actor_run_id: &str) -> Result<()> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("slot", text(lease.slot))
-            .update_expression("SET actorRunId = :actorRunId")
-            .condition_expression("holder = :holder")
-            .expression_attribute_values(":actorRunId", text(actor_run_id))
-            .expression_attribute_values(":holder", text(&lease.holder));
-        update.send().await.map(drop).map_err(Error::store)
+            .of(lease)
+            .update_expression("SET actorRunId = :started")
+            .expression_attribute_values(":started", text(actor_run_id));
+        update.send().await.map_err(Error::store)?;
+        lease.actor_run_id = Some(actor_run_id.to_owned());
+        Ok(())
     }
 
-    /// Gives the slot back; nothing if someone else holds it by now.
+    /// Gives the slot back; nothing if it is not this lease's any more.
     pub(crate) async fn release(&self, lease: &Lease) -> Result<()> {
         let delete = self
             .client
             .delete_item()
             .table_name(&self.table)
             .key("slot", text(lease.slot))
-            .condition_expression("holder = :holder")
-            .expression_attribute_values(":holder", text(&lease.holder));
+            .condition_expression(is_still(lease))
+            .set_expression_attribute_values(Some(values(lease)));
         match delete.send().await {
             Ok(_) => Ok(()),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
@@ -162,15 +179,34 @@ impl ScrapeSlots {
         }
     }
 
-    async fn take(&self, slot: usize, holder: &str, now: Timestamp, actor_timeout: Duration) -> Result<bool> {
+    /// An update of a slot on condition that it is still this lease's.
+    fn of(&self, lease: &Lease) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("slot", text(lease.slot))
+            .condition_expression(is_still(lease))
+            .set_expression_attribute_values(Some(values(lease)))
+    }
+
+    async fn take(
+        &self,
+        slot: usize,
+        asker: Asker<'_>,
+        now: Timestamp,
+        actor_timeout: Duration,
+    ) -> Result<bool> {
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("slot", text(slot))
-            .update_expression("SET holder = :holder, leasedUntil = :until REMOVE actorRunId, isSecond")
+            .update_expression(
+                "SET holder = :holder, payer = :payer, leasedUntil = :until REMOVE actorRunId, isSecond",
+            )
             .condition_expression("attribute_not_exists(holder) OR leasedUntil < :now")
-            .expression_attribute_values(":holder", text(holder))
+            .expression_attribute_values(":holder", text(asker.holder))
+            .expression_attribute_values(":payer", text(asker.run_id))
             .expression_attribute_values(":until", milliseconds(until(now, actor_timeout)))
             .expression_attribute_values(":now", milliseconds(now));
         match update.send().await {
@@ -205,12 +241,29 @@ impl ScrapeSlots {
     }
 }
 
-fn with_actor(held: &HashMap<usize, Held>, holder: &str) -> Option<Lease> {
+/// The condition under which a lease is what it was: what is wanted may have let go of the slot meanwhile and taken it
+/// again, for another actor.
+fn is_still(lease: &Lease) -> &'static str {
+    match lease.actor_run_id {
+        Some(_) => "holder = :holder AND actorRunId = :actorRunId",
+        None => "holder = :holder AND attribute_not_exists(actorRunId)",
+    }
+}
+
+/// The values of that condition.
+fn values(lease: &Lease) -> HashMap<String, AttributeValue> {
+    let mut values = HashMap::from([(":holder".to_owned(), text(&lease.holder))]);
+    values.extend(lease.actor_run_id.as_ref().map(|id| (":actorRunId".to_owned(), text(id))));
+    values
+}
+
+fn with_actor(held: &HashMap<usize, Held>, holder: &str, run_id: RunId) -> Option<Lease> {
     let mut own = held.iter().filter(|(_, held)| held.holder == holder);
     let (slot, own) = own.find(|(_, held)| held.actor_run_id.is_some())?;
     Some(Lease {
         slot: *slot,
         holder: holder.to_owned(),
+        payer: own.payer.unwrap_or(run_id),
         actor_run_id: own.actor_run_id.clone(),
         is_second: own.is_second,
     })
@@ -221,6 +274,7 @@ fn read(item: &HashMap<String, AttributeValue>) -> Option<(usize, Held)> {
     let until = item.get("leasedUntil")?.as_n().ok()?.parse().ok()?;
     let held = Held {
         holder: text("holder")?.clone(),
+        payer: text("payer").and_then(|id| id.parse().ok()),
         actor_run_id: text("actorRunId").cloned(),
         is_second: item.contains_key("isSecond"),
         until: Timestamp::from_millisecond(until).ok()?,
@@ -233,23 +287,21 @@ fn until(now: Timestamp, actor_timeout: Duration) -> Timestamp {
     now + SignedDuration::try_from(actor_timeout).unwrap_or_default() + SignedDuration::from_secs(30)
 }
 
-fn milliseconds(time: Timestamp) -> AttributeValue {
-    AttributeValue::N(time.as_millisecond().to_string())
-}
-
-fn text(value: impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn batches_leave_two_slots_to_single_runs() {
-        let (single, batch) = (Lane::Single.slots(), Lane::Batch.slots());
-        assert_eq!((single.len(), batch.len()), (10, 8));
-        assert_eq!(single[..2], [8, 9]);
+        let batch = Lane::Batch.slots(Want::Profiles);
+        assert_eq!(batch.len(), 8);
         assert!(batch.iter().all(|slot| *slot < 8));
+    }
+
+    #[test]
+    fn a_single_run_takes_one_of_them_at_first() {
+        let (profile, posts) = (Lane::Single.slots(Want::Profiles), Lane::Single.slots(Want::Posts));
+        assert_eq!((profile.len(), posts.len()), (10, 10));
+        assert_eq!((&profile[..2], &posts[8..]), (&[8, 9][..], &[8, 9][..]));
     }
 }

@@ -51,11 +51,16 @@ impl Want {
         }
     }
 
-    /// Who holds the slot: a run may scrape both at the same time, in two of them.
-    pub(crate) fn holder(self, run_id: RunId) -> String {
+    /// The name of what is wanted: what a flight is about, and what holds a slot. Whoever wants one username's profile wants
+    /// the same; a group is its run's own. No username has a colon, or is as long as a run's id.
+    pub(crate) fn wanted(self, usernames: &[Username], run_id: RunId) -> String {
+        let whose = match usernames {
+            [username] => username.to_string(),
+            _ => run_id.to_string(),
+        };
         match self {
-            Self::Profiles => run_id.to_string(),
-            Self::Posts => format!("{run_id}:posts"),
+            Self::Profiles => whose,
+            Self::Posts => format!("{whose}:posts"),
         }
     }
 }
@@ -73,11 +78,22 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
-    pub(crate) const fn scraped_at(&self) -> Timestamp {
+    const fn scraped_at(&self) -> Timestamp {
         match self {
             Self::Profile(profile) => profile.scraped_at(),
             Self::Posts(posts) => posts.scraped_at,
         }
+    }
+
+    /// Whether a run may read it that began then: it was scraped since, or is fresh in the run's tier. What was fresh before
+    /// would not have been missed, so it has been stored meanwhile.
+    pub(crate) fn serves(&self, tier: Tier, run_began: Timestamp) -> bool {
+        let is_found = match self {
+            Self::Profile(profile) => matches!(profile, CachedProfile::Found { .. }),
+            Self::Posts(posts) => posts.count > 0,
+        };
+        let scraped_at = self.scraped_at();
+        scraped_at >= run_began || is_fresh(tier, is_found, scraped_at, Timestamp::now())
     }
 }
 
@@ -175,26 +191,52 @@ impl Judge<'_> {
     /// would cost as much as the wait, and money. `false` when it is not known in time.
     async fn may_have_no_posts(&self, username: &Username) -> Result<bool> {
         loop {
-            match self.profiles.cached(username).await? {
-                Some(entry) if self.counts(&entry) => return self.shows_none(entry).await,
+            match self.profiles.cached(username).await?.map(Entry::Profile) {
+                Some(entry) if entry.serves(self.tier, self.run_began) => {
+                    return self.shows_none(entry).await;
+                }
                 _ if Instant::now() >= self.deadline => return Ok(false),
                 _ => sleep(Duration::from_millis(500)).await,
             }
         }
     }
 
-    fn counts(&self, entry: &CachedProfile) -> bool {
-        let is_found = matches!(entry, CachedProfile::Found { .. });
-        let scraped_at = entry.scraped_at();
-        scraped_at >= self.run_began || is_fresh(self.tier, is_found, scraped_at, Timestamp::now())
-    }
-
-    async fn shows_none(&self, entry: CachedProfile) -> Result<bool> {
+    async fn shows_none(&self, entry: Entry) -> Result<bool> {
         match entry {
-            CachedProfile::Found { snapshot_key, .. } => {
+            Entry::Profile(CachedProfile::Found { snapshot_key, .. }) => {
                 Ok(self.profiles.snapshot(&snapshot_key).await?.profile.posts.is_empty())
             }
-            CachedProfile::NotFound { .. } | CachedProfile::Private { .. } => Ok(true),
+            _ => Ok(true),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+
+    #[test]
+    fn one_username_is_wanted_by_all_alike_and_a_group_by_its_run_alone() {
+        let usernames: Vec<Username> = ["nasa", "nike"].map(|name| name.parse().unwrap()).into();
+        let (one, other) = (RunId::generate(), RunId::generate());
+        let wanted = |want: Want, usernames: &[Username], run_id| want.wanted(usernames, run_id);
+        assert_eq!(wanted(Want::Profiles, &usernames[..1], one), "nasa");
+        assert_eq!(wanted(Want::Posts, &usernames[..1], other), "nasa:posts");
+        assert_eq!(wanted(Want::Profiles, &usernames, one), one.to_string());
+        assert_eq!(wanted(Want::Posts, &usernames, other), format!("{other}:posts"));
+    }
+
+    #[test]
+    fn what_another_run_stored_serves_when_it_is_fresh_and_ones_own_always() {
+        let now = Timestamp::now();
+        let ago = |minutes| now - SignedDuration::from_mins(minutes);
+        let refusal = |minutes| Entry::Profile(CachedProfile::NotFound { scraped_at: ago(minutes) });
+        assert!(refusal(1).serves(Tier::Light, now), "it came while this run began");
+        assert!(!refusal(11).serves(Tier::Light, now), "it is what was missed");
+        assert!(refusal(11).serves(Tier::Light, ago(12)), "the run has waited long");
+        let posts =
+            |count| Entry::Posts(CachedPosts { posts_key: String::new(), scraped_at: ago(60), count });
+        assert!(posts(50).serves(Tier::Deep, now) && !posts(0).serves(Tier::Deep, now));
     }
 }

@@ -33,6 +33,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/faults/{id}", axum::routing::delete(remove_fault))
         .route("/counters", get(show_counters).delete(reset_counters))
         .route("/requests", get(list_requests))
+        .route("/runs/release", post(release_runs))
         .route("/profiles/{username}", put(change_profile).delete(restore_profile))
         .route("/users", put(set_users))
         .route("/jwt", post(make_token))
@@ -144,6 +145,19 @@ async fn list_requests(State(state): State<Shared>, Query(filter): Query<Filter>
         return refused("say which: ?upstream=apify|openai|anthropic|jwks|auth");
     };
     Json(state.counters.requests(upstream, filter.contains.as_deref().unwrap_or_default())).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Release {
+    contains: String,
+}
+
+async fn release_runs(State(state): State<Shared>, Json(order): Json<Value>) -> Response {
+    match serde_json::from_value::<Release>(order) {
+        Ok(order) => Json(json!({ "released": state.runs.release(&order.contains) })).into_response(),
+        Err(cause) => refused(cause),
+    }
 }
 
 async fn change_profile(

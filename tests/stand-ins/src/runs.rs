@@ -136,6 +136,7 @@ pub(crate) struct Run {
     ends_after: Duration,
     end: Status,
     aborted: Mutex<Option<Instant>>,
+    released: Mutex<Option<Instant>>,
     changed: Notify,
 }
 
@@ -160,17 +161,27 @@ impl Run {
             ends_after,
             end,
             aborted: Mutex::new(None),
+            released: Mutex::new(None),
             changed: Notify::new(),
+        }
+    }
+
+    /// When it ends if nobody aborts it, counted from its start, and how.
+    fn course(&self) -> (Duration, Status) {
+        match *self.released.lock() {
+            Some(at) => (at.duration_since(self.started), Status::Succeeded),
+            None => (self.ends_after, self.end),
         }
     }
 
     /// The status now.
     pub(crate) fn status(&self) -> Status {
         let elapsed = self.started.elapsed();
+        let (ends_after, end) = self.course();
         match *self.aborted.lock() {
             Some(at) if at.elapsed() < ABORTING => Status::Aborting,
             Some(_) => Status::Aborted,
-            None if elapsed >= self.ends_after => self.end,
+            None if elapsed >= ends_after => end,
             None if elapsed < self.order.starts_after / 3 => Status::Ready,
             None => Status::Running,
         }
@@ -178,16 +189,18 @@ impl Run {
 
     /// The accounts whose items are in the dataset by now.
     pub(crate) fn finished_usernames(&self) -> impl Iterator<Item = &str> {
+        let (ends_after, end) = self.course();
         let worked = match *self.aborted.lock() {
             Some(at) => at.duration_since(self.started),
-            None => self.started.elapsed().min(self.ends_after),
+            None => self.started.elapsed().min(ends_after),
         };
-        let is_whole = self.end == Status::Succeeded || self.order.timeout == Some(self.ends_after);
+        let is_released = self.released.lock().is_some();
+        let is_whole = end == Status::Succeeded || self.order.timeout == Some(ends_after);
         self.order
             .usernames
             .iter()
             .zip(&self.order.due)
-            .filter(move |(_, due)| is_whole && **due <= worked)
+            .filter(move |(_, due)| is_released || is_whole && **due <= worked)
             .map(|(username, _)| username.as_str())
     }
 
@@ -203,7 +216,7 @@ impl Run {
             }
             let end = match *self.aborted.lock() {
                 Some(at) => at + ABORTING,
-                None => self.started + self.ends_after,
+                None => self.started + self.course().0,
             };
             tokio::select! {
                 () = changed => {}
@@ -217,7 +230,7 @@ impl Run {
         let status = self.status();
         let worked = match *self.aborted.lock() {
             Some(at) => at.duration_since(self.started) + ABORTING,
-            None => self.started.elapsed().min(self.ends_after),
+            None => self.started.elapsed().min(self.course().0),
         };
         let finished_at = status.is_terminal().then(|| {
             Timestamp::from_millisecond(self.started_at.as_millisecond() + worked.as_millis() as i64).ok()
@@ -325,6 +338,19 @@ impl Runs {
         }
     }
 
+    /// Lets the runs under way with a text in their input succeed now.
+    pub(crate) fn release(&self, text: &str) -> usize {
+        let inner = self.0.lock();
+        let under_way = inner.by_id.values().filter(|run| !run.status().is_terminal());
+        let released = under_way.filter(|run| run.aborted.lock().is_none() && run.order.body.contains(text));
+        released
+            .map(|run| {
+                *run.released.lock() = Some(Instant::now());
+                run.changed.notify_waiters();
+            })
+            .count()
+    }
+
     /// The numbers for the counters.
     pub(crate) fn summary(&self) -> Value {
         let inner = self.0.lock();
@@ -399,6 +425,23 @@ mod tests {
         runs.abort(&run);
         assert_eq!(run.status(), Status::Succeeded);
         assert_eq!(runs.summary()["aborted"], 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_release_wakes_whoever_waits_with_everything_there() {
+        let runs = Arc::new(Runs::default());
+        let mut slow = order(&[3_600_000]);
+        slow.body = "slow".to_owned();
+        slow.timeout = Some(Duration::from_secs(120));
+        let run = runs.start(slow, 1).unwrap();
+        assert_eq!(runs.release("fast"), 0);
+        let (waited, ()) = tokio::join!(run.settled(Duration::from_secs(60)), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(runs.release("slow"), 1);
+        });
+        assert_eq!((waited, run.started.elapsed()), (Status::Succeeded, Duration::from_secs(1)));
+        assert_eq!(run.finished_usernames().count(), 1);
+        assert_eq!(runs.release("slow"), 0, "it has ended");
     }
 
     #[tokio::test(start_paused = true)]

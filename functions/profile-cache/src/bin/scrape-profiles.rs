@@ -2,7 +2,7 @@
 
 use oslira_lambda::{Env, RuntimeError, Secret, http_client, serve_stage};
 use oslira_postgres::SystemDb;
-use oslira_profile_cache::{ScrapeSlots, ScrapeTools, scrape_profiles};
+use oslira_profile_cache::{ScrapeFlights, ScrapeSlots, ScrapeTools, scrape_profiles};
 use oslira_stores::{Breakers, ProfileStore, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
@@ -12,6 +12,7 @@ async fn main() -> Result<(), RuntimeError> {
         http: http_client()?,
         apify_url: env.var("APIFY_BASE_URL")?,
         apify_token: env.secret(Secret::ApifyToken)?,
+        flights: ScrapeFlights::new(env)?,
         slots: ScrapeSlots::new(env)?,
         breakers: Breakers::new(env)?,
         profiles: ProfileStore::new(env)?,

@@ -1,0 +1,277 @@
+//! Single flight: of the runs that want the same thing at the same time one is in charge of scraping it, and the others
+//! wait, in the state machine.
+//!
+//! A flight is one item, of the thing that is wanted: `nasa`, `nasa:posts`. It names the run in charge, for as long as
+//! that gives signs of life, and the runs that wait, each until when that is to be believed. Every decision is one
+//! conditional write, so of two runs that decide at once the second sees what the first did. A run in charge that dies
+//! is followed by the first waiter to come back, which finds its actor in the slot.
+
+use crate::attribute::{milliseconds, text};
+use aws_sdk_dynamodb::{
+    Client,
+    error::SdkError,
+    operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+use jiff::{SignedDuration, Timestamp};
+use oslira_domain::{Code, Error, Result, RunId};
+use oslira_lambda::Env;
+use std::{collections::HashMap, time::Duration};
+use tokio::time::sleep;
+
+type Item = HashMap<String, AttributeValue>;
+
+/// How long a run is believed to be in charge, or to wait, after its latest sign of life. A waiter comes back every two or
+/// three seconds; a try that failed, within ten.
+const BELIEVED: SignedDuration = SignedDuration::from_secs(15);
+/// How often the run in charge gives a sign of life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// How long the item of a flight that nobody ended is kept.
+const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+/// The condition under which a run may put itself in charge.
+const NOBODY_IN_CHARGE: &str = "(attribute_not_exists(starter) OR aliveUntil < :now)";
+/// What the attributes of waiting runs begin with; the rest is the run's id.
+const WAITS: &str = "waits_";
+
+/// The table of flights.
+#[derive(Debug)]
+pub struct ScrapeFlights {
+    client: Client,
+    table: String,
+}
+
+/// One run's part in the flight of one thing wanted.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat<'a> {
+    flights: &'a ScrapeFlights,
+    wanted: String,
+    run_id: RunId,
+}
+
+impl ScrapeFlights {
+    /// Needs the variable `SCRAPE_FLIGHTS_TABLE`.
+    pub fn new(env: &Env) -> Result<Self> {
+        Ok(Self { client: Client::new(env.sdk()), table: env.var("SCRAPE_FLIGHTS_TABLE")? })
+    }
+
+    pub(crate) fn seat(&self, wanted: String, run_id: RunId) -> Seat<'_> {
+        Seat { flights: self, wanted, run_id }
+    }
+}
+
+impl Seat<'_> {
+    /// What is wanted.
+    pub(crate) fn wanted(&self) -> &str {
+        &self.wanted
+    }
+
+    /// Comes to the flight: `true` when this run is in charge now, or still; `false` when another is and this one waits.
+    ///
+    /// # Errors
+    /// The one that ended the flight for which this run had waited. It is told once; the next try begins anew.
+    pub(crate) async fn board(&self) -> Result<bool> {
+        // Who waited for a flight that failed shares its failure. Else each in turn would scrape what cannot be scraped.
+        let in_charge = self
+            .take_charge("#waits, failureCode, failureMessage")
+            .condition_expression(format!(
+                "({NOBODY_IN_CHARGE} OR starter = :me) AND NOT (attribute_exists(failureCode) AND attribute_exists(#waits))"
+            ))
+            .expression_attribute_names("#waits", self.waits());
+        let Err(flight) = send(in_charge).await? else { return Ok(true) };
+        if let Some(failure) = flight.as_ref().and_then(failure) {
+            self.stop_waiting().await?;
+            return Err(failure);
+        }
+        let waits = self
+            .update()
+            .update_expression("SET #waits = :until, expiresAt = :expiresAt")
+            // A flight that has ended meanwhile is not begun by those who wait.
+            .condition_expression("attribute_exists(wanted)")
+            .expression_attribute_names("#waits", self.waits())
+            .expression_attribute_values(":until", milliseconds(Timestamp::now() + BELIEVED))
+            .expression_attribute_values(":expiresAt", expires_at());
+        send(waits).await?.ok();
+        Ok(false)
+    }
+
+    /// Gives signs of life of the run in charge, as long as it is polled. Ends when another run is in charge: this one must
+    /// have seemed dead.
+    pub(crate) async fn stay_in_charge(&self) {
+        loop {
+            sleep(SIGN_OF_LIFE).await;
+            let alive = self
+                .update()
+                .update_expression("SET aliveUntil = :until")
+                .condition_expression("starter = :me")
+                .expression_attribute_values(":me", text(self.run_id))
+                .expression_attribute_values(":until", milliseconds(Timestamp::now() + BELIEVED));
+            match send(alive).await {
+                Ok(Ok(_)) => {}
+                // For a moment, when a run leaves, nobody is in charge.
+                Ok(Err(Some(flight))) if !flight.contains_key("starter") => {}
+                Ok(Err(_)) => return,
+                Err(error) => tracing::warn!(cause = error.chain(), "no sign of life given"),
+            }
+        }
+    }
+
+    /// Ends the flight of which this run is in charge: what was wanted is in the cache, or nobody wants it.
+    pub(crate) async fn end(&self) -> Result<()> {
+        let flights = self.flights;
+        let delete = flights
+            .client
+            .delete_item()
+            .table_name(&flights.table)
+            .key("wanted", text(&self.wanted))
+            .condition_expression("starter = :me")
+            .expression_attribute_values(":me", text(self.run_id));
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(())
+            }
+            Err(error) => Err(Error::store(error)),
+        }
+    }
+
+    /// Ends it with an error, for all who wait.
+    pub(crate) async fn fail(&self, error: &Error) -> Result<()> {
+        let failed = self
+            .update()
+            .update_expression(
+                "SET failureCode = :code, failureMessage = :message, expiresAt = :expiresAt REMOVE starter, aliveUntil",
+            )
+            .condition_expression("starter = :me")
+            .expression_attribute_values(":me", text(self.run_id))
+            .expression_attribute_values(":code", text(error.code))
+            .expression_attribute_values(":message", text(&error.message))
+            .expression_attribute_values(":expiresAt", expires_at());
+        send(failed).await.map(drop)
+    }
+
+    /// Hands the flight over to whoever comes first, this run's own next try included.
+    pub(crate) async fn hand_over(&self) -> Result<()> {
+        let handed_over = self
+            .update()
+            .update_expression("SET #waits = :until REMOVE starter, aliveUntil")
+            .condition_expression("starter = :me")
+            .expression_attribute_names("#waits", self.waits())
+            .expression_attribute_values(":me", text(self.run_id))
+            .expression_attribute_values(":until", milliseconds(Timestamp::now() + BELIEVED));
+        send(handed_over).await.map(drop)
+    }
+
+    /// Leaves the flight, as a run that is cancelled does. `true` when nobody else wants what is being scraped: then this
+    /// run is in charge of stopping that, so that whoever comes now waits for the end of it.
+    ///
+    /// Of runs that leave at the same time one is the last: each first takes itself out and sees who is left, all in one
+    /// write. And who comes between that and the second write is in charge before it, so that it fails.
+    pub(crate) async fn leave(&self) -> Result<bool> {
+        let left = self
+            .update()
+            .update_expression("REMOVE starter, aliveUntil, #waits")
+            .condition_expression("starter = :me")
+            .expression_attribute_names("#waits", self.waits())
+            .expression_attribute_values(":me", text(self.run_id));
+        let left = match send(left).await? {
+            Ok(flight) => Some(flight),
+            Err(_) => self.stop_waiting().await?,
+        };
+        if left.is_none_or(|flight| is_wanted(&flight, Timestamp::now())) {
+            return Ok(false);
+        }
+        let claim = self
+            .take_charge("failureCode, failureMessage")
+            .condition_expression(format!("attribute_exists(wanted) AND {NOBODY_IN_CHARGE}"));
+        Ok(send(claim).await?.is_ok())
+    }
+
+    /// The flight without this run among those who wait; `None` when there is none.
+    async fn stop_waiting(&self) -> Result<Option<Item>> {
+        let left = self
+            .update()
+            .update_expression("REMOVE #waits")
+            .condition_expression("attribute_exists(wanted)")
+            .expression_attribute_names("#waits", self.waits());
+        Ok(send(left).await?.ok())
+    }
+
+    /// An update that puts this run in charge and takes these attributes away. It wants a condition.
+    fn take_charge(&self, without: &str) -> UpdateItemFluentBuilder {
+        let now = Timestamp::now();
+        self.update()
+            .update_expression(format!(
+                "SET starter = :me, aliveUntil = :until, expiresAt = :expiresAt REMOVE {without}"
+            ))
+            .expression_attribute_values(":me", text(self.run_id))
+            .expression_attribute_values(":until", milliseconds(now + BELIEVED))
+            .expression_attribute_values(":now", milliseconds(now))
+            .expression_attribute_values(":expiresAt", expires_at())
+    }
+
+    fn update(&self) -> UpdateItemFluentBuilder {
+        let ScrapeFlights { client, table } = self.flights;
+        client.update_item().table_name(table).key("wanted", text(&self.wanted))
+    }
+
+    fn waits(&self) -> String {
+        format!("{WAITS}{}", self.run_id)
+    }
+}
+
+/// Sends a conditional update. The item as it is afterwards; as an error, as it was when the condition refused it, `None`
+/// if there was none.
+async fn send(update: UpdateItemFluentBuilder) -> Result<Result<Item, Option<Item>>> {
+    let outcome = update
+        .return_values(ReturnValue::AllNew)
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .send()
+        .await;
+    match outcome {
+        Ok(UpdateItemOutput { attributes: Some(item), .. }) => Ok(Ok(item)),
+        Ok(_) => Err(Error::store("DynamoDB answered without the item")),
+        Err(SdkError::ServiceError(error)) => match error.into_err() {
+            UpdateItemError::ConditionalCheckFailedException(refused) => Ok(Err(refused.item)),
+            error => Err(Error::store(error)),
+        },
+        Err(error) => Err(Error::store(error)),
+    }
+}
+
+/// Whether a run is in charge, or waits.
+fn is_wanted(flight: &Item, now: Timestamp) -> bool {
+    let believed = |(name, until): (&String, &AttributeValue)| {
+        let until: Option<i64> = until.as_n().ok().and_then(|until| until.parse().ok());
+        (name == "aliveUntil" || name.starts_with(WAITS)) && until >= Some(now.as_millisecond())
+    };
+    flight.iter().any(believed)
+}
+
+/// How a flight ended that has failed.
+fn failure(flight: &Item) -> Option<Error> {
+    let text = |name: &str| flight.get(name)?.as_s().ok();
+    Some(Error::new(Code::named(text("failureCode")?)?, text("failureMessage")?.clone()))
+}
+
+fn expires_at() -> AttributeValue {
+    AttributeValue::N((Timestamp::now() + LIFETIME).as_second().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flight_is_wanted_while_a_run_in_it_is_alive() {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
+        let flight = |name: &str, seconds| {
+            let until = milliseconds(now + SignedDuration::from_secs(seconds));
+            Item::from([(name.to_owned(), until), ("expiresAt".to_owned(), milliseconds(now + LIFETIME))])
+        };
+        assert!(is_wanted(&flight("aliveUntil", 1), now));
+        assert!(is_wanted(&flight("waits_1", 1), now));
+        assert!(!is_wanted(&flight("aliveUntil", -1), now));
+        assert!(!is_wanted(&flight("waits_1", -1), now));
+        assert!(!is_wanted(&Item::new(), now));
+    }
+}
