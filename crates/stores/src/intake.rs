@@ -19,6 +19,9 @@ const PAUSE: &str = "pause";
 const PAUSED_RETRY: Duration = Duration::from_secs(300);
 /// AI steps end within seconds.
 const CALLS_RETRY: Duration = Duration::from_secs(5);
+/// The part of the limits that visitors may use up, together with everyone else: what they start from many addresses must
+/// not turn away who pays.
+const VISITORS_SHARE: f64 = 0.5;
 /// Analyses need one of these.
 const PROVIDERS: [Upstream; 2] = [Upstream::OpenAi, Upstream::Anthropic];
 
@@ -27,6 +30,15 @@ const PROVIDERS: [Upstream; 2] = [Upstream::OpenAi, Upstream::Anthropic];
 struct Limits {
     daily_spend_usd: f64,
     concurrent_calls: u64,
+}
+
+impl Limits {
+    fn for_visitors(self) -> Self {
+        Self {
+            daily_spend_usd: self.daily_spend_usd * VISITORS_SHARE,
+            concurrent_calls: (self.concurrent_calls as f64 * VISITORS_SHARE).ceil() as u64,
+        }
+    }
 }
 
 /// What decides.
@@ -85,6 +97,15 @@ impl Intake {
     pub async fn check(&self) -> Result<()> {
         let now = Timestamp::now();
         verdict(&self.look(now).await?, self.limits, now)
+    }
+
+    /// The same before a visitor's run, which is refused at half of each limit.
+    ///
+    /// # Errors
+    /// Those of [`check`](Self::check).
+    pub async fn check_visitor(&self) -> Result<()> {
+        let now = Timestamp::now();
+        verdict(&self.look(now).await?, self.limits.for_visitors(), now)
     }
 
     /// One round trip for all that decides.
@@ -236,6 +257,16 @@ mod tests {
     #[test]
     fn at_the_cap_of_calls_it_is_a_matter_of_seconds() {
         assert_eq!(refusal(&Seen { calls: 200, ..QUIET }), ("aiCalls".into(), 5));
+    }
+
+    #[test]
+    fn visitors_are_turned_away_first() {
+        let half_spent = Seen { spent_usd: 50.0, calls: 0, ..QUIET };
+        verdict(&half_spent, LIMITS, now()).unwrap();
+        assert!(verdict(&half_spent, LIMITS.for_visitors(), now()).is_err());
+        assert!(verdict(&Seen { spent_usd: 0.0, calls: 100, ..QUIET }, LIMITS.for_visitors(), now()).is_err());
+        verdict(&Seen { spent_usd: 49.0, calls: 99, ..QUIET }, LIMITS.for_visitors(), now()).unwrap();
+        assert_eq!(Limits { concurrent_calls: 1, ..LIMITS }.for_visitors().concurrent_calls, 1);
     }
 
     #[test]
