@@ -110,6 +110,13 @@ async fn with_both_providers_down_requests_are_refused_until_a_probe_succeeds() 
     down(stack, "anthropic", 529).await?;
     let (dark, progress) = user.analyze(&user.username("dark")).await?;
     refunded(stack, &dark, &progress).await?;
+    let sql =
+        "select count(*) as n from public.ai_usage_logs where run_id = $1::text::uuid and task = 'scoring'";
+    // Each of the state's three tries asks each provider twice, but for the sixth call: the fifth failure opens the breaker.
+    assert_eq!(stack.database.row(sql, &[&dark.run_id]).await?["n"], 10, "every call is on record");
+    // The lead was upserted in parallel with AI: the user keeps the profile.
+    let sql = "select score from public.leads where username = $1";
+    assert_eq!(stack.database.rows(sql, &[&dark.username]).await?, [json!({"score": null})]);
     for provider in PROVIDERS {
         opened(stack, provider, "30000").await?;
     }
