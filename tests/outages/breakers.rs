@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::{
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use oslira_stores::{Breakers, Permit, Upstream};
-use oslira_tests::{Stack, User};
+use oslira_tests::Stack;
 use serde_json::{Value, json};
 use std::{
     sync::{
@@ -206,35 +206,4 @@ async fn a_table_out_of_reach_counts_as_closed() {
     if let Some(permit) = permit {
         breakers.failed(Upstream::Anthropic, permit).await;
     }
-}
-
-#[tokio::test]
-async fn apify_down_opens_its_breaker_and_no_actor_is_started_meanwhile() -> Result<()> {
-    let stack = &Stack::connect_alone().await?;
-    let user = User::sign_up(stack, 10).await?;
-    // Two runs of four tries each, with the state machine's retries.
-    for _ in 0..2 {
-        let username = user.username("down");
-        stack
-            .stand_ins
-            .fault(json!({"upstream": "apify", "match": username, "kind": "status", "status": 503}))
-            .await?;
-        let (_, progress) = user.analyze(&username).await?;
-        assert_eq!(progress["code"], "ApifyUnavailable", "{progress}");
-    }
-    let username = user.username("fine");
-    let (run, progress) = user.analyze(&username).await?;
-    assert_eq!(progress["code"], "ApifyUnavailable", "{progress}");
-    assert_eq!((stack.stand_ins.requests("apify", &username).await?, user.balance().await?), (0, 10));
-    let slots = stack.aws.items(&stack.functions_env["SCRAPE_SLOTS_TABLE"]).await?;
-    let is_ours = |slot: &Value| [&run.run_id, &username].iter().any(|id| slot.to_string().contains(*id));
-    assert!(!slots.iter().any(is_ours), "it keeps a slot: {slots:?}");
-
-    let table = &stack.functions_env["CIRCUIT_BREAKERS_TABLE"];
-    stack.aws.set_number(table, json!({"upstream": {"S": "apify"}}), "openUntil", 0).await?;
-    let (_, progress) = user.analyze(&username).await?;
-    assert_eq!(progress["status"], "complete", "the run was the probe: {progress}");
-    let (_, progress) = user.analyze(&user.username("again")).await?;
-    assert_eq!(progress["status"], "complete", "{progress}");
-    stack.calm().await
 }

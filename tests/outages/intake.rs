@@ -6,7 +6,7 @@ use oslira_tests::{Lambda, Stack, User, xtask};
 use serde_json::{Value, json};
 
 /// A start is refused for this reason and leaves no trace; the seconds it says to wait.
-async fn refused(stack: &Stack, user: &User<'_>, reason: &str) -> Result<u64> {
+pub(crate) async fn refused(stack: &Stack, user: &User<'_>, reason: &str) -> Result<u64> {
     let reply = user.post("/api/leads/analyze", &user.analysis_of(&user.username("paused"))).await?;
     assert_eq!((reply.status, reply.code()), (503, "Paused"), "{reason}: {}", reply.body);
     assert_eq!(reply.body["details"], json!({"reason": reason}));

@@ -5,6 +5,7 @@ mod ai_calls;
 mod ai_usage;
 mod breakers;
 mod intake;
+mod providers_down;
 mod transient_faults;
 mod upstream_faults;
 
