@@ -187,7 +187,7 @@ fn a_visitors_analysis_takes_no_detour() {
     let tasks = machine.tasks();
     let scrape = tasks.iter().find(|task| task.name == "Scrape Profile").expect("Scrape Profile");
     let payload = scrape.state["Arguments"]["Payload"].as_str().unwrap_or_default();
-    assert!(payload.contains("'lane': 'batch'"), "visitors leave two slots to those who pay: {payload}");
+    assert!(payload.contains("'lane': 'visitor'"), "visitors leave seven slots to accounts: {payload}");
 }
 
 #[test]

@@ -98,6 +98,17 @@ impl Aws {
         self.set(table, key, name, json!({"N": number.to_string()})).await
     }
 
+    /// Sets a number in an item, which is made if it is missing.
+    pub async fn put_number(&self, table: &str, key: Value, name: &str, number: i64) -> Result<()> {
+        let input = json!({
+            "TableName": table, "Key": key, "UpdateExpression": format!("SET {name} = :value"),
+            "ExpressionAttributeValues": {":value": {"N": number.to_string()}},
+        });
+        let answer = self.json("DynamoDB_20120810.UpdateItem", "dynamodb", "1.0", &input).await?;
+        ensure!(answer.get("__type").is_none(), "not set: {answer}");
+        Ok(())
+    }
+
     /// Sets an attribute in an item that is there, as DynamoDB writes it.
     pub async fn set(&self, table: &str, key: Value, name: &str, value: Value) -> Result<()> {
         let input = json!({

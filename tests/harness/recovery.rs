@@ -47,8 +47,8 @@ impl Stack {
     /// As on a day whose second calls are used up: a slow AI call is not made again beside the first.
     pub async fn use_up_hedges(&self) -> Result<()> {
         let day = format!("day#{}", Timestamp::now().to_zoned(TimeZone::UTC).date());
-        let item = json!({"period": {"S": day}, "hedges": {"N": "1000000"}});
-        self.aws.put_item(&self.functions_env["AI_USAGE_TABLE"], item).await
+        let table = &self.functions_env["AI_USAGE_TABLE"];
+        self.aws.put_number(table, json!({"period": {"S": day}}), "hedges", 1_000_000).await
     }
 }
 

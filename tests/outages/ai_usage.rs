@@ -36,10 +36,10 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     assert_eq!((usage.may_hedge().await, usage.may_hedge().await), (true, false));
     // A step whose answer was there already made no call.
     let free = under_way.split_off(20);
-    for ended in join_all(under_way.into_iter().map(|step| usage.end(step, 3, 0.000_25))).await {
+    for ended in join_all(under_way.into_iter().map(|step| usage.end(Some(step), 3, 0.000_25))).await {
         ended?;
     }
-    for ended in join_all(free.into_iter().map(|step| usage.end(step, 0, 0.0))).await {
+    for ended in join_all(free.into_iter().map(|step| usage.end(Some(step), 0, 0.0))).await {
         ended?;
     }
     assert_eq!(sum(stack, "calls#", "inFlight").await?, 0.0);

@@ -64,6 +64,7 @@ pub(crate) struct UpstreamCall {
     task: String,
     provider: String,
     duration_ms: f64,
+    outcome: String,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -92,11 +93,17 @@ impl AnalysisResult {
     pub(crate) fn upstream_ms(&self) -> f64 {
         let longest = |is_scrape: bool| {
             let calls = self.cost.calls.iter().filter(|call| (call.provider == "apify") == is_scrape);
-            let mut by_task = BTreeMap::<&str, f64>::new();
+            let mut by_task = BTreeMap::<&str, (f64, f64)>::new();
             for call in calls {
-                *by_task.entry(&call.task).or_default() += call.duration_ms;
+                let (one_after_another, abandoned) = by_task.entry(&call.task).or_default();
+                if call.outcome == "abandoned" {
+                    // It ran beside the one that won, not before or after it.
+                    *abandoned = call.duration_ms;
+                } else {
+                    *one_after_another += call.duration_ms;
+                }
             }
-            by_task.into_values().fold(0.0, f64::max)
+            by_task.into_values().map(|(sum, abandoned)| sum.max(abandoned)).fold(0.0, f64::max)
         };
         longest(true) + longest(false)
     }
@@ -288,11 +295,12 @@ mod tests {
             "metrics": { "followers": 1000, "engagementRate": 1.234, "averageLikes": null, "themes": ["a", "b"] },
             "deepSummary": "In full.", "sellingPoints": [{ "point": "Reach", "evidence": "Likes" }, { "point": "Trust", "evidence": "Replies" }], "dataAsOf": "2026-01-01T00:00:00Z", "cacheHit": false, "creditsCharged": 1,
             "cost": { "totalUsd": 0.001, "marginUsd": 0.9, "calls": [
-                { "task": "scrape", "provider": "apify", "durationMs": 4000 },
-                { "task": "scrape_posts", "provider": "apify", "durationMs": 6000 },
-                { "task": "outreach", "provider": "openai", "durationMs": 500 },
-                { "task": "outreach", "provider": "anthropic", "durationMs": 700 },
-                { "task": "personality", "provider": "openai", "durationMs": 900 }
+                { "task": "scrape", "provider": "apify", "durationMs": 4000, "outcome": "succeeded" },
+                { "task": "scrape_posts", "provider": "apify", "durationMs": 6000, "outcome": "succeeded" },
+                { "task": "outreach", "provider": "openai", "durationMs": 500, "outcome": "failed" },
+                { "task": "outreach", "provider": "anthropic", "durationMs": 700, "outcome": "answered" },
+                { "task": "personality", "provider": "openai", "durationMs": 1100, "outcome": "abandoned" },
+                { "task": "personality", "provider": "openai", "durationMs": 600, "outcome": "answered" }
             ] },
             "timing": { "totalMs": 8200, "steps": [{ "name": "scraping", "durationMs": 6100 }], "slowestStep": "scraping" }
         }))
@@ -325,7 +333,8 @@ mod tests {
 
     #[test]
     fn what_runs_side_by_side_is_waited_for_once() {
-        // The posts of 6 s, then the outreach of 500 ms and, at the other provider, 700 ms.
+        // The posts of 6 s, then the outreach of 500 ms and, at the other provider, 700 ms; not the personality, whose
+        // second call won after 1.1 s.
         assert!((result().upstream_ms() - 7_200.0).abs() < 1e-9);
     }
 

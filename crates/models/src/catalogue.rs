@@ -312,7 +312,7 @@ mod tests {
         );
         assert_eq!(with("[[models]]", "[[modles]]"), "the catalogue of models cannot be read");
         assert_eq!(with("premium = {", "#premium = {"), "the role premium has no models");
-        for (from, to) in [("personality =", "#personality ="), ("personality = 2_900", "personality = 0")] {
+        for (from, to) in [("personality =", "#personality ="), ("personality = 15_000", "personality = 0")] {
             assert_eq!(with(from, to), "hedge_after_ms has no time for personality, or none at all");
         }
     }

@@ -54,24 +54,29 @@ impl AiUsage {
         Ok(InFlight { period })
     }
 
-    /// The step has ended, after so many calls at such a cost.
-    pub async fn end(&self, in_flight: InFlight, calls: u32, cost_usd: f64) -> Result<()> {
+    /// The step has ended, after so many calls at such a cost; `None` when it could not be counted as under way.
+    pub async fn end(&self, in_flight: Option<InFlight>, calls: u32, cost_usd: f64) -> Result<()> {
         let now = Timestamp::now();
-        let ended = self
-            .update(&in_flight.period, now + MINUTE_LIVES, "inFlight :minusOne")
-            .expression_attribute_values(":minusOne", n(-1));
-        if calls == 0 {
-            return ended.send().await.map(drop).map_err(Error::store);
-        }
-        // A price that is no number must not stop the count of calls.
-        let cost_usd = if cost_usd.is_finite() { cost_usd.max(0.0) } else { 0.0 };
-        let spent = self
-            .update(&day(now), now + DAY_LIVES, "calls :calls, costUsd :costUsd")
-            .expression_attribute_values(":calls", n(calls))
-            .expression_attribute_values(":costUsd", n(format!("{cost_usd:.9}")));
-        let (ended, spent) = tokio::join!(ended.send(), spent.send());
-        spent.map_err(Error::store)?;
-        ended.map(drop).map_err(Error::store)
+        let ended = async {
+            let Some(InFlight { period }) = in_flight else { return Ok(()) };
+            let update = self.update(&period, now + MINUTE_LIVES, "inFlight :minusOne");
+            let update = update.expression_attribute_values(":minusOne", n(-1));
+            update.send().await.map(drop).map_err(Error::store)
+        };
+        let spent = async {
+            if calls == 0 {
+                return Ok(());
+            }
+            // A price that is no number must not stop the count of calls.
+            let cost_usd = if cost_usd.is_finite() { cost_usd.max(0.0) } else { 0.0 };
+            let update = self.update(&day(now), now + DAY_LIVES, "calls :calls, costUsd :costUsd");
+            let update = update
+                .expression_attribute_values(":calls", n(calls))
+                .expression_attribute_values(":costUsd", n(format!("{cost_usd:.9}")));
+            update.send().await.map(drop).map_err(Error::store)
+        };
+        let (ended, spent) = tokio::join!(ended, spent);
+        spent.and(ended)
     }
 
     /// Takes one of the second calls that the day has: one, and 5 % of its calls so far. `false` when there is none
@@ -107,7 +112,7 @@ impl AiUsage {
         self.client
             .update_item()
             .table_name(&self.table)
-            .key("period", text(&period))
+            .key("period", text(period))
             .update_expression(format!("ADD {add} SET expiresAt = :expiresAt"))
             .expression_attribute_values(":expiresAt", n(expires_at.as_second()))
     }

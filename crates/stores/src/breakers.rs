@@ -228,7 +228,7 @@ impl Breakers {
 }
 
 fn key(upstream: Upstream) -> AttributeValue {
-    text(&upstream.as_str())
+    text(upstream.as_str())
 }
 
 /// Tells operators that it opened or closed.

@@ -203,7 +203,7 @@ fn midnight(now: Timestamp) -> Timestamp {
 }
 
 fn keys<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Result<KeysAndAttributes> {
-    let keys = values.into_iter().map(|value| HashMap::from([(name.to_owned(), text(&value))])).collect();
+    let keys = values.into_iter().map(|value| HashMap::from([(name.to_owned(), text(value))])).collect();
     KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(Error::internal)
 }
 
@@ -264,7 +264,9 @@ mod tests {
         let half_spent = Seen { spent_usd: 50.0, calls: 0, ..QUIET };
         verdict(&half_spent, LIMITS, now()).unwrap();
         assert!(verdict(&half_spent, LIMITS.for_visitors(), now()).is_err());
-        assert!(verdict(&Seen { spent_usd: 0.0, calls: 100, ..QUIET }, LIMITS.for_visitors(), now()).is_err());
+        assert!(
+            verdict(&Seen { spent_usd: 0.0, calls: 100, ..QUIET }, LIMITS.for_visitors(), now()).is_err()
+        );
         verdict(&Seen { spent_usd: 49.0, calls: 99, ..QUIET }, LIMITS.for_visitors(), now()).unwrap();
         assert_eq!(Limits { concurrent_calls: 1, ..LIMITS }.for_visitors().concurrent_calls, 1);
     }

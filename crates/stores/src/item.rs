@@ -17,7 +17,7 @@ pub(crate) fn time(item: &Item, name: &str) -> Option<Timestamp> {
 }
 
 /// The value of a text attribute.
-pub(crate) fn text(value: &impl ToString) -> AttributeValue {
+pub fn text(value: impl ToString) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
@@ -27,6 +27,6 @@ pub(crate) fn n(value: impl ToString) -> AttributeValue {
 }
 
 /// The value of a time attribute, in Unix milliseconds.
-pub(crate) fn milliseconds(time: Timestamp) -> AttributeValue {
+pub fn milliseconds(time: Timestamp) -> AttributeValue {
     n(time.as_millisecond())
 }

@@ -17,6 +17,7 @@ pub use ai_usage::{AiUsage, InFlight};
 pub use anonymous::AnonymousStore;
 pub use breakers::{Breakers, Permit, Upstream};
 pub use intake::Intake;
+pub use item::{milliseconds, text};
 pub use objects::s3_client;
 pub use profiles::{CachedPosts, CachedProfile, ProfileStore};
 pub use progress::{Failure, Progress, ProgressStore};

@@ -121,7 +121,7 @@ impl ProgressStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .key("runId", text(&run_id))
+            .key("runId", text(run_id))
             .update_expression(
                 "SET cancelRequested = :true, expiresAt = :expiresAt, #status = if_not_exists(#status, :status), \
                  #step = if_not_exists(#step, :step), #progress = if_not_exists(#progress, :progress), \
@@ -133,7 +133,7 @@ impl ProgressStore {
             .expression_attribute_names("#step", "step")
             .expression_attribute_names("#progress", "progress")
             .expression_attribute_values(":true", AttributeValue::Bool(true))
-            .expression_attribute_values(":status", text(&status))
+            .expression_attribute_values(":status", text(status))
             .expression_attribute_values(":step", AttributeValue::S(sentence.to_owned()))
             .expression_attribute_values(":progress", AttributeValue::N(percent.to_string()))
             .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
@@ -141,7 +141,7 @@ impl ProgressStore {
                 ":expiresAt",
                 AttributeValue::N((now + Self::LIFETIME).as_second().to_string()),
             )
-            .expression_attribute_values(":accountId", text(&account_id));
+            .expression_attribute_values(":accountId", text(account_id));
         let progress = send(update).await?;
         Ok(progress.status.is_terminal().then_some(progress.status))
     }
@@ -234,7 +234,7 @@ impl ProgressStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .key("runId", text(&run_id))
+            .key("runId", text(run_id))
             .update_expression(format!(
                 "SET #status = :status, #step = :step, {set_percent}, updatedAt = :now, {expires_at}, {owner}\
                  createdAt = if_not_exists(createdAt, :now), #reached = if_not_exists(#reached, :now){set_failure}"
@@ -244,7 +244,7 @@ impl ProgressStore {
             .expression_attribute_names("#step", "step")
             .expression_attribute_names("#progress", "progress")
             .expression_attribute_names("#reached", reached)
-            .expression_attribute_values(":status", text(&status))
+            .expression_attribute_values(":status", text(status))
             .expression_attribute_values(":step", AttributeValue::S(sentence.to_owned()))
             .expression_attribute_values(":progress", AttributeValue::N(percent.to_string()))
             .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
@@ -264,9 +264,9 @@ impl ProgressStore {
 /// Sends a conditional update; the item as it is afterwards, also when the condition refused it.
 async fn send(update: UpdateItemFluentBuilder) -> Result<Progress> {
     let outcome = update
-        .expression_attribute_values(":complete", text(&RunStatus::Complete))
-        .expression_attribute_values(":failed", text(&RunStatus::Failed))
-        .expression_attribute_values(":cancelled", text(&RunStatus::Cancelled))
+        .expression_attribute_values(":complete", text(RunStatus::Complete))
+        .expression_attribute_values(":failed", text(RunStatus::Failed))
+        .expression_attribute_values(":cancelled", text(RunStatus::Cancelled))
         .return_values(ReturnValue::AllNew)
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
         .send()

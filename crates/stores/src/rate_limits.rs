@@ -124,7 +124,7 @@ impl RateLimits {
     }
 
     async fn read(&self, key: &str) -> Result<Entry> {
-        let get = self.client.get_item().table_name(&self.table).key("key", text(&key)).consistent_read(true);
+        let get = self.client.get_item().table_name(&self.table).key("key", text(key)).consistent_read(true);
         let item = get.send().await.map_err(Error::store)?.item;
         item.map_or_else(|| Ok(Entry::default()), |item| Entry::read(&item))
     }
@@ -135,10 +135,10 @@ impl RateLimits {
             .client
             .update_item()
             .table_name(&self.table)
-            .key("key", text(&key))
+            .key("key", text(key))
             .update_expression("SET passedAt = :passedAt, writtenAs = :version, expiresAt = :expiresAt")
             .expression_attribute_values(":passedAt", AttributeValue::L(entry.times.iter().map(n).collect()))
-            .expression_attribute_values(":version", text(&version))
+            .expression_attribute_values(":version", text(version))
             .expression_attribute_values(":expiresAt", n(entry.expires_at));
         let update = match &entry.version {
             Some(seen) => update

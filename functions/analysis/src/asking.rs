@@ -7,8 +7,11 @@ use oslira_lambda::{CachedSecret, Env, Secret, http_client};
 use oslira_llm::{Call, Catalogue, Endpoint, Llm, Outcome, Provider, Question, Shared};
 use oslira_stores::{AiResponses, AiUsage, Breakers, InFlight, Permit, Upstream};
 use serde_json::Value;
-use std::sync::Arc;
-use tokio::time::Instant;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
+
+/// How long the step waits for its answer to be kept for others. It is there already; that is a saving, not a duty.
+const KEEP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How models are asked.
 #[derive(Debug)]
@@ -98,16 +101,17 @@ impl Asking {
     pub(crate) async fn end(&self, in_flight: Result<InFlight>, calls: &[Call]) {
         let made = calls.iter().filter(|call| !call.cache_hit).count();
         let cost_usd = calls.iter().map(|call| call.cost_usd).sum();
-        let ended = match in_flight {
-            Ok(in_flight) => {
-                self.shared.usage.end(in_flight, u32::try_from(made).unwrap_or(u32::MAX), cost_usd).await
-            }
-            Err(not_begun) => Err(not_begun),
-        };
-        if let Err(error) = ended {
-            tracing::warn!(cause = error.chain(), "AI usage not counted");
+        let made = u32::try_from(made).unwrap_or(u32::MAX);
+        // What was not counted as begun costs all the same.
+        let in_flight = in_flight.inspect_err(not_counted).ok();
+        if let Err(error) = self.shared.usage.end(in_flight, made, cost_usd).await {
+            not_counted(&error);
         }
     }
+}
+
+fn not_counted(error: &Error) {
+    tracing::warn!(cause = error.chain(), "AI usage not counted");
 }
 
 fn catalogue(overrides: &str) -> Result<Arc<Catalogue>> {
@@ -151,7 +155,9 @@ impl Shared for SharedState {
     }
 
     async fn keep(&self, key: &str, answer: &str) {
-        self.responses.keep(key, answer).await;
+        if timeout(KEEP_TIMEOUT, self.responses.keep(key, answer)).await.is_err() {
+            tracing::warn!(key, "an answer was not kept: S3 took too long");
+        }
     }
 
     async fn may_hedge(&self) -> bool {

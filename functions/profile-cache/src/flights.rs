@@ -6,7 +6,6 @@
 //! conditional write, so of two runs that decide at once the second sees what the first did. A run in charge that dies
 //! is followed by the first waiter to come back, which finds its actor in the slot.
 
-use crate::attribute::{milliseconds, text};
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
@@ -16,6 +15,7 @@ use aws_sdk_dynamodb::{
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::Env;
+use oslira_stores::{milliseconds, text};
 use std::{collections::HashMap, time::Duration};
 use tokio::time::sleep;
 

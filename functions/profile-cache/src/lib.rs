@@ -1,6 +1,5 @@
 //! Profiles: from the cache when it is fresh, from Instagram through Apify when it is not.
 
-mod attribute;
 mod check;
 mod flights;
 mod scrape;

@@ -190,8 +190,8 @@ impl Scrape<'_> {
             Ok(_) => self.seat.end().await,
             Err(error) if is_over(error) => self.seat.end().await,
             Err(error) => match error.code {
-                Code::ApifyUnavailable | Code::ApifyBusy | Code::ApifyRejected => self.seat.fail(error).await,
-                // This run's own misfortune; another may be luckier.
+                Code::ApifyUnavailable | Code::ApifyRejected => self.seat.fail(error).await,
+                // This run's own misfortune; another may be luckier, or have slots of its own.
                 _ => self.seat.hand_over().await,
             },
         };

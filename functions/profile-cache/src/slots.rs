@@ -4,10 +4,7 @@
 //! the actor that it finds there. A lease outlives its actor: it holds until the actor's own timeout and half a minute
 //! more. So a scraper that dies does not free its slot while its actor runs on.
 
-use crate::{
-    attribute::{milliseconds, text},
-    want::Want,
-};
+use crate::want::Want;
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
@@ -17,6 +14,7 @@ use aws_sdk_dynamodb::{
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::Env;
+use oslira_stores::{milliseconds, text};
 use serde::Deserialize;
 use std::{collections::HashMap, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -25,6 +23,8 @@ use tokio::time::{Instant, sleep};
 const SLOTS: usize = 10;
 /// Of these, how many only single runs may take, so that a batch never makes a single user wait.
 const FOR_SINGLES: usize = 2;
+/// How many of the others visitors may take: however many come, the rest is for accounts.
+const FOR_VISITORS: usize = 3;
 /// Slots that one thing wanted may have with an actor that may or may not have started.
 const MOST_DOUBTFUL: usize = 2;
 /// How long a scraper waits inside for a free slot before it hands the waiting over to the state machine.
@@ -39,6 +39,8 @@ pub enum Lane {
     Single,
     /// A group of a batch.
     Batch,
+    /// Someone without an account.
+    Visitor,
 }
 
 impl Lane {
@@ -50,6 +52,7 @@ impl Lane {
             (Self::Single, Want::Profiles) => for_singles.chain(shared).collect(),
             (Self::Single, Want::Posts) => shared.chain(for_singles).collect(),
             (Self::Batch, _) => shared.collect(),
+            (Self::Visitor, _) => shared.take(FOR_VISITORS).collect(),
         }
     }
 }
@@ -296,6 +299,11 @@ mod tests {
         let batch = Lane::Batch.slots(Want::Profiles);
         assert_eq!(batch.len(), 8);
         assert!(batch.iter().all(|slot| *slot < 8));
+    }
+
+    #[test]
+    fn visitors_leave_seven_slots_to_accounts() {
+        assert_eq!(Lane::Visitor.slots(Want::Profiles), [0, 1, 2]);
     }
 
     #[test]

@@ -93,8 +93,8 @@ async fn score(
     let mut answers = Map::new();
     for task in input.tier.tasks() {
         let matter = Matter { tier: input.tier, task: *task, business_key: "anonymous", business, snapshot };
-        let in_flight = tools.asking.begin().await;
-        let outcome = tools.asking.ask(llm, matter, deadline).await;
+        let (in_flight, outcome) =
+            tokio::join!(tools.asking.begin(), tools.asking.ask(llm, matter, deadline));
         log(input.run_id, &outcome.calls);
         tokio::join!(tools.asking.end(in_flight, &outcome.calls), outcome.afterwards);
         answers.insert(task.to_string(), outcome.answer?);
