@@ -182,7 +182,10 @@ impl Seat<'_> {
         }
         let claim = self
             .take_charge("failureCode, failureMessage")
-            .condition_expression(format!("attribute_exists(wanted) AND {NOBODY_IN_CHARGE}"));
+            // In charge already: by this very write, whose answer was lost.
+            .condition_expression(format!(
+                "attribute_exists(wanted) AND ({NOBODY_IN_CHARGE} OR starter = :me)"
+            ));
         Ok(send(claim).await?.is_ok())
     }
 

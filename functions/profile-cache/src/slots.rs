@@ -44,6 +44,15 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// How long a scraper waits inside for a slot. A visitor's does not: an account's run may want the same, and waits with it
+    /// although other slots are open to that.
+    const fn patience(self) -> Duration {
+        match self {
+            Self::Single | Self::Batch => PATIENCE,
+            Self::Visitor => Duration::ZERO,
+        }
+    }
+
     /// The slots it may take, in the order it tries them. Singles leave the shared ones to batches if they can; but only
     /// with one of the two scrapes that a run may need, or a single DEEP run would take both that are kept for singles.
     fn slots(self, want: Want) -> Vec<usize> {
@@ -52,7 +61,8 @@ impl Lane {
             (Self::Single, Want::Profiles) => for_singles.chain(shared).collect(),
             (Self::Single, Want::Posts) => shared.chain(for_singles).collect(),
             (Self::Batch, _) => shared.collect(),
-            (Self::Visitor, _) => shared.take(FOR_VISITORS).collect(),
+            // The last that others come to.
+            (Self::Visitor, _) => shared.rev().take(FOR_VISITORS).collect(),
         }
     }
 }
@@ -111,7 +121,7 @@ impl ScrapeSlots {
     /// could say so, and two actors must not share a slot. It takes one more then, but not a third: a burst of
     /// doubtful starts must not take the slots from everyone.
     pub(crate) async fn lease(&self, asker: Asker<'_>, actor_timeout: Duration) -> Result<Lease> {
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + asker.lane.patience();
         loop {
             let now = Timestamp::now();
             let held = self.held(now).await?;
@@ -303,7 +313,7 @@ mod tests {
 
     #[test]
     fn visitors_leave_seven_slots_to_accounts() {
-        assert_eq!(Lane::Visitor.slots(Want::Profiles), [0, 1, 2]);
+        assert_eq!(Lane::Visitor.slots(Want::Profiles), [7, 6, 5]);
     }
 
     #[test]
