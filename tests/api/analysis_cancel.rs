@@ -90,16 +90,7 @@ async fn cancelling_while_a_model_thinks_lets_nothing_follow() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("thinking");
-    stack.use_up_hedges().await?;
-    stack
-        .stand_ins
-        .fault(json!({"upstream": "openai", "match": username, "kind": "slow", "delayMs": 6_000}))
-        .await?;
-    let run = user.start(&username).await?;
-    eventually("the question", || async {
-        Ok((stack.stand_ins.requests("openai", &username).await? == 1).then_some(()))
-    })
-    .await?;
+    let run = user.start_with_slow_model(&username).await?;
     for _ in 0..2 {
         let reply = cancel(&user, &run).await?;
         assert_eq!(reply.status, 202, "asking again changes nothing: {}", reply.body);

@@ -127,6 +127,21 @@ impl<'a> User<'a> {
         self.start_tier("light", username).await
     }
 
+    /// Starts a LIGHT analysis that must be accepted, with a model that takes six seconds, and waits until that is asked.
+    pub async fn start_with_slow_model(&self, username: &str) -> Result<Run> {
+        let Stack { stand_ins, .. } = self.stack;
+        self.stack.use_up_hedges().await?;
+        stand_ins
+            .fault(json!({"upstream": "openai", "match": username, "kind": "slow", "delayMs": 6_000}))
+            .await?;
+        let run = self.start(username).await?;
+        eventually("the question", || async {
+            Ok((stand_ins.requests("openai", username).await? == 1).then_some(()))
+        })
+        .await?;
+        Ok(run)
+    }
+
     /// Starts an analysis of this tier that must be accepted.
     pub async fn start_tier(&self, tier: &str, username: &str) -> Result<Run> {
         let mut body = self.analysis_of(username);

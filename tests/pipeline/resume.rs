@@ -9,20 +9,11 @@ async fn a_resumed_run_finds_what_was_paid_for() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("resumed");
-    stack.use_up_hedges().await?;
-    stack
-        .stand_ins
-        .fault(json!({"upstream": "openai", "match": username, "kind": "slow", "delayMs": 6_000}))
-        .await?;
-    let run = user.start(&username).await?;
+    let run = user.start_with_slow_model(&username).await?;
     let refused = xtask(&["resume", &run.run_id]).await?.err().context("resumed a run that is at work")?;
     assert!(refused.contains("at work"), "{refused}");
 
     // An operator stops it while a model thinks, and the database cannot be reached when it should be settled.
-    eventually("the question", || async {
-        Ok((stack.stand_ins.requests("openai", &username).await? == 1).then_some(()))
-    })
-    .await?;
     let unsettleable = stack.refuse_failure_of(&run).await?;
     stack.aws.stop_execution(&stack.description.state_machines["analysis"], &run.run_id).await?;
     unsettleable.tried().await?;

@@ -173,11 +173,6 @@ impl Catalogue {
         Ok(self)
     }
 
-    /// All models, in no particular order.
-    pub fn models(&self) -> impl Iterator<Item = &Model> {
-        self.models.values()
-    }
-
     /// A role's models, the primary first.
     pub fn of(&self, role: Role) -> [Assignment<'_>; 2] {
         let pair = &self.roles[&role];
@@ -261,7 +256,7 @@ mod tests {
     #[test]
     fn planned_models_have_their_shutdown_dates() {
         let catalogue = Catalogue::embedded();
-        let shutdown = |id: &str| catalogue.models().find(|model| model.id == id).unwrap().shutdown;
+        let shutdown = |id: &str| catalogue.models[id].shutdown;
         assert_eq!(shutdown("gpt-5"), Some(date(2026, 12, 11)));
         assert_eq!(shutdown("gpt-5-mini"), Some(date(2026, 12, 11)));
         assert_eq!(shutdown("gpt-4o-mini"), Some(date(2027, 1, 14)));
@@ -271,7 +266,7 @@ mod tests {
     #[test]
     fn days_until_shutdown() {
         let catalogue = Catalogue::embedded();
-        let gpt_5 = catalogue.models().find(|model| model.id == "gpt-5").unwrap();
+        let gpt_5 = &catalogue.models["gpt-5"];
         assert_eq!(gpt_5.days_until_shutdown(date(2026, 11, 11)), Some(30));
         assert_eq!(gpt_5.days_until_shutdown(date(2026, 12, 12)), Some(-1));
         assert!(!gpt_5.is_shut_down(date(2026, 12, 10)));
@@ -282,7 +277,7 @@ mod tests {
     #[test]
     fn models_that_take_no_effort_are_not_sent_one() {
         let catalogue = Catalogue::embedded();
-        let mini = catalogue.models().find(|model| model.id == "gpt-4o-mini").unwrap();
+        let mini = &catalogue.models["gpt-4o-mini"];
         assert_eq!(mini.effort(Effort::Low), None);
     }
 

@@ -1,7 +1,6 @@
 //! Answers of AI models in S3, for who asks the same again within a day.
 
-use crate::s3_client;
-use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
+use crate::objects::Objects;
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Error, Result};
 use oslira_lambda::Env;
@@ -11,15 +10,12 @@ const ANSWERS_STAND: SignedDuration = SignedDuration::from_hours(24);
 
 /// The answers, in the bucket of profiles. An object holds an answer and nothing of what was asked.
 #[derive(Clone, Debug)]
-pub struct AiResponses {
-    client: Client,
-    bucket: String,
-}
+pub struct AiResponses(Objects);
 
 impl AiResponses {
     /// Needs the variable `PROFILES_BUCKET`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self { client: s3_client(env), bucket: env.var("PROFILES_BUCKET")? })
+        Objects::new(env).map(Self)
     }
 
     /// The answer under a key, unless it is older than a day. One that cannot be read is none, with a warning: it can
@@ -33,37 +29,22 @@ impl AiResponses {
 
     /// Keeps an answer. What fails is a warning: the answer was given all the same.
     pub async fn keep(&self, key: &str, answer: &str) {
-        let body = ByteStream::from(answer.as_bytes().to_vec());
-        let put = self.client.put_object().bucket(&self.bucket).key(object(key));
-        if let Err(error) = put.content_type("application/json").body(body).send().await {
-            tracing::warn!(key, cause = Error::store(error).chain(), "an answer was not kept");
+        if let Err(error) = self.0.put_bytes(&object(key), answer.into()).await {
+            tracing::warn!(key, cause = error.chain(), "an answer was not kept");
         }
     }
 
     async fn try_recall(&self, key: &str) -> Result<Option<String>> {
-        let answer = self.client.get_object().bucket(&self.bucket).key(object(key)).send().await;
-        let object = match answer {
-            Ok(object) => object,
-            Err(SdkError::ServiceError(error)) if matches!(error.err(), GetObjectError::NoSuchKey(_)) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(Error::store(error)),
-        };
-        let kept_at = object.last_modified().map_or(Timestamp::MIN, |time| second(time.secs()));
-        if !stands(kept_at, Timestamp::now()) {
+        let kept = self.0.get_bytes(&object(key)).await?;
+        let Some((bytes, _)) = kept.filter(|(_, kept_at)| stands(*kept_at, Timestamp::now())) else {
             return Ok(None);
-        }
-        let bytes = object.body.collect().await.map_err(Error::store)?.into_bytes();
-        String::from_utf8(bytes.into()).map(Some).map_err(Error::internal)
+        };
+        String::from_utf8(bytes).map(Some).map_err(Error::internal)
     }
 }
 
 fn object(key: &str) -> String {
     format!("ai-responses/{key}")
-}
-
-fn second(unix: i64) -> Timestamp {
-    Timestamp::from_second(unix).unwrap_or(Timestamp::MIN)
 }
 
 fn stands(kept_at: Timestamp, now: Timestamp) -> bool {
@@ -82,6 +63,6 @@ mod tests {
         {
             assert_eq!(stands(kept_at.parse().unwrap(), now), expected, "{kept_at}");
         }
-        assert!(!stands(second(i64::MAX), now) && !stands(Timestamp::MIN, now));
+        assert!(!stands(Timestamp::MIN, now));
     }
 }

@@ -3,12 +3,8 @@
 //! An item per minute counts the AI steps that began in it and have not ended, an item per day (UTC) what was spent. A
 //! write whose answer is lost may be counted twice; the exact costs are in `ai_usage_logs`.
 
-use crate::item::{Item, n, number, text};
-use aws_sdk_dynamodb::{
-    Client,
-    error::SdkError,
-    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-};
+use crate::{Item, n, number, text, update_if};
+use aws_sdk_dynamodb::{Client, operation::update_item::builders::UpdateItemFluentBuilder};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use oslira_domain::{Error, Result};
 use oslira_lambda::Env;
@@ -97,15 +93,7 @@ impl AiUsage {
             .condition_expression("attribute_not_exists(hedges) OR hedges <= :most")
             .expression_attribute_values(":one", n(1))
             .expression_attribute_values(":most", n(share(&item)));
-        match take.send().await {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(error))
-                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(Error::store(error)),
-        }
+        Ok(update_if(take).await?.is_ok())
     }
 
     fn update(&self, period: &str, expires_at: Timestamp, add: &str) -> UpdateItemFluentBuilder {

@@ -1,8 +1,9 @@
 //! One circuit breaker per upstream, shared by all Lambdas.
 
 use crate::{
+    Item,
     circuit::{Admission, Circuit, Report},
-    item::{Item, text},
+    text,
 };
 use aws_sdk_dynamodb::{
     Client,

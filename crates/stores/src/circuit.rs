@@ -3,7 +3,7 @@
 //! Closed: calls pass, and failures in a row are counted. Open: none passes. Half-open, which is open with its time up:
 //! one call passes as a probe, whose end decides.
 
-use crate::item::{Item, milliseconds, n, number, time};
+use crate::{Item, milliseconds, n, number, time};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 

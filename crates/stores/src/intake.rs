@@ -1,10 +1,10 @@
 //! Whether new analyses are taken in: the operator's switch, the day's spending, the AI calls under way, the providers.
 
 use crate::{
-    Upstream,
+    Item, Upstream,
     ai_usage::{cost_usd, day, in_flight, recent_minutes},
     circuit::{Circuit, State},
-    item::{Item, text, time},
+    text, time,
 };
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};

@@ -4,15 +4,16 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use std::{collections::HashMap, str::FromStr};
 
-pub(crate) type Item = HashMap<String, AttributeValue>;
+/// An item: its attributes by name.
+pub type Item = HashMap<String, AttributeValue>;
 
 /// A number attribute.
-pub(crate) fn number<T: FromStr>(item: &Item, name: &str) -> Option<T> {
+pub fn number<T: FromStr>(item: &Item, name: &str) -> Option<T> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
 /// A time attribute, in Unix milliseconds.
-pub(crate) fn time(item: &Item, name: &str) -> Option<Timestamp> {
+pub fn time(item: &Item, name: &str) -> Option<Timestamp> {
     Timestamp::from_millisecond(number(item, name)?).ok()
 }
 
@@ -22,7 +23,7 @@ pub fn text(value: impl ToString) -> AttributeValue {
 }
 
 /// The value of a number attribute.
-pub(crate) fn n(value: impl ToString) -> AttributeValue {
+pub fn n(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 

@@ -1,12 +1,13 @@
 //! JSON documents in the bucket of profiles.
 
 use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
+use jiff::Timestamp;
 use oslira_domain::{Error, Result};
 use oslira_lambda::Env;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The bucket.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Objects {
     client: Client,
     bucket: String,
@@ -26,6 +27,17 @@ impl Objects {
 
     /// The document under a key; `None` when there is none.
     pub(crate) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        let Some((bytes, _)) = self.get_bytes(key).await? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(Error::internal)
+    }
+
+    /// Puts a document under a key, over the one that is there.
+    pub(crate) async fn put(&self, key: &str, value: &impl Serialize) -> Result<()> {
+        self.put_bytes(key, serde_json::to_vec(value).map_err(Error::internal)?).await
+    }
+
+    /// The bytes under a key, and when they were put there; `None` when there are none.
+    pub(crate) async fn get_bytes(&self, key: &str) -> Result<Option<(Vec<u8>, Timestamp)>> {
         let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await;
         let object = match answer {
             Ok(object) => object,
@@ -34,13 +46,13 @@ impl Objects {
             }
             Err(error) => return Err(Error::store(error)),
         };
+        let put_at = object.last_modified().and_then(|time| Timestamp::from_second(time.secs()).ok());
         let bytes = object.body.collect().await.map_err(Error::store)?.into_bytes();
-        serde_json::from_slice(&bytes).map(Some).map_err(Error::internal)
+        Ok(Some((bytes.into(), put_at.unwrap_or(Timestamp::MIN))))
     }
 
-    /// Puts a document under a key, over the one that is there.
-    pub(crate) async fn put(&self, key: &str, value: &impl Serialize) -> Result<()> {
-        let bytes = serde_json::to_vec(value).map_err(Error::internal)?;
+    /// Puts these bytes of JSON under a key, over those that are there.
+    pub(crate) async fn put_bytes(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
         let put = self.client.put_object().bucket(&self.bucket).key(key).content_type("application/json");
         put.body(ByteStream::from(bytes)).send().await.map_err(Error::store)?;
         Ok(())

@@ -2,12 +2,9 @@
 //!
 //! A run without an account is a visitor's. Its item is all that tells how it ended, so it lives for the whole day.
 
-use crate::item::{Item, number, text, time};
+use crate::{Item, milliseconds, n, number, text, time, update_if};
 use aws_sdk_dynamodb::{
-    Client,
-    error::SdkError,
-    operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    Client, operation::update_item::builders::UpdateItemFluentBuilder, types::AttributeValue,
 };
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus, Step};
@@ -134,13 +131,10 @@ impl ProgressStore {
             .expression_attribute_names("#progress", "progress")
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":status", text(status))
-            .expression_attribute_values(":step", AttributeValue::S(sentence.to_owned()))
-            .expression_attribute_values(":progress", AttributeValue::N(percent.to_string()))
-            .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
-            .expression_attribute_values(
-                ":expiresAt",
-                AttributeValue::N((now + Self::LIFETIME).as_second().to_string()),
-            )
+            .expression_attribute_values(":step", text(sentence))
+            .expression_attribute_values(":progress", n(percent))
+            .expression_attribute_values(":now", milliseconds(now))
+            .expression_attribute_values(":expiresAt", n((now + Self::LIFETIME).as_second()))
             .expression_attribute_values(":accountId", text(account_id));
         let progress = send(update).await?;
         Ok(progress.status.is_terminal().then_some(progress.status))
@@ -186,7 +180,7 @@ impl ProgressStore {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("runId", AttributeValue::S(run_id.to_string()))
+            .key("runId", text(run_id))
             .consistent_read(true)
             .send()
             .await
@@ -245,10 +239,10 @@ impl ProgressStore {
             .expression_attribute_names("#progress", "progress")
             .expression_attribute_names("#reached", reached)
             .expression_attribute_values(":status", text(status))
-            .expression_attribute_values(":step", AttributeValue::S(sentence.to_owned()))
-            .expression_attribute_values(":progress", AttributeValue::N(percent.to_string()))
-            .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
-            .expression_attribute_values(":expiresAt", AttributeValue::N((now + lifetime).as_second().to_string()));
+            .expression_attribute_values(":step", text(sentence))
+            .expression_attribute_values(":progress", n(percent))
+            .expression_attribute_values(":now", milliseconds(now))
+            .expression_attribute_values(":expiresAt", n((now + lifetime).as_second()));
         let texts = [
             (":accountId", account_id.map(|id| id.to_string())),
             (":code", failure.map(|failure| failure.code.to_string())),
@@ -256,33 +250,19 @@ impl ProgressStore {
         ];
         texts
             .into_iter()
-            .filter_map(|(name, value)| Some((name, AttributeValue::S(value?))))
+            .filter_map(|(name, value)| Some((name, text(value?))))
             .fold(update, |update, (name, value)| update.expression_attribute_values(name, value))
     }
 }
 
 /// Sends a conditional update; the item as it is afterwards, also when the condition refused it.
 async fn send(update: UpdateItemFluentBuilder) -> Result<Progress> {
-    let outcome = update
+    let update = update
         .expression_attribute_values(":complete", text(RunStatus::Complete))
         .expression_attribute_values(":failed", text(RunStatus::Failed))
-        .expression_attribute_values(":cancelled", text(RunStatus::Cancelled))
-        .return_values(ReturnValue::AllNew)
-        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-        .send()
-        .await;
-    let item = match outcome {
-        Ok(UpdateItemOutput { attributes: Some(item), .. }) => item,
-        Ok(_) => return Err(Error::store("DynamoDB answered without the item")),
-        Err(SdkError::ServiceError(error)) => match error.into_err() {
-            UpdateItemError::ConditionalCheckFailedException(refused) => {
-                refused.item.ok_or_else(|| Error::store("DynamoDB refused without the item"))?
-            }
-            error => return Err(Error::store(error)),
-        },
-        Err(error) => return Err(Error::store(error)),
-    };
-    parse(&item)
+        .expression_attribute_values(":cancelled", text(RunStatus::Cancelled));
+    let item = update_if(update).await?.or_else(|refused| refused.ok_or("DynamoDB refused without the item"));
+    parse(&item.map_err(Error::store)?)
 }
 
 fn parse(item: &Item) -> Result<Progress> {

@@ -7,10 +7,8 @@
 //! Who finds that another has written since it read, reads again. A conflict means that another was let through or gave
 //! back, so at a small limit there are few; after [`BACKOFF`] it is given up.
 
-use crate::item::{Item, n, number, text};
-use aws_sdk_dynamodb::{
-    Client, error::SdkError, operation::update_item::UpdateItemError, types::AttributeValue,
-};
+use crate::{Item, n, number, text, update_if};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use jiff::Timestamp;
 use oslira_domain::{Code, Error, Result};
@@ -146,15 +144,7 @@ impl RateLimits {
                 .expression_attribute_values(":seen", text(seen)),
             None => update.condition_expression("attribute_not_exists(writtenAs)"),
         };
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(error))
-                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(Error::store(error)),
-        }
+        Ok(update_if(update).await?.is_ok())
     }
 }
 

@@ -74,10 +74,11 @@ fn shown(settled: Option<RunStatus>, item: Option<Progress>) -> (RunStatus, u8, 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn item(status: RunStatus, percent: u8) -> Progress {
+    /// The item of a run, at the epoch.
+    pub(crate) fn item(status: RunStatus, percent: u8) -> Progress {
         Progress {
             account_id: None,
             status,

@@ -7,19 +7,14 @@
 //! is followed by the first waiter to come back, which finds its actor in the slot.
 
 use aws_sdk_dynamodb::{
-    Client,
-    error::SdkError,
-    operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    Client, operation::update_item::builders::UpdateItemFluentBuilder, types::AttributeValue,
 };
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::Env;
-use oslira_stores::{milliseconds, text};
-use std::{collections::HashMap, time::Duration};
+use oslira_stores::{Item, delete_if, milliseconds, n, text, update_if};
+use std::time::Duration;
 use tokio::time::sleep;
-
-type Item = HashMap<String, AttributeValue>;
 
 /// How long a run is believed to be in charge, or to wait, after its latest sign of life. A waiter comes back every two or
 /// three seconds; a try that failed, within ten.
@@ -77,7 +72,7 @@ impl Seat<'_> {
                 "({NOBODY_IN_CHARGE} OR starter = :me) AND NOT (attribute_exists(failureCode) AND attribute_exists(#waits))"
             ))
             .expression_attribute_names("#waits", self.waits());
-        let Err(flight) = send(in_charge).await? else { return Ok(true) };
+        let Err(flight) = update_if(in_charge).await? else { return Ok(true) };
         if let Some(failure) = flight.as_ref().and_then(failure) {
             self.stop_waiting().await?;
             return Err(failure);
@@ -90,7 +85,7 @@ impl Seat<'_> {
             .expression_attribute_names("#waits", self.waits())
             .expression_attribute_values(":until", milliseconds(Timestamp::now() + BELIEVED))
             .expression_attribute_values(":expiresAt", expires_at());
-        send(waits).await?.ok();
+        update_if(waits).await?.ok();
         Ok(false)
     }
 
@@ -105,7 +100,7 @@ impl Seat<'_> {
                 .condition_expression("starter = :me")
                 .expression_attribute_values(":me", text(self.run_id))
                 .expression_attribute_values(":until", milliseconds(Timestamp::now() + BELIEVED));
-            match send(alive).await {
+            match update_if(alive).await {
                 Ok(Ok(_)) => {}
                 // For a moment, when a run leaves, nobody is in charge.
                 Ok(Err(Some(flight))) if !flight.contains_key("starter") => {}
@@ -125,13 +120,7 @@ impl Seat<'_> {
             .key("wanted", text(&self.wanted))
             .condition_expression("starter = :me")
             .expression_attribute_values(":me", text(self.run_id));
-        match delete.send().await {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(())
-            }
-            Err(error) => Err(Error::store(error)),
-        }
+        delete_if(delete).await
     }
 
     /// Ends it with an error, for all who wait.
@@ -146,7 +135,7 @@ impl Seat<'_> {
             .expression_attribute_values(":code", text(error.code))
             .expression_attribute_values(":message", text(&error.message))
             .expression_attribute_values(":expiresAt", expires_at());
-        send(failed).await.map(drop)
+        update_if(failed).await.map(drop)
     }
 
     /// Hands the flight over to whoever comes first, this run's own next try included.
@@ -158,7 +147,7 @@ impl Seat<'_> {
             .expression_attribute_names("#waits", self.waits())
             .expression_attribute_values(":me", text(self.run_id))
             .expression_attribute_values(":until", milliseconds(Timestamp::now() + BELIEVED));
-        send(handed_over).await.map(drop)
+        update_if(handed_over).await.map(drop)
     }
 
     /// Leaves the flight, as a run that is cancelled does. `true` when nobody else wants what is being scraped: then this
@@ -173,7 +162,7 @@ impl Seat<'_> {
             .condition_expression("starter = :me")
             .expression_attribute_names("#waits", self.waits())
             .expression_attribute_values(":me", text(self.run_id));
-        let left = match send(left).await? {
+        let left = match update_if(left).await? {
             Ok(flight) => Some(flight),
             Err(_) => self.stop_waiting().await?,
         };
@@ -186,7 +175,7 @@ impl Seat<'_> {
             .condition_expression(format!(
                 "attribute_exists(wanted) AND ({NOBODY_IN_CHARGE} OR starter = :me)"
             ));
-        Ok(send(claim).await?.is_ok())
+        Ok(update_if(claim).await?.is_ok())
     }
 
     /// The flight without this run among those who wait; `None` when there is none.
@@ -196,7 +185,7 @@ impl Seat<'_> {
             .update_expression("REMOVE #waits")
             .condition_expression("attribute_exists(wanted)")
             .expression_attribute_names("#waits", self.waits());
-        Ok(send(left).await?.ok())
+        Ok(update_if(left).await?.ok())
     }
 
     /// An update that puts this run in charge and takes these attributes away. It wants a condition.
@@ -222,25 +211,6 @@ impl Seat<'_> {
     }
 }
 
-/// Sends a conditional update. The item as it is afterwards; as an error, as it was when the condition refused it, `None`
-/// if there was none.
-async fn send(update: UpdateItemFluentBuilder) -> Result<Result<Item, Option<Item>>> {
-    let outcome = update
-        .return_values(ReturnValue::AllNew)
-        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-        .send()
-        .await;
-    match outcome {
-        Ok(UpdateItemOutput { attributes: Some(item), .. }) => Ok(Ok(item)),
-        Ok(_) => Err(Error::store("DynamoDB answered without the item")),
-        Err(SdkError::ServiceError(error)) => match error.into_err() {
-            UpdateItemError::ConditionalCheckFailedException(refused) => Ok(Err(refused.item)),
-            error => Err(Error::store(error)),
-        },
-        Err(error) => Err(Error::store(error)),
-    }
-}
-
 /// Whether a run is in charge, or waits.
 fn is_wanted(flight: &Item, now: Timestamp) -> bool {
     let believed = |(name, until): (&String, &AttributeValue)| {
@@ -257,7 +227,7 @@ fn failure(flight: &Item) -> Option<Error> {
 }
 
 fn expires_at() -> AttributeValue {
-    AttributeValue::N((Timestamp::now() + LIFETIME).as_second().to_string())
+    n((Timestamp::now() + LIFETIME).as_second())
 }
 
 #[cfg(test)]

@@ -7,14 +7,13 @@
 use crate::want::Want;
 use aws_sdk_dynamodb::{
     Client,
-    error::SdkError,
-    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    operation::update_item::builders::UpdateItemFluentBuilder,
     types::{AttributeValue, KeysAndAttributes},
 };
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::Env;
-use oslira_stores::{milliseconds, text};
+use oslira_stores::{Item, delete_if, milliseconds, text, time, update_if};
 use serde::Deserialize;
 use std::{collections::HashMap, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -183,13 +182,7 @@ impl ScrapeSlots {
             .key("slot", text(lease.slot))
             .condition_expression(is_still(lease))
             .set_expression_attribute_values(Some(values(lease)));
-        match delete.send().await {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(())
-            }
-            Err(error) => Err(Error::store(error)),
-        }
+        delete_if(delete).await
     }
 
     /// An update of a slot on condition that it is still this lease's.
@@ -222,15 +215,7 @@ impl ScrapeSlots {
             .expression_attribute_values(":payer", text(asker.run_id))
             .expression_attribute_values(":until", milliseconds(until(now, actor_timeout)))
             .expression_attribute_values(":now", milliseconds(now));
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(error))
-                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(Error::store(error)),
-        }
+        Ok(update_if(update).await?.is_ok())
     }
 
     /// The slots whose lease has not expired.
@@ -282,15 +267,14 @@ fn with_actor(held: &HashMap<usize, Held>, holder: &str, run_id: RunId) -> Optio
     })
 }
 
-fn read(item: &HashMap<String, AttributeValue>) -> Option<(usize, Held)> {
+fn read(item: &Item) -> Option<(usize, Held)> {
     let text = |name: &str| item.get(name)?.as_s().ok();
-    let until = item.get("leasedUntil")?.as_n().ok()?.parse().ok()?;
     let held = Held {
         holder: text("holder")?.clone(),
         payer: text("payer").and_then(|id| id.parse().ok()),
         actor_run_id: text("actorRunId").cloned(),
         is_second: item.contains_key("isSecond"),
-        until: Timestamp::from_millisecond(until).ok()?,
+        until: time(item, "leasedUntil")?,
     };
     Some((text("slot")?.parse().ok()?, held))
 }

@@ -75,17 +75,7 @@ mod tests {
     }
 
     fn item(status: RunStatus, percent: u8) -> Progress {
-        Progress {
-            account_id: None,
-            status,
-            percent,
-            step: "Working".to_owned(),
-            created_at: at(0),
-            updated_at: at(1),
-            cancel_requested: false,
-            reached: Vec::new(),
-            failure: None,
-        }
+        Progress { updated_at: at(1), ..crate::progress::tests::item(status, percent) }
     }
 
     #[test]
