@@ -54,6 +54,9 @@ pub struct Description {
 }
 
 impl Stack {
+    /// What the waits of state machines are divided by in tests.
+    pub const HASTE: u32 = 50;
+
     /// Connects to the stack that `OSLIRA_STACK` names, or that `cargo xtask up` left running.
     pub async fn connect() -> Result<Self> {
         let file = env::var_os("OSLIRA_STACK").map_or_else(
@@ -78,7 +81,7 @@ impl Stack {
             http,
         };
         // Retries wait as long as in production, which tests need not.
-        stack.aws.scale_waits(0.02).await?;
+        stack.aws.scale_waits(f64::from(Self::HASTE).recip()).await?;
         Ok(stack)
     }
 
