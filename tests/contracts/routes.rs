@@ -69,6 +69,25 @@ fn a_route_is_public_or_guarded_by_the_authorizer() {
 }
 
 #[test]
+fn who_needs_no_token_is_throttled() {
+    let template = Template::read();
+    let throttled: BTreeSet<(String, String)> = list(&template.api()["MethodSettings"])
+        .filter(|setting| {
+            ["ThrottlingRateLimit", "ThrottlingBurstLimit"].iter().all(|limit| setting[*limit].is_u64())
+        })
+        .map(|setting| {
+            let path =
+                string(&setting["ResourcePath"]).strip_prefix('/').unwrap_or_default().replace("~1", "/");
+            (string(&setting["HttpMethod"]).to_lowercase(), path)
+        })
+        .collect();
+    let routes = template.functions().flat_map(|function| function.routes());
+    let open: BTreeSet<(String, String)> =
+        routes.filter(|route| route.is_public).map(|route| (route.method, route.path)).collect();
+    assert_eq!(throttled, open, "MethodSettings are of the public routes, with both limits");
+}
+
+#[test]
 fn documented_answers_have_the_status_of_their_code() {
     let openapi = openapi();
     let mut problems = Vec::new();
