@@ -8,6 +8,7 @@ mod hostile_profiles;
 mod kills;
 mod light;
 mod resume;
+mod scrape_slots;
 mod single_flight;
 mod stages_twice;
 mod stale_runs;
