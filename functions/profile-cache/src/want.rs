@@ -240,6 +240,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_fresh_when_the_run_began_serves_it_to_the_end() {
+        let now = Timestamp::now();
+        let ago = |minutes| now - SignedDuration::from_mins(minutes);
+        let profile = CachedProfile::Found { snapshot_key: String::new(), scraped_at: ago(24 * 60 + 1) };
+        let profile = Entry::Profile(profile);
+        assert!(profile.serves(Tier::Light, ago(2)));
+        assert!(!profile.serves(Tier::Light, now));
+    }
+
+    #[test]
     fn what_another_run_stored_serves_when_it_is_fresh_and_ones_own_always() {
         let now = Timestamp::now();
         let ago = |minutes| now - SignedDuration::from_mins(minutes);
