@@ -5,10 +5,11 @@ use oslira_domain::{Error, Result};
 use std::{future::Future, panic::AssertUnwindSafe};
 
 /// Runs a handler to its end, whichever it is.
-pub(crate) async fn caught<T>(handler: impl Future<Output = Result<T>>) -> Result<T> {
-    // Boxed: the compiler nests the layouts of futures within futures only so deep.
-    let outcome = AssertUnwindSafe(Box::pin(handler)).catch_unwind().await;
-    outcome.unwrap_or_else(|_| Err(Error::internal("the handler panicked")))
+pub(crate) fn caught<T>(handler: impl Future<Output = Result<T>>) -> impl Future<Output = Result<T>> {
+    // Boxed: the compiler nests the layouts of futures within futures only so deep. Here and not in the block, which would
+    // hold it unboxed until then.
+    let outcome = AssertUnwindSafe(Box::pin(handler)).catch_unwind();
+    async { outcome.await.unwrap_or_else(|_| Err(Error::internal("the handler panicked"))) }
 }
 
 #[cfg(test)]
