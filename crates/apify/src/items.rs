@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 use std::collections::HashSet;
 
+/// Longest hashtag, in characters; Instagram allows no longer ones.
+const MAX_HASHTAG_CHARS: usize = 100;
+
 /// What became of one username in a scrape.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProfileOutcome {
@@ -207,7 +210,13 @@ impl From<PostItem> for Post {
             },
             short_code: item.short_code,
             caption: item.caption,
-            hashtags: item.hashtags.iter().map(|tag| tag.trim_start_matches('#').to_owned()).collect(),
+            hashtags: item
+                .hashtags
+                .iter()
+                .map(|tag| tag.trim_start_matches('#'))
+                .filter(|tag| tag.chars().count() <= MAX_HASHTAG_CHARS)
+                .map(str::to_owned)
+                .collect(),
             likes: item.likes_count,
             comments: item.comments_count,
             views: item.video_play_count.or(item.video_view_count),
@@ -330,7 +339,7 @@ mod tests {
             json!({"username": "nasa", "followersCount": 1, "postsCount": 900, "latestPosts": [
                 {"shortCode": "undated"},
                 {"shortCode": "old", "timestamp": "2025-06-05T20:51:55.000Z", "likesCount": -1, "isPinned": true},
-                {"shortCode": "new", "timestamp": "2026-06-05T20:51:55.000Z", "likesCount": 0, "hashtags": ["#Moon"]},
+                {"shortCode": "new", "timestamp": "2026-06-05T20:51:55.000Z", "likesCount": 0, "hashtags": ["x".repeat(101), "#Moon"]},
                 {"shortCode": "old", "likesCount": 9},
             ]}),
         );

@@ -2,6 +2,10 @@
 
 use crate::{secrets, telemetry};
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_http_client::{
+    Builder as HttpClient,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
 use oslira_domain::{Error, Result};
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +24,10 @@ impl Env {
     /// Sets up logging and reads what every Lambda needs. Opens no connection.
     pub async fn init(function: &'static str) -> Self {
         telemetry::init();
+        // One for all clients, which would open connections of their own: most Lambdas have several of DynamoDB.
+        let http = HttpClient::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
         let sdk = aws_config::from_env()
+            .http_client(http)
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(1))

@@ -16,8 +16,10 @@ use tracing_subscriber::{
 };
 
 pub(crate) fn init() {
-    let wanted = std::env::var("RUST_LOG").unwrap_or_default();
-    let filter: Targets = wanted.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+    // An empty variable, which would mean no line at all, is as good as none.
+    let wanted = std::env::var("RUST_LOG").ok().filter(|wanted| !wanted.trim().is_empty());
+    let wanted: Option<Targets> = wanted.and_then(|wanted| wanted.parse().ok());
+    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     // The runtime would log each error a second time, in its own words.
     let filter = filter.with_target("lambda_runtime::layers", LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);

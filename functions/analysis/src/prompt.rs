@@ -21,8 +21,9 @@ pub(crate) use fit::FitAnswer;
 
 /// Longest business context, in characters: about 800 tokens.
 const MAX_BUSINESS_CHARS: usize = 3_200;
-/// Longest caption shown to a model, in characters.
-const MAX_CAPTION_CHARS: usize = 300;
+/// Longest text of a profile shown to a model, in characters: a caption is cut; names, bios and links are shorter in
+/// whatever Instagram let through.
+const MAX_TEXT_CHARS: usize = 300;
 /// Most hashtags of a post shown to a model.
 const MAX_HASHTAGS: usize = 15;
 
@@ -123,6 +124,7 @@ fn one_line(text: &str) -> String {
 
 /// The profile as data. `<` is escaped, so nothing in it can look like the end of the delimiter.
 pub(crate) fn data(profile: &Profile, metrics: &Metrics, posts: usize) -> String {
+    let text = |text: &str| shortened(text, MAX_TEXT_CHARS);
     let posts: Vec<Value> = profile
         .posts
         .iter()
@@ -134,17 +136,17 @@ pub(crate) fn data(profile: &Profile, metrics: &Metrics, posts: usize) -> String
                 "likes": post.likes,
                 "comments": post.comments,
                 "views": post.views,
-                "caption": shortened(&post.caption, MAX_CAPTION_CHARS),
+                "caption": text(&post.caption),
                 "hashtags": post.hashtags.iter().take(MAX_HASHTAGS).collect::<Vec<_>>(),
             })
         })
         .collect();
     let profile = json!({
         "username": profile.username,
-        "fullName": profile.full_name,
-        "biography": profile.biography,
-        "link": profile.external_url,
-        "category": profile.business_category,
+        "fullName": text(&profile.full_name),
+        "biography": text(&profile.biography),
+        "link": profile.external_url.as_deref().map(text),
+        "category": profile.business_category.as_deref().map(text),
         "isBusiness": profile.is_business,
         "isVerified": profile.is_verified,
         "figures": metrics,
@@ -241,11 +243,15 @@ mod tests {
 
     #[test]
     fn nothing_in_a_profile_can_close_its_delimiter() {
-        let profile = profile(&"x".repeat(1_000));
+        let mut profile = profile(&"x".repeat(1_000));
+        profile.full_name = "y".repeat(1_000);
+        profile.business_category = Some("z".repeat(1_000));
         let data = data(&profile, &Metrics::of(&profile, Timestamp::UNIX_EPOCH), 12);
         assert_eq!(data.matches("</instagram_profile>").count(), 1);
         assert!(data.contains("\\u003c/instagram_profile>"));
-        assert!(data.len() < 2_000, "captions are shortened: {}", data.len());
+        for letter in ["x", "y", "z"] {
+            assert!(!data.contains(&letter.repeat(MAX_TEXT_CHARS + 1)), "{letter} is cut");
+        }
         assert_eq!(
             data.matches("space").count(),
             MAX_HASHTAGS + 1,
