@@ -1,5 +1,6 @@
 //! Analyses from acceptance to their end, on the whole stack: what users get, and what deaths and hostile profiles do to it.
 
+mod actors;
 mod anonymous;
 mod compensation;
 mod confidentiality;
