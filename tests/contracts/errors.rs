@@ -3,7 +3,7 @@
 use crate::{
     files::{self, map, string},
     none,
-    state_machine::StateMachine,
+    state_machine::{StateMachine, Task},
     template::Template,
 };
 use oslira_domain::Code;
@@ -63,21 +63,21 @@ fn errors_that_state_machines_name_are_ours_or_the_platforms() {
             || ["Runtime.ExitError", "Sandbox.Timedout"].contains(&name)
     };
     let machines = StateMachine::all();
-    let tasks = machines.iter().flat_map(StateMachine::tasks);
-    let named: BTreeSet<(String, String)> = tasks
-        .flat_map(|task| {
-            task.named_errors().map(|name| (task.name.to_owned(), name.to_owned())).collect::<Vec<_>>()
-        })
-        .filter(|(_, name)| !is_platform(name))
-        .collect();
-    none(named.iter().filter_map(|(task, name)| match Code::named(name) {
-        None => Some(format!("{task}: {name} is no Code of oslira_domain, so it never matches")),
-        Some(code) if !code.is_retried() => {
-            Some(format!("{task}: {name} is retried here, and its Code says it must not be"))
-        }
-        Some(_) => None,
-    }));
-    let is_named = |code: &Code| named.iter().any(|(_, name)| name == code.as_str());
+    let tasks: Vec<Task<'_>> = machines.iter().flat_map(StateMachine::tasks).collect();
+    let named = tasks.iter().flat_map(|task| task.named_errors().map(|name| (task.name, name)));
+    let unknown = named.filter(|(_, name)| !is_platform(name) && Code::named(name).is_none());
+    none(
+        unknown
+            .map(|(task, name)| format!("{task}: {name} is no Code of oslira_domain, so it never matches")),
+    );
+    let retried = tasks.iter().flat_map(|task| task.retried().map(|name| (task.name, name)));
+    let retried: Vec<(&str, Code)> =
+        retried.filter_map(|(task, name)| Some((task, Code::named(name)?))).collect();
+    let wrong = retried.iter().filter(|(_, code)| !code.is_retried());
+    none(
+        wrong.map(|(task, code)| format!("{task}: {code} is retried here, and its Code says it must not be")),
+    );
+    let is_named = |code: &Code| retried.iter().any(|(_, name)| name == code);
     let forgotten = Code::ALL.iter().filter(|code| code.is_retried() && !is_named(code));
     none(
         forgotten

@@ -95,6 +95,39 @@ fn a_function_is_tried_as_often_in_every_machine() {
 }
 
 #[test]
+fn a_run_between_two_tries_of_a_scrape_is_still_believed_to_wait() {
+    let believed = oslira_profile_cache::WAITER_BELIEVED.as_secs_f64();
+    let machines = StateMachine::all();
+    let mut scrapes: Vec<Task<'_>> = machines.iter().flat_map(StateMachine::tasks).collect();
+    scrapes.retain(|task| task.placeholder() == "ScrapeProfilesArn");
+    assert_eq!(scrapes.len(), 3);
+    // The way there and back, with a start of the Lambda.
+    let late = scrapes.iter().filter(|task| task.longest_pause() + 5.0 > believed);
+    none(late.map(|task| {
+        let pause = task.longest_pause();
+        format!("{}: it pauses for {pause} s, and WAITER_BELIEVED must be 5 s more: {believed} s", task.name)
+    }));
+}
+
+#[test]
+fn a_cancelled_run_leaves_all_that_is_scraped_for_it() {
+    let machines = StateMachine::all();
+    let tasks = machines.iter().flat_map(StateMachine::tasks);
+    let in_branches = tasks.filter(|task| task.outermost != task.state);
+    let scrapes = in_branches.filter(|task| task.placeholder() == "ScrapeProfilesArn");
+    let problems = scrapes.filter_map(|task| {
+        let caught: BTreeSet<&str> = task.caught().collect();
+        (caught != BTreeSet::from(["RunCancelled", "RunSettled"])).then(|| {
+            format!(
+                "{}: it must catch RunCancelled and RunSettled, or the other branch is stopped",
+                task.name
+            )
+        })
+    });
+    none(problems.collect::<Vec<_>>());
+}
+
+#[test]
 fn every_task_outlives_its_function() {
     let template = Template::read();
     let machines = StateMachine::all();
@@ -149,13 +182,14 @@ fn a_state_machine_may_call_the_functions_it_names_and_no_other() {
 }
 
 /// The values of the machine's variables for a run of a tier that finds all it reads in the cache, or nothing of it.
-fn variables(tier: Tier, is_cached: bool) -> [(&'static str, &'static str); 4] {
+fn variables(tier: Tier, is_cached: bool) -> [(&'static str, &'static str); 5] {
     let cached = if is_cached { "hit" } else { "miss" };
     [
         ("$run.tier", tier.as_str()),
         ("$source.cacheHit", if is_cached { "true" } else { "false" }),
         ("$source.profile", cached),
         ("$source.posts", if tier.needs_more_posts() { cached } else { "unneeded" }),
+        ("$source.isStopped", "false"),
     ]
 }
 

@@ -75,6 +75,22 @@ impl Task<'_> {
         list(&self.state["Retry"]).flat_map(|retry| list(&retry["ErrorEquals"])).map(string)
     }
 
+    /// The longest that it pauses between two tries, in seconds.
+    pub(crate) fn longest_pause(&self) -> f64 {
+        let pauses = list(&self.state["Retry"]).map(|retry| {
+            let number = |name: &str, default: f64| retry[name].as_f64().unwrap_or(default);
+            let last = number("MaxAttempts", 3.0) - 1.0;
+            let pause = number("IntervalSeconds", 1.0) * number("BackoffRate", 2.0).powf(last);
+            pause.min(number("MaxDelaySeconds", f64::INFINITY))
+        });
+        pauses.fold(0.0, f64::max)
+    }
+
+    /// The errors on which it goes on itself, whatever the state catches that it is in.
+    pub(crate) fn caught(&self) -> impl Iterator<Item = &str> {
+        list(&self.state["Catch"]).flat_map(|catch| list(&catch["ErrorEquals"])).map(string)
+    }
+
     /// All error names that it reacts to.
     pub(crate) fn named_errors(&self) -> impl Iterator<Item = &str> {
         let states = [self.state, self.outermost];

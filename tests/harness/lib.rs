@@ -5,6 +5,7 @@
 
 mod aws;
 mod database;
+mod dynamodb;
 mod recovery;
 mod runtime;
 mod stack;
@@ -14,6 +15,7 @@ mod visitor;
 
 pub use aws::{Aws, Execution};
 pub use database::Database;
+pub use dynamodb::{DynamoDbProxy, Struck};
 pub use recovery::Unsettleable;
 pub use runtime::{Answer, Lambda, xtask};
 pub use stack::Stack;

@@ -156,26 +156,42 @@ async fn with_apify_down_its_breaker_opens_and_no_actor_is_started_meanwhile() -
     let stack = &Stack::connect_alone().await?;
     let user = User::sign_up(stack, 10).await?;
     down(stack, "apify", 503).await?;
-    // With the state machine's retries a run asks four times; the fifth failure opens the breaker.
-    for asked in [4, 1] {
-        let username = user.username("down");
-        let (_, progress) = user.analyze(&username).await?;
-        assert_eq!(progress["code"], "ApifyUnavailable", "{progress}");
-        assert_eq!(stack.stand_ins.requests("apify", &username).await?, asked);
-    }
-    opened(stack, "apify", "30000").await?;
-    stack.stand_ins.clear_faults().await?;
-
-    let username = user.username("fine");
-    let (run, progress) = user.analyze(&username).await?;
+    // With the state machine's retries a run asks four times.
+    let username = user.username("down");
+    let (_, progress) = user.analyze(&username).await?;
     assert_eq!(progress["code"], "ApifyUnavailable", "{progress}");
-    assert_eq!((stack.stand_ins.requests("apify", &username).await?, user.balance().await?), (0, 10));
+    assert_eq!(stack.stand_ins.requests("apify", &username).await?, 4);
+
+    // The fifth failure opens the breaker. The run waits for that as for a slot; here, in vain.
+    let run = user.start(&user.username("unlucky")).await?;
+    eventually("the breaker to open", || async {
+        Ok(breaker(stack, "apify").await?["openUntil"].is_object().then_some(()))
+    })
+    .await?;
+    opened(stack, "apify", "30000").await?;
+    let progress = user.finished(&run).await?;
+    assert_eq!(
+        (&progress["status"], &progress["code"]),
+        (&json!("failed"), &json!("ApifyBusy")),
+        "{progress}"
+    );
+    let asked = stack.stand_ins.requests("apify", &run.username).await?;
+    assert_eq!((asked, stack.ledger(&run).await?, user.balance().await?), (1, vec![-1, 1], 10));
     let slots = stack.aws.items(&stack.functions_env["SCRAPE_SLOTS_TABLE"]).await?;
-    let is_ours = |slot: &Value| [&run.run_id, &username].iter().any(|id| slot.to_string().contains(*id));
+    let is_ours = |slot: &Value| [&run.run_id, &run.username].iter().any(|id| slot.to_string().contains(*id));
     assert!(!slots.iter().any(is_ours), "it keeps a slot: {slots:?}");
 
+    stack.stand_ins.clear_faults().await?;
+    let run = user.start(&user.username("fine")).await?;
+    let machine = &stack.description.state_machines["analysis"];
+    eventually("the run to wait", || async {
+        let history = stack.aws.history(machine, &run.run_id).await?.to_string();
+        Ok(history.contains("ApifyBusy").then_some(()))
+    })
+    .await?;
+    assert_eq!(stack.stand_ins.requests("apify", &run.username).await?, 0);
     pass(stack, "apify").await?;
-    let (_, progress) = user.analyze(&username).await?;
+    let progress = user.finished(&run).await?;
     assert_eq!(progress["status"], "complete", "the run was the probe: {progress}");
     closed(stack, "apify").await?;
     let (_, progress) = user.analyze(&user.username("again")).await?;

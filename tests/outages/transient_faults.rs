@@ -50,9 +50,9 @@ async fn expire_doubtful_slots(stack: &Stack) -> Result<Infallible> {
 /// (5 %; the requests that only read are repeated three times each): 0.0503⁴ is 6 in a million, of some 220 scrapes.
 /// A task asks two providers twice each in each of three tries: never. So a run fails in about one of 700 of these
 /// tests, and three runs, which fail the test, in one of a billion. Apify's circuit breaker makes it likelier: it opens
-/// when five of some 230 starts in a row are struck, 0.05⁵ at each, and fails the runs that are about to scrape. That is
-/// one of 14,000 tests. OpenAI's opens about as often, and then Claude answers. The seeds see to it that as many requests
-/// are struck every time; which runs they belong to differs.
+/// when five of some 230 starts in a row are struck, 0.05⁵ at each, and fails the runs that are about to scrape, whose
+/// waits are shorter here than the breaker's. That is one of 14,000 tests. OpenAI's opens about as often, and then Claude
+/// answers. The seeds see to it that as many requests are struck every time; which runs they belong to differs.
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "the figure is the point")]
 async fn with_5_percent_transient_faults_99_of_100_runs_complete() -> Result<()> {

@@ -1,5 +1,6 @@
 //! Analyses from acceptance to their end, on the whole stack: what users get, and what deaths and hostile profiles do to it.
 
+mod actors;
 mod anonymous;
 mod compensation;
 mod confidentiality;
@@ -8,6 +9,7 @@ mod hostile_profiles;
 mod kills;
 mod light;
 mod resume;
+mod scrape_slots;
 mod single_flight;
 mod stages_twice;
 mod stale_runs;

@@ -6,7 +6,7 @@ use oslira_tests::{Lambda, Reply, Run, Stack, User, eventually};
 use serde_json::{Value, json};
 
 /// From now on, actors take as long for this username as it takes until they are released.
-async fn hold(stack: &Stack, username: &str) -> Result<()> {
+pub(crate) async fn hold(stack: &Stack, username: &str) -> Result<()> {
     let fault = json!({"upstream": "apify", "match": username, "kind": "runSlow", "delayMs": 600_000});
     stack.stand_ins.fault(fault).await
 }
@@ -19,7 +19,7 @@ async fn actors(stack: &Stack, username: &str, count: u64) -> Result<()> {
 }
 
 /// Waits until so many runs wait for another one's scrape of what is wanted.
-async fn waiting(stack: &Stack, wanted: &str, count: usize) -> Result<()> {
+pub(crate) async fn waiting(stack: &Stack, wanted: &str, count: usize) -> Result<()> {
     eventually("the runs to wait", || async {
         let flights = stack.aws.items(&stack.description.tables["scrape-flights"]).await?;
         let flight = flights.iter().find(|flight| flight["wanted"]["S"] == wanted);
@@ -29,19 +29,26 @@ async fn waiting(stack: &Stack, wanted: &str, count: usize) -> Result<()> {
     .await
 }
 
-async fn slots(stack: &Stack, wanted: &str) -> Result<usize> {
+/// How many slots what is wanted has.
+pub(crate) async fn slots(stack: &Stack, wanted: &str) -> Result<usize> {
     let slots = stack.aws.items(&stack.description.tables["scrape-slots"]).await?;
     Ok(slots.iter().filter(|slot| slot["holder"]["S"] == wanted).count())
 }
 
+/// The slot that what is wanted has.
+pub(crate) async fn slot(stack: &Stack, wanted: &str) -> Result<Value> {
+    let slots = stack.aws.items(&stack.description.tables["scrape-slots"]).await?;
+    slots.into_iter().find(|slot| slot["holder"]["S"] == wanted).context("no slot")
+}
+
 /// Which run each scrape of a username was put down to.
-async fn payers(stack: &Stack, username: &str) -> Result<Vec<Value>> {
+pub(crate) async fn payers(stack: &Stack, username: &str) -> Result<Vec<Value>> {
     let sql = "select l.run_id, l.task from public.ai_usage_logs l join public.runs r using (run_id)
                  where r.username = $1 and l.provider = 'apify' order by l.task";
     stack.database.rows(sql, &[username]).await
 }
 
-async fn cancel(user: &User<'_>, run: &Run) -> Result<Reply> {
+pub(crate) async fn cancel(user: &User<'_>, run: &Run) -> Result<Reply> {
     user.request(reqwest::Method::POST, &format!("/api/analysis/{}/cancel", run.run_id), &[], None).await
 }
 
@@ -309,49 +316,15 @@ async fn what_cannot_be_scraped_is_told_to_all_who_wait() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_run_cancelled_while_it_waits_for_a_slot_starts_no_actor() -> Result<()> {
-    let stack = Stack::connect().await?;
-    let user = User::sign_up(&stack, 10).await?;
-    let username = user.username("queueing");
-    // Two starts of which nobody knows whether they were: there is no third slot for one profile.
-    let fault = json!({"upstream": "apify", "match": username, "kind": "status", "status": 502, "times": 2});
-    stack.stand_ins.fault(fault).await?;
-    let run = user.accept(&username, "0 minutes").await?;
-    let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
-    for doubtful in 1..=2 {
-        let error = lambda.invoke(&scrape_of(&user, &run)).await?.outcome.err().context("scraped")?;
-        assert_eq!(
-            (&error["errorType"], slots(&stack, &username).await?),
-            (&json!("ApifyUnavailable"), doubtful)
-        );
-    }
-    lambda.send(&scrape_of(&user, &run))?;
-    in_charge(&stack, &run).await?;
-    assert_eq!(cancel(&user, &run).await?.status, 202);
-    let table = &stack.description.tables["scrape-slots"];
-    let items = stack.aws.items(table).await?;
-    let own = items.iter().find(|slot| slot["holder"]["S"] == username.as_str()).context("no slot")?;
-    stack.aws.delete_item(table, json!({"slot": own["slot"]})).await?;
-    let error = lambda.answered().await?.outcome.err().context("scraped")?;
-    assert_eq!(
-        (&error["errorType"], stack.stand_ins.actor_runs(&username).await?),
-        (&json!("RunCancelled"), 0)
-    );
-    assert_eq!(slots(&stack, &username).await?, 1, "the slot it got is free again");
-    stack.compensate(&run).await?;
-    Ok(())
-}
-
 /// The input of the stage that scrapes a run's profile.
-fn scrape_of(user: &User<'_>, run: &Run) -> Value {
+pub(crate) fn scrape_of(user: &User<'_>, run: &Run) -> Value {
     let mut input = user.execution_input(run);
     input["usernames"] = json!([run.username]);
     input
 }
 
 /// Waits until an actor run is noted in a slot of what is wanted.
-async fn noted(stack: &Stack, wanted: &str) -> Result<()> {
+pub(crate) async fn noted(stack: &Stack, wanted: &str) -> Result<()> {
     eventually("the actor run to be noted", || async {
         let slots = stack.aws.items(&stack.description.tables["scrape-slots"]).await?;
         let of_wanted = |slot: &&Value| slot["holder"]["S"] == wanted && slot["actorRunId"]["S"].is_string();

@@ -206,7 +206,7 @@ codes! {
 
     /// Apify did not answer, or Instagram blocked it.
     ApifyUnavailable = 410, Warn, true;
-    /// All scrape slots are taken.
+    /// All scrape slots are taken, or Apify's circuit breaker is open.
     ApifyBusy = 410, Info, true;
     /// Another run scrapes the same; this one waits.
     ScrapeUnderWay = 410, Info, true;

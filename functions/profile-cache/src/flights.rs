@@ -16,9 +16,11 @@ use oslira_stores::{Item, delete_if, milliseconds, n, text, update_if};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How long a run is believed to be in charge, or to wait, after its latest sign of life. A waiter comes back every two or
-/// three seconds; a try that failed, within ten.
+/// How long a run is believed to be in charge after its latest sign of life.
 const BELIEVED: SignedDuration = SignedDuration::from_secs(15);
+/// How long a run is believed to wait after its latest try. Longer than the state machines pause between two tries of a
+/// scrape, which a contract test sees to: a run between them still wants what is scraped.
+pub const WAITER_BELIEVED: SignedDuration = SignedDuration::from_secs(30);
 /// How often the run in charge gives a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// How long the item of a flight that nobody ended is kept.
@@ -83,7 +85,7 @@ impl Seat<'_> {
             // A flight that has ended meanwhile is not begun by those who wait.
             .condition_expression("attribute_exists(wanted)")
             .expression_attribute_names("#waits", self.waits())
-            .expression_attribute_values(":until", milliseconds(Timestamp::now() + BELIEVED))
+            .expression_attribute_values(":until", milliseconds(Timestamp::now() + WAITER_BELIEVED))
             .expression_attribute_values(":expiresAt", expires_at());
         update_if(waits).await?.ok();
         Ok(false)
@@ -138,15 +140,21 @@ impl Seat<'_> {
         update_if(failed).await.map(drop)
     }
 
-    /// Hands the flight over to whoever comes first, this run's own next try included.
-    pub(crate) async fn hand_over(&self) -> Result<()> {
+    /// Hands the flight over to whoever comes first. That may be this run itself when it `comes_back`; until then it
+    /// waits like others.
+    pub(crate) async fn hand_over(&self, comes_back: bool) -> Result<()> {
         let handed_over = self
             .update()
-            .update_expression("SET #waits = :until REMOVE starter, aliveUntil")
             .condition_expression("starter = :me")
-            .expression_attribute_names("#waits", self.waits())
-            .expression_attribute_values(":me", text(self.run_id))
-            .expression_attribute_values(":until", milliseconds(Timestamp::now() + BELIEVED));
+            .expression_attribute_values(":me", text(self.run_id));
+        let handed_over = if comes_back {
+            handed_over
+                .update_expression("SET #waits = :until REMOVE starter, aliveUntil")
+                .expression_attribute_names("#waits", self.waits())
+                .expression_attribute_values(":until", milliseconds(Timestamp::now() + WAITER_BELIEVED))
+        } else {
+            handed_over.update_expression("REMOVE starter, aliveUntil")
+        };
         update_if(handed_over).await.map(drop)
     }
 

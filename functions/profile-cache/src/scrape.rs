@@ -2,6 +2,7 @@
 
 use crate::{
     check::{not_found, private},
+    cost,
     flights::{ScrapeFlights, Seat},
     slots::{Asker, Lane, Lease, ScrapeSlots},
     want::{Entry, Found, Judge, Want, cached, found, store},
@@ -10,12 +11,11 @@ use jiff::Timestamp;
 use oslira_apify::{ActorRun, ActorStatus, Apify, ProfileOutcome};
 use oslira_domain::{AccountId, Code, Error, Result, RunId, Step, Tier, Username};
 use oslira_lambda::{CachedSecret, Invocation, note_account, note_run};
-use oslira_postgres::{Param, SystemDb, Type};
+use oslira_postgres::SystemDb;
 use oslira_stores::{Breakers, CachedProfile, Permit, ProfileStore, ProgressStore, Upstream};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
 use tokio::time::{Instant, sleep};
-use uuid::Uuid;
 
 /// How long an actor may run: a restricted profile takes it most of a minute.
 const ACTOR_TIMEOUT: Duration = Duration::from_secs(120);
@@ -32,17 +32,17 @@ const LOOK_OUT: Duration = Duration::from_secs(1);
 #[serde(rename_all = "camelCase")]
 pub struct ScrapeRequest {
     /// The run that pays for it.
-    run_id: RunId,
+    pub(crate) run_id: RunId,
     /// None for a visitor's run.
     #[serde(default)]
-    account_id: Option<AccountId>,
+    pub(crate) account_id: Option<AccountId>,
     tier: Tier,
     /// One to ten.
-    usernames: Vec<Username>,
+    pub(crate) usernames: Vec<Username>,
     #[serde(default)]
     lane: Lane,
     #[serde(default)]
-    want: Want,
+    pub(crate) want: Want,
 }
 
 /// What it passes on.
@@ -107,9 +107,8 @@ pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeR
     };
     let run_began = match begun {
         Err(error) if is_over(&error) => {
-            if let Err(failure) = scrape.leave().await {
-                tracing::warn!(cause = failure.chain(), "{failure}; an actor may be at work for nothing");
-            }
+            // If this fails the step must come back, or an actor goes on for nobody.
+            scrape.leave().await?;
             return Err(error);
         }
         begun => begun?.created_at,
@@ -132,7 +131,8 @@ fn under_way() -> Error {
 }
 
 fn out_of_order() -> Error {
-    Error::new(Code::ApifyUnavailable, "Instagram cannot be read at the moment.")
+    // Retried for longer than the circuit breaker stays open.
+    Error::new(Code::ApifyBusy, "Instagram cannot be read at the moment; waiting until it can.")
 }
 
 fn answer(input: &ScrapeRequest, entries: Vec<(Username, Entry)>) -> Result<Scraped> {
@@ -189,11 +189,8 @@ impl Scrape<'_> {
         let told = match &outcome {
             Ok(_) => self.seat.end().await,
             Err(error) if is_over(error) => self.seat.end().await,
-            Err(error) => match error.code {
-                Code::ApifyUnavailable | Code::ApifyRejected => self.seat.fail(error).await,
-                // This run's own misfortune; another may be luckier, or have slots of its own.
-                _ => self.seat.hand_over().await,
-            },
+            Err(error) if self.is_for_all(error).await => self.seat.fail(error).await,
+            Err(error) => self.seat.hand_over(error.code.is_retried()).await,
         };
         if let Err(failure) = told {
             tracing::warn!(cause = failure.chain(), "{failure}; who waits goes on in a quarter of a minute");
@@ -201,10 +198,20 @@ impl Scrape<'_> {
         outcome
     }
 
+    /// Whether those who wait share this failure. Otherwise it is this run's own misfortune, and another may be luckier or
+    /// have slots of its own; and an actor that is still in its slot is still wanted.
+    async fn is_for_all(&self, error: &Error) -> bool {
+        matches!(error.code, Code::ApifyUnavailable | Code::ApifyRejected)
+            && matches!(self.left_over().await, Ok(None))
+    }
+
     /// What was stored since the run began is used as it is: by an earlier try of this very step, whose own answer was lost,
     /// or by another run that wanted the same. What is not there is scraped.
     async fn fetch(&self, run_began: Timestamp) -> Result<Vec<(Username, Entry)>> {
         if let Some(entries) = self.cached(run_began).await? {
+            if let Err(failure) = self.release_ended().await {
+                tracing::warn!(cause = failure.chain(), "slot not released; its lease will expire");
+            }
             return Ok(entries);
         }
         let Self { tools, input, .. } = self;
@@ -213,8 +220,21 @@ impl Scrape<'_> {
         let mut lease = tools.slots.lease(asker, ACTOR_TIMEOUT).await?;
         // After an error the actor may still be at work: then a retry finds it by the lease, or the lease expires.
         let (run, found) = self.run_actor(&mut lease).await?;
-        let judge = Judge { profiles: &tools.profiles, tier: input.tier, run_began, deadline: self.deadline };
-        let entries = store(&judge, &run, found).await?;
+        let judge = Judge {
+            profiles: &tools.profiles,
+            progress: &tools.progress,
+            run_id: input.run_id,
+            tier: input.tier,
+            run_began,
+            deadline: self.deadline,
+        };
+        let entries = match store(&judge, &run, found).await {
+            // Those who wait find the actor that has ended; without any, its slot is of no use.
+            Err(error) if is_over(&error) && self.seat.leave().await? => {
+                return Err(self.release_after(&lease, error).await);
+            }
+            entries => entries?,
+        };
         // Only now: a retry without the lease would start another actor.
         tools.slots.release(&lease).await?;
         if entries.is_empty() {
@@ -329,13 +349,12 @@ impl Scrape<'_> {
     }
 
     async fn abort_left_over(&self) -> Result<()> {
-        let Self { tools, apify, input, .. } = self;
-        let Some(lease) = tools.slots.held_by(self.seat.wanted(), input.run_id).await? else { return Ok(()) };
-        let Some(actor_run_id) = &lease.actor_run_id else { return Ok(()) };
-        apify.abort_run(actor_run_id).await?;
+        let Self { tools, apify, .. } = self;
+        let Some((lease, actor_run_id)) = self.left_over().await? else { return Ok(()) };
+        apify.abort_run(&actor_run_id).await?;
         let run = loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
-            let run = apify.wait_for_run(actor_run_id, left.min(LONG_POLL)).await?;
+            let run = apify.wait_for_run(&actor_run_id, left.min(LONG_POLL)).await?;
             if run.status.is_terminal() || left.is_zero() {
                 break run;
             }
@@ -343,6 +362,23 @@ impl Scrape<'_> {
         self.record(&run, lease.payer).await?;
         // One that would not end in time keeps its slot until the lease expires.
         if run.status.is_terminal() { tools.slots.release(&lease).await } else { Ok(()) }
+    }
+
+    /// Frees the slot of an actor that has ended, which an earlier try could not free any more.
+    async fn release_ended(&self) -> Result<()> {
+        let Some((lease, actor_run_id)) = self.left_over().await? else { return Ok(()) };
+        let run = self.apify.wait_for_run(&actor_run_id, Duration::ZERO).await?;
+        if !run.status.is_terminal() {
+            return Ok(());
+        }
+        self.record(&run, lease.payer).await?;
+        self.tools.slots.release(&lease).await
+    }
+
+    /// The slot that what is wanted still holds, and the actor in it.
+    async fn left_over(&self) -> Result<Option<(Lease, String)>> {
+        let lease = self.tools.slots.held_by(self.seat.wanted(), self.input.run_id).await?;
+        Ok(lease.and_then(|lease| lease.actor_run_id.clone().map(|id| (lease, id))))
     }
 
     /// Tells the circuit breaker how a call of Apify went. One that was refused for what we asked is an answer.
@@ -363,40 +399,7 @@ impl Scrape<'_> {
         error
     }
 
-    /// Writes down what the actor run cost, for the run that started it. The actor run's id makes the row, so whoever writes
-    /// it a second time changes nothing.
     async fn record(&self, run: &ActorRun, payer: RunId) -> Result<()> {
-        let Self { tools, input, .. } = self;
-        let duration_ms = match (run.started_at, run.finished_at) {
-            (Some(started), Some(finished)) => {
-                i64::try_from(finished.duration_since(started).as_millis()).unwrap_or(0)
-            }
-            _ => 0,
-        };
-        let sql = "insert into public.ai_usage_logs
-                   (ai_usage_log_id, account_id, run_id, task, provider, model, cost_usd, duration_ms, outcome)
-                 select $2, r.account_id, r.run_id, $6, 'apify', $7, $3, $4, $5
-                   from public.runs r where r.run_id = $1
-                 on conflict (ai_usage_log_id) do nothing";
-        let url = format!("{}/v2/actor-runs/{}", Apify::DEFAULT_BASE_URL, run.id);
-        let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, url.as_bytes());
-        let usual_cost_usd = input.want.usual_cost_usd() * input.usernames.len() as f64;
-        let (task, actor) = input.want.names();
-        let cost_usd = run.usage_total_usd.unwrap_or(usual_cost_usd).max(0.0);
-        if input.account_id.is_none() && payer == input.run_id {
-            // A visitor's run has no place in Postgres: its cost is a line in the log.
-            tracing::info!(runId = %payer, task, actor, costUsd = cost_usd, durationMs = duration_ms, "visitor's scrape");
-            return Ok(());
-        }
-        let params: [Param<'_>; 7] = [
-            (&payer.0, Type::UUID),
-            (&id, Type::UUID),
-            (&cost_usd, Type::FLOAT8),
-            (&duration_ms.max(0), Type::INT8),
-            (&run.status.as_str(), Type::TEXT),
-            (&task, Type::TEXT),
-            (&actor, Type::TEXT),
-        ];
-        tools.db.query(sql, &params).await.map(drop)
+        cost::record(&self.tools.db, run, payer, self.input).await
     }
 }

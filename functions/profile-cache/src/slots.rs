@@ -17,6 +17,7 @@ use oslira_stores::{Item, delete_if, milliseconds, text, time, update_if};
 use serde::Deserialize;
 use std::{collections::HashMap, time::Duration};
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 /// Actor runs in flight at any time.
 const SLOTS: usize = 10;
@@ -28,6 +29,8 @@ const FOR_VISITORS: usize = 3;
 const MOST_DOUBTFUL: usize = 2;
 /// How long a scraper waits inside for a free slot before it hands the waiting over to the state machine.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// The condition under which a slot is still a lease's.
+const IS_STILL: &str = "leaseId = :lease";
 
 /// Who wants a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -74,10 +77,12 @@ pub struct ScrapeSlots {
 }
 
 /// A slot that is held.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) struct Lease {
     slot: usize,
-    holder: String,
+    /// Chosen before the write that took the slot, or renewed it. So who repeats that write, its answer lost, knows that
+    /// it was done; and who comes late with an id that was replaced changes nothing.
+    id: String,
     /// The run that started the actor, or will: what it costs is that run's.
     pub(crate) payer: RunId,
     /// The actor run in it, once there is one.
@@ -90,7 +95,9 @@ pub(crate) struct Lease {
 #[derive(Debug)]
 struct Held {
     holder: String,
-    /// `None` in a lease of an earlier version of this code.
+    /// Empty in a lease of an earlier version of this code: that one is left to expire.
+    id: String,
+    /// `None` in a lease of an earlier version.
     payer: Option<RunId>,
     actor_run_id: Option<String>,
     is_second: bool,
@@ -131,9 +138,8 @@ impl ScrapeSlots {
             let is_free = |slot: &usize| !held.contains_key(slot);
             let free = asker.lane.slots(asker.want).into_iter().filter(is_free);
             for slot in free.take_while(|_| own().count() < MOST_DOUBTFUL) {
-                if self.take(slot, asker, now, actor_timeout).await? {
-                    let (holder, payer) = (asker.holder.to_owned(), asker.run_id);
-                    return Ok(Lease { slot, holder, payer, actor_run_id: None, is_second: false });
+                if let Some(lease) = self.take(slot, asker, now, actor_timeout).await? {
+                    return Ok(lease);
                 }
             }
             if Instant::now() >= give_up {
@@ -151,15 +157,20 @@ impl ScrapeSlots {
     /// Makes a lease whose actor has ended fit for a second one, which `run_id` pays for: a full term, and no actor named
     /// that it is not.
     pub(crate) async fn renew(&self, lease: &Lease, run_id: RunId, actor_timeout: Duration) -> Result<Lease> {
+        let next = Lease::new(lease.slot, run_id, true);
         let update = self
             .of(lease)
-            .update_expression("SET leasedUntil = :until, payer = :payer, isSecond = :true REMOVE actorRunId")
+            .update_expression(
+                "SET leaseId = :next, leasedUntil = :until, payer = :payer, isSecond = :true REMOVE actorRunId",
+            )
+            .expression_attribute_values(":next", text(&next.id))
             .expression_attribute_values(":until", milliseconds(until(Timestamp::now(), actor_timeout)))
             .expression_attribute_values(":payer", text(run_id))
             .expression_attribute_values(":true", AttributeValue::Bool(true));
-        update.send().await.map_err(Error::store)?;
-        let holder = lease.holder.clone();
-        Ok(Lease { slot: lease.slot, holder, payer: run_id, actor_run_id: None, is_second: true })
+        match update_if(update).await? {
+            Err(other) if !next.is_in(other.as_ref()) => Err(lost()),
+            _ => Ok(next),
+        }
     }
 
     /// Notes the actor run in the lease, so that a retry waits for it instead of starting another.
@@ -168,7 +179,7 @@ impl ScrapeSlots {
             .of(lease)
             .update_expression("SET actorRunId = :started")
             .expression_attribute_values(":started", text(actor_run_id));
-        update.send().await.map_err(Error::store)?;
+        update_if(update).await?.map_err(|_| lost())?;
         lease.actor_run_id = Some(actor_run_id.to_owned());
         Ok(())
     }
@@ -180,8 +191,8 @@ impl ScrapeSlots {
             .delete_item()
             .table_name(&self.table)
             .key("slot", text(lease.slot))
-            .condition_expression(is_still(lease))
-            .set_expression_attribute_values(Some(values(lease)));
+            .condition_expression(IS_STILL)
+            .expression_attribute_values(":lease", text(&lease.id));
         delete_if(delete).await
     }
 
@@ -191,31 +202,37 @@ impl ScrapeSlots {
             .update_item()
             .table_name(&self.table)
             .key("slot", text(lease.slot))
-            .condition_expression(is_still(lease))
-            .set_expression_attribute_values(Some(values(lease)))
+            .condition_expression(IS_STILL)
+            .expression_attribute_values(":lease", text(&lease.id))
     }
 
+    /// Takes a slot; `None` when another has it.
     async fn take(
         &self,
         slot: usize,
         asker: Asker<'_>,
         now: Timestamp,
         actor_timeout: Duration,
-    ) -> Result<bool> {
+    ) -> Result<Option<Lease>> {
+        let lease = Lease::new(slot, asker.run_id, false);
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("slot", text(slot))
             .update_expression(
-                "SET holder = :holder, payer = :payer, leasedUntil = :until REMOVE actorRunId, isSecond",
+                "SET holder = :holder, leaseId = :lease, payer = :payer, leasedUntil = :until REMOVE actorRunId, isSecond",
             )
             .condition_expression("attribute_not_exists(holder) OR leasedUntil < :now")
             .expression_attribute_values(":holder", text(asker.holder))
+            .expression_attribute_values(":lease", text(&lease.id))
             .expression_attribute_values(":payer", text(asker.run_id))
             .expression_attribute_values(":until", milliseconds(until(now, actor_timeout)))
             .expression_attribute_values(":now", milliseconds(now));
-        Ok(update_if(update).await?.is_ok())
+        Ok(match update_if(update).await? {
+            Err(other) if !lease.is_in(other.as_ref()) => None,
+            _ => Some(lease),
+        })
     }
 
     /// The slots whose lease has not expired.
@@ -239,20 +256,19 @@ impl ScrapeSlots {
     }
 }
 
-/// The condition under which a lease is what it was: what is wanted may have let go of the slot meanwhile and taken it
-/// again, for another actor.
-fn is_still(lease: &Lease) -> &'static str {
-    match lease.actor_run_id {
-        Some(_) => "holder = :holder AND actorRunId = :actorRunId",
-        None => "holder = :holder AND attribute_not_exists(actorRunId)",
+impl Lease {
+    fn new(slot: usize, payer: RunId, is_second: bool) -> Self {
+        Self { slot, id: Uuid::new_v4().to_string(), payer, actor_run_id: None, is_second }
+    }
+
+    /// Whether the item of its slot is this lease's: then a write that was refused is one that had been done.
+    fn is_in(&self, item: Option<&Item>) -> bool {
+        item.and_then(|item| item.get("leaseId")) == Some(&text(&self.id))
     }
 }
 
-/// The values of that condition.
-fn values(lease: &Lease) -> HashMap<String, AttributeValue> {
-    let mut values = HashMap::from([(":holder".to_owned(), text(&lease.holder))]);
-    values.extend(lease.actor_run_id.as_ref().map(|id| (":actorRunId".to_owned(), text(id))));
-    values
+fn lost() -> Error {
+    Error::store("the scrape slot is another lease's by now")
 }
 
 fn with_actor(held: &HashMap<usize, Held>, holder: &str, run_id: RunId) -> Option<Lease> {
@@ -260,7 +276,7 @@ fn with_actor(held: &HashMap<usize, Held>, holder: &str, run_id: RunId) -> Optio
     let (slot, own) = own.find(|(_, held)| held.actor_run_id.is_some())?;
     Some(Lease {
         slot: *slot,
-        holder: holder.to_owned(),
+        id: own.id.clone(),
         payer: own.payer.unwrap_or(run_id),
         actor_run_id: own.actor_run_id.clone(),
         is_second: own.is_second,
@@ -271,6 +287,7 @@ fn read(item: &Item) -> Option<(usize, Held)> {
     let text = |name: &str| item.get(name)?.as_s().ok();
     let held = Held {
         holder: text("holder")?.clone(),
+        id: text("leaseId").cloned().unwrap_or_default(),
         payer: text("payer").and_then(|id| id.parse().ok()),
         actor_run_id: text("actorRunId").cloned(),
         is_second: item.contains_key("isSecond"),

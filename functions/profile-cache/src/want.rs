@@ -4,7 +4,7 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 use oslira_apify::{ActorRun, Apify, ProfileOutcome};
 use oslira_domain::{Error, Post, Posts, Result, RunId, Snapshot, Tier, Username, is_fresh};
-use oslira_stores::{CachedPosts, CachedProfile, ProfileStore};
+use oslira_stores::{CachedPosts, CachedProfile, ProfileStore, ProgressStore};
 use serde::Deserialize;
 use std::{collections::HashMap, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -85,15 +85,15 @@ impl Entry {
         }
     }
 
-    /// Whether a run may read it that began then: it was scraped since, or is fresh in the run's tier. What was fresh before
-    /// would not have been missed, so it has been stored meanwhile.
+    /// Whether a run may read it that began then: it was scraped since, or was fresh in the run's tier then, however long
+    /// the run has waited.
     pub(crate) fn serves(&self, tier: Tier, run_began: Timestamp) -> bool {
         let is_found = match self {
             Self::Profile(profile) => matches!(profile, CachedProfile::Found { .. }),
             Self::Posts(posts) => posts.count > 0,
         };
         let scraped_at = self.scraped_at();
-        scraped_at >= run_began || is_fresh(tier, is_found, scraped_at, Timestamp::now())
+        scraped_at >= run_began || is_fresh(tier, is_found, scraped_at, run_began)
     }
 }
 
@@ -179,6 +179,8 @@ async fn refusal(profiles: &ProfileStore, username: &Username, refusal: CachedPr
 /// private, and that it was kept out of; so the profile decides, which another actor sees at the same time.
 pub(crate) struct Judge<'a> {
     pub(crate) profiles: &'a ProfileStore,
+    pub(crate) progress: &'a ProgressStore,
+    pub(crate) run_id: RunId,
     pub(crate) tier: Tier,
     /// A profile seen since then is the one this run reads; an older one is if it is fresh.
     pub(crate) run_began: Timestamp,
@@ -189,7 +191,17 @@ pub(crate) struct Judge<'a> {
 impl Judge<'_> {
     /// Whether the account may well show no posts. Waits until its profile is known: to ask another actor for the posts
     /// would cost as much as the wait, and money. `false` when it is not known in time.
+    ///
+    /// # Errors
+    /// `RunCancelled` or `RunSettled` when the run was meanwhile.
     async fn may_have_no_posts(&self, username: &Username) -> Result<bool> {
+        tokio::select! {
+            known = self.known(username) => known,
+            error = self.progress.stopped(self.run_id) => Err(error),
+        }
+    }
+
+    async fn known(&self, username: &Username) -> Result<bool> {
         loop {
             match self.profiles.cached(username).await?.map(Entry::Profile) {
                 Some(entry) if entry.serves(self.tier, self.run_began) => {
@@ -225,6 +237,16 @@ mod tests {
         assert_eq!(wanted(Want::Posts, &usernames[..1], other), "nasa:posts");
         assert_eq!(wanted(Want::Profiles, &usernames, one), one.to_string());
         assert_eq!(wanted(Want::Posts, &usernames, other), format!("{other}:posts"));
+    }
+
+    #[test]
+    fn what_was_fresh_when_the_run_began_serves_it_to_the_end() {
+        let now = Timestamp::now();
+        let ago = |minutes| now - SignedDuration::from_mins(minutes);
+        let profile = CachedProfile::Found { snapshot_key: String::new(), scraped_at: ago(24 * 60 + 1) };
+        let profile = Entry::Profile(profile);
+        assert!(profile.serves(Tier::Light, ago(2)));
+        assert!(!profile.serves(Tier::Light, now));
     }
 
     #[test]

@@ -1,0 +1,125 @@
+//! An actor at work is left to whoever wants it and stopped when nobody does, also when Apify or a scraper is away just then.
+
+use crate::single_flight::{cancel, hold, noted, payers, scrape_of, slot, slots, waiting};
+use anyhow::{Context, Result};
+use oslira_tests::{Lambda, Run, Stack, User, eventually};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// So many requests about the actor run of what is wanted fail.
+async fn unreachable(stack: &Stack, wanted: &str, path: &str, status: u16, times: u64) -> Result<()> {
+    let slot = slot(stack, wanted).await?;
+    let matching = format!("{}{path}", slot["actorRunId"]["S"].as_str().context("no actor")?);
+    let fault =
+        json!({"upstream": "apify", "match": matching, "kind": "status", "status": status, "times": times});
+    stack.stand_ins.fault(fault).await
+}
+
+/// What an invocation fails with.
+async fn failure(lambda: &mut Lambda, input: &Value) -> Result<String> {
+    let error = lambda.invoke(input).await?.outcome.err().context("it succeeded")?;
+    Ok(error["errorType"].as_str().unwrap_or_default().to_owned())
+}
+
+/// A run whose scraper died when its actor was at work.
+async fn orphan(stack: &Stack, user: &User<'_>, username: &str) -> Result<Run> {
+    hold(stack, username).await?;
+    let run = user.accept(username, "0 minutes").await?;
+    let mut lambda = Lambda::start(stack, "scrape-profiles", &[]).await?;
+    lambda.send(&scrape_of(user, &run))?;
+    noted(stack, username).await?;
+    lambda.kill().await?;
+    Ok(run)
+}
+
+#[tokio::test]
+async fn an_actor_out_of_sight_is_still_wanted() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let (first, second) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    let username = first.username("unseen");
+    let one = orphan(&stack, &first, &username).await?;
+    let other = second.accept(&username, "0 minutes").await?;
+    let (one_input, other_input) = (scrape_of(&first, &one), scrape_of(&second, &other));
+    let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+
+    // Both look for the actor, one after the other; each look is tried three times.
+    unreachable(&stack, &username, "", 503, 6).await?;
+    for input in [&one_input, &other_input] {
+        assert_eq!(failure(&mut lambda, input).await?, "ApifyUnavailable");
+    }
+    waiting(&stack, &username, 2).await?;
+    assert_eq!(cancel(&first, &one).await?.status, 202);
+    assert_eq!(failure(&mut lambda, &one_input).await?, "RunCancelled");
+    assert_eq!(stack.stand_ins.aborted(&username).await?, 0, "the other wants it");
+
+    // Who does not come back wants nothing.
+    unreachable(&stack, &username, "", 401, 1).await?;
+    assert_eq!(failure(&mut lambda, &other_input).await?, "ApifyRejected");
+    waiting(&stack, &username, 0).await?;
+    stack.stand_ins.release(&username).await?;
+    lambda.invoke(&other_input).await?.outcome.map_err(anyhow::Error::msg)?;
+    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
+    stack.compensate(&one).await?;
+    stack.compensate(&other).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_abort_that_failed_is_tried_again() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("stubborn");
+    let run = orphan(&stack, &user, &username).await?;
+    let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    unreachable(&stack, &username, "/abort", 503, 2).await?;
+    assert_eq!(cancel(&user, &run).await?.status, 202);
+    for wanted in ["ApifyUnavailable", "ApifyUnavailable", "RunCancelled"] {
+        assert_eq!(failure(&mut lambda, &scrape_of(&user, &run)).await?, wanted);
+    }
+    assert_eq!((stack.stand_ins.aborted(&username).await?, slots(&stack, &username).await?), (1, 0));
+    stack.compensate(&run).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_visitors_actor_cost_is_put_down_to_the_run_that_saw_its_end() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("inherited");
+    hold(&stack, &username).await?;
+    let mut visitors = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    let visitor = json!({
+        "runId": Uuid::now_v7(), "username": username, "tier": "light", "usernames": [username], "lane": "visitor",
+    });
+    visitors.send(&visitor)?;
+    noted(&stack, &username).await?;
+    visitors.kill().await?;
+    // As if it had given no sign of life for long.
+    let flights = &stack.description.tables["scrape-flights"];
+    stack.aws.delete_item(flights, json!({"wanted": {"S": username}})).await?;
+    stack.stand_ins.release(&username).await?;
+    let (run, progress) = user.analyze(&username).await?;
+    assert_eq!(progress["status"], "complete", "{progress}");
+    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
+    assert_eq!(payers(&stack, &username).await?, [json!({"run_id": run.run_id, "task": "scrape"})]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_cancelled_while_empty_posts_wait_for_their_profile_waits_no_longer() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("private");
+    let run = user.accept(&username, "0 minutes").await?;
+    let mut input = scrape_of(&user, &run);
+    input["want"] = json!("posts");
+    let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    lambda.send(&input)?;
+    eventually("the actor to end", || async { Ok(payers(&stack, &username).await?.pop()) }).await?;
+    assert_eq!(cancel(&user, &run).await?.status, 202);
+    let error = lambda.answered().await?.outcome.err().context("found posts")?;
+    let held = slots(&stack, &format!("{username}:posts")).await?;
+    assert_eq!((&error["errorType"], held), (&json!("RunCancelled"), 0), "{error}");
+    stack.compensate(&run).await?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Slots: none is held for nothing, whatever is lost on the way, and none is freed too early.
+
+use crate::single_flight::{cancel, hold, noted, scrape_of, slot, slots};
+use anyhow::{Context, Result};
+use oslira_tests::{DynamoDbProxy, Lambda, Stack, User};
+use serde_json::json;
+
+/// A scraper that reaches DynamoDB through the proxy.
+async fn scraper(stack: &Stack, dynamodb: &DynamoDbProxy) -> Result<Lambda> {
+    Lambda::start(stack, "scrape-profiles", &[("AWS_ENDPOINT_URL_DYNAMODB", &dynamodb.url)]).await
+}
+
+#[tokio::test]
+async fn a_slot_whose_taking_was_written_and_not_answered_is_taken_once() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("unanswered");
+    hold(&stack, &username).await?;
+    let run = user.accept(&username, "0 minutes").await?;
+    let dynamodb = DynamoDbProxy::start(&stack).await?;
+    let mut lambda = scraper(&stack, &dynamodb).await?;
+    let mut taking = dynamodb.lose_answer("SET holder");
+    lambda.send(&scrape_of(&user, &run))?;
+    taking.reached().await?;
+    noted(&stack, &username).await?;
+    assert_eq!(slots(&stack, &username).await?, 1);
+    stack.stand_ins.release(&username).await?;
+    lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
+    assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (1, 0));
+    stack.compensate(&run).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_slot_is_renewed_for_the_second_actor_whatever_answers_are_lost() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("noposts");
+    let run = user.accept(&username, "0 minutes").await?;
+    let dynamodb = DynamoDbProxy::start(&stack).await?;
+    let mut lambda = scraper(&stack, &dynamodb).await?;
+    let mut struck = [
+        dynamodb.lose_answer("SET actorRunId"),
+        dynamodb.lose_answer("isSecond = :true"),
+        dynamodb.lose_answer("SET actorRunId"),
+    ];
+    lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
+    for struck in &mut struck {
+        struck.reached().await?;
+    }
+    assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (2, 0));
+    stack.compensate(&run).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_an_earlier_try_stored_and_still_held_is_freed_by_the_next() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("stored");
+    let run = user.accept(&username, "0 minutes").await?;
+    let dynamodb = DynamoDbProxy::start(&stack).await?;
+    let mut lambda = scraper(&stack, &dynamodb).await?;
+    // As often as a request is tried.
+    let _giving_back = [(); 3].map(|()| dynamodb.refuse("DeleteItem"));
+    let error = lambda.invoke(&scrape_of(&user, &run)).await?.outcome.err().context("gave the slot back")?;
+    assert_eq!((&error["errorType"], slots(&stack, &username).await?), (&json!("StoreUnavailable"), 1));
+    lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
+    assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (1, 0));
+    stack.compensate(&run).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_cancelled_before_it_gets_a_slot_starts_no_actor() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("queueing");
+    let run = user.accept(&username, "0 minutes").await?;
+    let dynamodb = DynamoDbProxy::start(&stack).await?;
+    let mut lambda = scraper(&stack, &dynamodb).await?;
+    let mut look = dynamodb.hold(&stack.description.tables["scrape-slots"]);
+    lambda.send(&scrape_of(&user, &run))?;
+    look.reached().await?;
+    assert_eq!(cancel(&user, &run).await?.status, 202);
+    look.let_go();
+    let error = lambda.answered().await?.outcome.err().context("scraped")?;
+    assert_eq!(
+        (&error["errorType"], stack.stand_ins.actor_runs(&username).await?),
+        (&json!("RunCancelled"), 0)
+    );
+    assert_eq!(slots(&stack, &username).await?, 0, "the slot it got is free again");
+    stack.compensate(&run).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_starts_that_nobody_knows_of_two_hold_a_slot_and_no_third() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("doubtful");
+    let fault = json!({"upstream": "apify", "match": username, "kind": "status", "status": 502, "times": 2});
+    stack.stand_ins.fault(fault).await?;
+    let run = user.accept(&username, "0 minutes").await?;
+    let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    for (wanted, held) in [("ApifyUnavailable", 1), ("ApifyUnavailable", 2), ("ApifyBusy", 2)] {
+        let error = lambda.invoke(&scrape_of(&user, &run)).await?.outcome.err().context("scraped")?;
+        assert_eq!((&error["errorType"], slots(&stack, &username).await?), (&json!(wanted), held));
+    }
+    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 0);
+    let table = &stack.description.tables["scrape-slots"];
+    for _ in 0..2 {
+        let slot = slot(&stack, &username).await?["slot"].clone();
+        stack.aws.delete_item(table, json!({"slot": slot})).await?;
+    }
+    stack.compensate(&run).await?;
+    Ok(())
+}
