@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// Longest hashtag, in characters; Instagram allows no longer ones.
+/// Longest hashtag, in characters; Instagram allows no longer ones, so what is longer is none and may be cut.
 const MAX_HASHTAG_CHARS: usize = 100;
 
 /// What became of one username in a scrape.
@@ -210,13 +210,7 @@ impl From<PostItem> for Post {
             },
             short_code: item.short_code,
             caption: item.caption,
-            hashtags: item
-                .hashtags
-                .iter()
-                .map(|tag| tag.trim_start_matches('#'))
-                .filter(|tag| tag.chars().count() <= MAX_HASHTAG_CHARS)
-                .map(str::to_owned)
-                .collect(),
+            hashtags: item.hashtags.iter().map(|tag| hashtag(tag)).collect(),
             likes: item.likes_count,
             comments: item.comments_count,
             views: item.video_play_count.or(item.video_view_count),
@@ -261,6 +255,11 @@ pub(crate) fn readable<T: DeserializeOwned>(items: Vec<Value>) -> Vec<T> {
 fn count<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
     let value = Value::deserialize(input)?;
     Ok(value.as_u64().or_else(|| value.as_f64().filter(|number| *number >= 0.0).map(|number| number as u64)))
+}
+
+/// A hashtag without `#`.
+fn hashtag(tag: &str) -> String {
+    tag.trim_start_matches('#').chars().take(MAX_HASHTAG_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -339,14 +338,15 @@ mod tests {
             json!({"username": "nasa", "followersCount": 1, "postsCount": 900, "latestPosts": [
                 {"shortCode": "undated"},
                 {"shortCode": "old", "timestamp": "2025-06-05T20:51:55.000Z", "likesCount": -1, "isPinned": true},
-                {"shortCode": "new", "timestamp": "2026-06-05T20:51:55.000Z", "likesCount": 0, "hashtags": ["x".repeat(101), "#Moon"]},
+                {"shortCode": "new", "timestamp": "2026-06-05T20:51:55.000Z", "likesCount": 0, "hashtags": ["#Moon", "x".repeat(101)]},
                 {"shortCode": "old", "likesCount": 9},
             ]}),
         );
         let codes: Vec<_> = profile.posts.iter().map(|post| post.short_code.as_str()).collect();
         assert_eq!(codes, ["new", "old", "undated"]);
         assert_eq!((profile.posts[0].likes, profile.posts[1].likes), (Some(0), None));
-        assert_eq!((profile.posts[0].hashtags[0].as_str(), profile.posts[1].is_pinned), ("Moon", true));
+        assert_eq!(profile.posts[0].hashtags, ["Moon".to_owned(), "x".repeat(100)]);
+        assert!(profile.posts[1].is_pinned);
     }
 
     #[test]
