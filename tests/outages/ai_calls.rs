@@ -12,7 +12,7 @@ async fn usage(stack: &Stack) -> Result<(f64, f64, f64, f64)> {
             items.iter().filter(|item| item["period"]["S"].as_str().is_some_and(|it| it.starts_with(kind)));
         of_kind.filter_map(|item| item[name]["N"].as_str()?.parse::<f64>().ok()).sum()
     };
-    Ok((sum("day#", "calls"), sum("day#", "costUsd"), sum("day#", "hedges"), sum("calls#", "inFlight")))
+    Ok((sum("day#", "calls"), sum("day#", "costUsd"), sum("day#", "hedges"), sum("steps#", "inFlight")))
 }
 
 async fn outcomes(user: &User<'_>, run: &oslira_tests::Run) -> Result<Vec<(String, f64)>> {

@@ -31,7 +31,7 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     for begun in join_all((0..40).map(|_| usage.begin())).await {
         under_way.push(begun?);
     }
-    assert_eq!(sum(stack, "calls#", "inFlight").await?, 40.0);
+    assert_eq!(sum(stack, "steps#", "inFlight").await?, 40.0);
     // The first call of a day may have a second; then one in twenty.
     assert_eq!((usage.may_hedge().await, usage.may_hedge().await), (true, false));
     // A step whose answer was there already made no call.
@@ -42,7 +42,7 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     for ended in join_all(free.into_iter().map(|step| usage.end(Some(step), 0, 0.0))).await {
         ended?;
     }
-    assert_eq!(sum(stack, "calls#", "inFlight").await?, 0.0);
+    assert_eq!(sum(stack, "steps#", "inFlight").await?, 0.0);
     let (calls, cost) = (sum(stack, "day#", "calls").await?, sum(stack, "day#", "costUsd").await?);
     assert_eq!((calls, (cost * 1e6).round()), (60.0, 5_000.0));
     let hedged = join_all((0..50).map(|_| usage.may_hedge())).await;

@@ -96,7 +96,7 @@ async fn score(
         let (in_flight, outcome) =
             tokio::join!(tools.asking.begin(), tools.asking.ask(llm, matter, deadline));
         log(input.run_id, &outcome.calls);
-        tokio::join!(tools.asking.end(in_flight, &outcome.calls), outcome.afterwards);
+        tokio::join!(tools.asking.end(in_flight, None, &outcome.calls), outcome.afterwards);
         answers.insert(task.to_string(), outcome.answer?);
     }
     let material = assemble::Material {
