@@ -31,7 +31,7 @@ pub(crate) fn without(provider: Provider) -> Fake {
     Fake { open_after: vec![(provider, 0)], ..Fake::default() }
 }
 
-fn is_verdict(entry: &String) -> bool {
+fn is_verdict(entry: &str) -> bool {
     ["succeeded", "failed", "undecided"].iter().any(|verdict| entry.starts_with(verdict))
 }
 
@@ -57,7 +57,7 @@ impl Fake {
 
     /// What was told of calls, in order: `failed openai`.
     pub(crate) fn verdicts(&self) -> Vec<String> {
-        self.log().into_iter().filter(is_verdict).collect()
+        self.log().into_iter().filter(|entry| is_verdict(entry)).collect()
     }
 
     /// Waits until something was told of so many calls.
