@@ -64,6 +64,17 @@ async fn each_reason_refuses_before_the_charge_and_says_when_to_come_back() -> R
     let wait = refused(stack, user, "accountSpend").await?;
     assert!((1..=86_400).contains(&wait), "{wait}");
     let other = User::sign_up(stack, 10).await?;
+    let headers = [("x-account-id", user.account_id.as_str())];
+    let body = user.analysis_of("nasa").to_string();
+    let reply = other.request(Method::POST, "/api/leads/analyze", &headers, Some(body.clone())).await?;
+    assert_eq!(
+        (reply.status, reply.code()),
+        (404, "AccountNotFound"),
+        "a stranger is told nothing: {}",
+        reply.body
+    );
+    let reply = user.request(Method::POST, "/api/leads/analyze", &headers, Some(body)).await?;
+    assert_eq!((reply.status, reply.code()), (503, "Paused"), "{}", reply.body);
     let (_, progress) = other.analyze(&other.username("unconcerned")).await?;
     assert_eq!(progress["status"], "complete", "{progress}");
     stack.calm().await?;

@@ -41,12 +41,14 @@ pub async fn start_analysis(
     let body: Body = request.body()?;
     // Before the charge: what cannot be worked on is not paid for, and then refunded, but refused.
     let refusal = intake.check(account_id).await.err();
-    // Unless it repeats one that was accepted before. To find that out it is put as a request for no business profile:
-    // `start_analysis` looks for the key first, and accepts nothing new for a business profile that does not exist.
+    // Unless it repeats one that was accepted before; and whether an account is paused is no stranger's business. To find
+    // that out it is put as a request for no business profile: `start_analysis` looks for membership and key first, and
+    // accepts nothing new for a business profile that does not exist.
+    let is_own = caller.default_account_id == Some(account_id);
     let business_profile_id = match refusal {
         None => Some(body.business_profile_id.0),
-        Some(_) if key.is_some() => None,
-        Some(refusal) => return Err(refusal),
+        Some(refusal) if is_own && key.is_none() => return Err(refusal),
+        Some(_) => None,
     };
     let new_run_id = RunId::generate();
     let body_hash = Sha256::digest(&request.body).to_vec();
