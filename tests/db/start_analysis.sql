@@ -148,6 +148,14 @@ select is(
 select is(
   pg_temp.start('ada', 'first', p_username => 'elsewhere') ->> 'run_id', pg_temp.id('first')::text, 'the same run id: the same run'
 );
+-- How start-analysis asks while no new analyses are taken in: for no business profile.
+select is(
+    pg_temp.answer('ada', format(
+      'select * from public.start_analysis({ada.account}, null, {replay.2}, %L, %L, %L, sha256(%L))', 'esa', 'light', key, body
+    )) ->> 'outcome',
+    outcome, format('without a business profile, key %s and body %s', key, body)
+  ) from (values ('key', 'body', 'accepted'), ('key', 'other', 'idempotency_key_reused'),
+    ('unused', 'body', 'business_profile_not_found'), (null, 'body', 'business_profile_not_found')) asked (key, body, outcome);
 select is(
   pg_temp.start('ada', 'replay.2', p_key => 'key', p_body => 'other'),
   '{"outcome": "idempotency_key_reused", "run_id": null, "status": null, "credits": null}'

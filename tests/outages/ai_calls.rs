@@ -12,7 +12,7 @@ async fn usage(stack: &Stack) -> Result<(f64, f64, f64, f64)> {
             items.iter().filter(|item| item["period"]["S"].as_str().is_some_and(|it| it.starts_with(kind)));
         of_kind.filter_map(|item| item[name]["N"].as_str()?.parse::<f64>().ok()).sum()
     };
-    Ok((sum("day#", "calls"), sum("day#", "costUsd"), sum("day#", "hedges"), sum("calls#", "inFlight")))
+    Ok((sum("day#", "calls"), sum("day#", "costUsd"), sum("day#", "hedges"), sum("steps#", "inFlight")))
 }
 
 async fn outcomes(user: &User<'_>, run: &oslira_tests::Run) -> Result<Vec<(String, f64)>> {
@@ -32,6 +32,16 @@ async fn calls_and_their_cost_are_counted_and_answers_that_were_kept_are_not() -
     let (calls, cost, _, in_flight) = usage(stack).await?;
     assert_eq!((calls, in_flight), (1.0, 0.0));
     assert!(paid > 0.0 && (cost - paid).abs() < 1e-8, "{cost} instead of {paid}");
+    let items = stack.aws.items(&stack.functions_env["AI_USAGE_TABLE"]).await?;
+    let accounts =
+        items.iter().filter(|it| it["period"]["S"].as_str().is_some_and(|it| it.starts_with("account#")));
+    let [account] = accounts.collect::<Vec<_>>()[..] else { anyhow::bail!("not one account: {items:?}") };
+    assert!(account["period"]["S"].as_str().is_some_and(|it| it.ends_with(&user.account_id)), "{account}");
+    assert_eq!(
+        account["costUsd"]["N"].as_str().map(str::parse),
+        Some(Ok(cost)),
+        "all of it was this account's"
+    );
 
     stack.age(&run, "6 minutes").await?;
     user.analyze(&username).await?;
@@ -62,14 +72,18 @@ async fn a_slow_call_is_made_twice_as_far_as_the_budget_goes() -> Result<()> {
         stack.stand_ins.fault(fault).await?;
         let (run, progress) = user.analyze(&username).await?;
         anyhow::ensure!(progress["status"] == "complete", "{progress}");
-        let named = outcomes(&user, &run).await?.into_iter().map(|(outcome, _)| outcome).collect::<Vec<_>>();
-        Ok((named, stack.stand_ins.requests("openai", &username).await?))
+        let (named, paid): (Vec<_>, Vec<_>) = outcomes(&user, &run).await?.into_iter().unzip();
+        Ok((named, stack.stand_ins.requests("openai", &username).await?, paid.iter().sum::<f64>()))
     };
-    assert_eq!(slow("hedged").await?, (vec!["abandoned".to_owned(), "answered".to_owned()], 2));
-    let (calls, _, hedges, in_flight) = usage(stack).await?;
+    let (named, asked, paid) = slow("hedged").await?;
+    assert_eq!((named, asked), (vec!["abandoned".to_owned(), "answered".to_owned()], 2));
+    let (calls, cost, hedges, in_flight) = usage(stack).await?;
     assert_eq!((calls, hedges, in_flight), (2.0, 1.0, 0.0));
+    // What OpenAI may charge for the one that was dropped counts for the limit, not for the run: a thousand tokens at least.
+    assert!(cost >= paid + 1_000.0 * 0.5 / 1e6, "{cost} for {paid}");
     // One a day, and a twentieth of the calls: that was it.
-    assert_eq!(slow("alone").await?, (vec!["answered".to_owned()], 1));
+    let (named, asked, _) = slow("alone").await?;
+    assert_eq!((named, asked), (vec!["answered".to_owned()], 1));
     assert_eq!(usage(stack).await?.2, 1.0);
     Ok(())
 }

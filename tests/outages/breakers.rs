@@ -185,6 +185,29 @@ async fn results_from_before_it_opened_change_nothing() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_is_undecided_costs_and_changes_nothing_but_fails_as_a_probe() -> Result<()> {
+    let stack = Stack::connect_alone().await?;
+    let workers = Workers::new(&stack);
+    let undecided = async |permits: Vec<(&Breakers, Permit)>| {
+        let tell = permits.into_iter().map(|(breakers, permit)| breakers.undecided(Upstream::OpenAi, permit));
+        join_all(tell).await;
+    };
+    let admitted = workers.admit().await;
+    workers.sent.take();
+    undecided(admitted).await;
+    assert_eq!(workers.sent.take(), (0, 0));
+
+    workers.open().await?;
+    workers.pass("openUntil").await?;
+    let probe = workers.admit().await;
+    assert_eq!(probe.len(), 1);
+    undecided(probe).await;
+    let open = workers.item().await?;
+    assert_eq!((&open["openForMs"]["N"], open["probeUntil"].is_null()), (&json!("60000"), true), "{open}");
+    stack.calm().await
+}
+
+#[tokio::test]
 async fn a_success_ends_the_row_of_failures() -> Result<()> {
     let stack = Stack::connect_alone().await?;
     let workers = Workers::new(&stack);

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use oslira_tests::{Lambda, Stack, User, xtask};
+use oslira_tests::{Lambda, Run, Stack, User, xtask};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A start is refused for this reason and leaves no trace; the seconds it says to wait.
@@ -55,11 +56,34 @@ async fn each_reason_refuses_before_the_charge_and_says_when_to_come_back() -> R
     assert!((1..=86_400).contains(&wait), "{wait}");
     stack.calm().await?;
 
+    // A fifth of that is what one account may use up; another is not concerned.
+    for time in [now, now + SignedDuration::from_mins(1)] {
+        let day = format!("account#{}#{}", time.to_zoned(TimeZone::UTC).date(), user.account_id);
+        put(stack, "AI_USAGE_TABLE", json!({"period": {"S": day}, "costUsd": {"N": "20.01"}})).await?;
+    }
+    let wait = refused(stack, user, "accountSpend").await?;
+    assert!((1..=86_400).contains(&wait), "{wait}");
+    let other = User::sign_up(stack, 10).await?;
+    let headers = [("x-account-id", user.account_id.as_str())];
+    let body = user.analysis_of("nasa").to_string();
+    let reply = other.request(Method::POST, "/api/leads/analyze", &headers, Some(body.clone())).await?;
+    assert_eq!(
+        (reply.status, reply.code()),
+        (404, "AccountNotFound"),
+        "a stranger is told nothing: {}",
+        reply.body
+    );
+    let reply = user.request(Method::POST, "/api/leads/analyze", &headers, Some(body)).await?;
+    assert_eq!((reply.status, reply.code()), (503, "Paused"), "{}", reply.body);
+    let (_, progress) = other.analyze(&other.username("unconcerned")).await?;
+    assert_eq!(progress["status"], "complete", "{progress}");
+    stack.calm().await?;
+
     // Under way are those that began in this minute and the two before. Should the clock come to the next, the eldest
     // fall out, and as many come in.
     let minute = now.as_second() / 60;
     for (minute, calls) in [(minute - 2, "100"), (minute - 1, "50"), (minute, "50"), (minute + 1, "100")] {
-        let item = json!({"period": {"S": format!("calls#{minute}")}, "inFlight": {"N": calls}});
+        let item = json!({"period": {"S": format!("steps#{minute}")}, "inFlight": {"N": calls}});
         put(stack, "AI_USAGE_TABLE", item).await?;
     }
     assert_eq!(refused(stack, user, "aiCalls").await?, 5);
@@ -73,6 +97,13 @@ async fn each_reason_refuses_before_the_charge_and_says_when_to_come_back() -> R
     put(stack, "CIRCUIT_BREAKERS_TABLE", open("anthropic", 50)).await?;
     let wait = refused(stack, user, "aiProviders").await?;
     assert!((30..=50).contains(&wait), "{wait}");
+    // Their time is up, and one call each is on its way to see whether they are back.
+    for upstream in ["openai", "anthropic"] {
+        let mut probed = open(upstream, 0);
+        probed["probeUntil"] = milliseconds(Timestamp::now() + SignedDuration::from_secs(90));
+        put(stack, "CIRCUIT_BREAKERS_TABLE", probed).await?;
+    }
+    assert_eq!(refused(stack, user, "aiProviders").await?, 5);
     // One that may be tried is enough: the run that comes now is what tries it.
     put(stack, "CIRCUIT_BREAKERS_TABLE", open("anthropic", 0)).await?;
     let (_, progress) = user.analyze(&user.username("resumed")).await?;
@@ -81,11 +112,58 @@ async fn each_reason_refuses_before_the_charge_and_says_when_to_come_back() -> R
 }
 
 #[tokio::test]
+async fn a_request_repeated_with_its_key_is_answered_as_ever_while_new_ones_are_refused() -> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    let (user, stranger) = (&User::sign_up(stack, 10).await?, &User::sign_up(stack, 10).await?);
+    let post = async |user: &User<'_>, key: &str, body: &Value| {
+        let headers = [("idempotency-key", key)];
+        user.request(Method::POST, "/api/leads/analyze", &headers, Some(body.to_string())).await
+    };
+    let body = user.analysis_of(&user.username("repeated"));
+    let first = post(user, "first", &body).await?;
+    assert_eq!(first.status, 202, "{}", first.body);
+    xtask(&["pause"]).await?.map_err(anyhow::Error::msg)?;
+
+    let again = post(user, "first", &body).await?;
+    assert_eq!((again.status, again.data()), (202, first.data()), "{}", again.body);
+    let reused = post(user, "first", &user.analysis_of("nasa")).await?;
+    assert_eq!((reused.status, reused.code()), (422, "IdempotencyKeyReused"), "{}", reused.body);
+    // Neither the same without the key, nor with another, nor another account's.
+    let unkeyed = user.post("/api/leads/analyze", &body).await?;
+    let keyed = post(user, "second", &user.analysis_of(&user.username("new"))).await?;
+    let strangers = post(stranger, "first", &stranger.analysis_of(&stranger.username("new"))).await?;
+    for reply in [unkeyed, keyed, strangers] {
+        assert_eq!((reply.status, reply.code()), (503, "Paused"), "{}", reply.body);
+        assert_eq!(reply.body["details"], json!({"reason": "operator"}));
+    }
+    assert_eq!((user.balance().await?, stranger.balance().await?), (9, 10));
+    let run_id = first.data()["runId"].as_str().context("no run")?.to_owned();
+    user.finished(&Run { run_id, username: String::new() }).await?;
+    assert_eq!(post(user, "first", &body).await?.data(), first.data(), "also when the run has ended");
+    stack.calm().await
+}
+
+#[tokio::test]
+async fn limits_of_0_take_nothing_in() -> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    let user = &User::sign_up(stack, 10).await?;
+    for (variable, reason) in
+        [("DAILY_AI_SPEND_LIMIT_USD", "dailySpend"), ("MAX_CONCURRENT_AI_CALLS", "aiCalls")]
+    {
+        let mut lambda = Lambda::start(stack, "start-analysis", &[(variable, "0")]).await?;
+        let event = user.event("POST", "/api/leads/analyze", &Value::Null, &user.analysis_of("nasa"));
+        let (status, body) = lambda.invoke(&event).await?.http()?;
+        assert_eq!((status, &body["details"]), (503, &json!({"reason": reason})), "{body}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn limits_that_are_no_numbers_stop_the_lambda_at_its_start() -> Result<()> {
     let stack = &Stack::connect_alone().await?;
     for (variable, value) in [
         ("DAILY_AI_SPEND_LIMIT_USD", "plenty"),
-        ("DAILY_AI_SPEND_LIMIT_USD", "0"),
+        ("DAILY_AI_SPEND_LIMIT_USD", "-1"),
         ("MAX_CONCURRENT_AI_CALLS", "-1"),
     ] {
         let started = Lambda::start(stack, "start-analysis", &[(variable, value)]).await;

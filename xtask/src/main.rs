@@ -136,7 +136,7 @@ enum OtherBench {
 
 #[derive(clap::Args)]
 struct Up {
-    /// Add the user `load` with 10,000 credits, and let one address start more analyses without an account
+    /// Add the user `load` with 10,000 credits, let one address start more analyses without an account, and spend more a day
     #[arg(long)]
     load: bool,
     /// Use other servers in place of our stand-ins: URL/apify, URL/openai, URL/anthropic

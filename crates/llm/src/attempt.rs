@@ -34,11 +34,12 @@ impl From<Failure> for Problem {
     }
 }
 
-/// Makes one call and judges its answer.
+/// Makes one call and judges its answer. `estimated_usd` is what it costs if the vendor does not say.
 pub(crate) async fn attempt<T>(
     assignment: Assignment<'_>,
     request: RequestBuilder,
     timeout: Duration,
+    estimated_usd: f64,
     read: &impl Fn(Value) -> Result<T, String>,
 ) -> (Call, Result<Fit<T>, Problem>) {
     let model = assignment.model;
@@ -54,7 +55,12 @@ pub(crate) async fn attempt<T>(
             call.cost_usd = if call.cache_hit { 0.0 } else { usage.cost(model) };
             judge(&model.id, content, read)
         }
-        Err(failure) => Err(failure.into()),
+        Err(failure) => {
+            if failure.may_be_charged() {
+                call.estimated_usd = estimated_usd;
+            }
+            Err(failure.into())
+        }
     };
     call.outcome = match &judged {
         Ok(_) => CallOutcome::Answered,
@@ -76,6 +82,7 @@ pub(crate) fn unanswered(
         cached_tokens: 0,
         output_tokens: 0,
         cost_usd: 0.0,
+        estimated_usd: 0.0,
         duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         is_fallback,
         cache_hit: false,

@@ -3,6 +3,7 @@
 use crate::{Model, Provider};
 use oslira_domain::Result;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::{fmt, pin::Pin};
 
 /// The answer, and everything that was paid for it.
@@ -45,6 +46,9 @@ pub struct Call {
     /// What it cost by the catalogue's prices, in US dollars; 0 from a cache of answers, and for a call that failed or
     /// was abandoned, of which the vendor tells no usage.
     pub cost_usd: f64,
+    /// What the vendor may charge in spite of that, in US dollars: for limits, not for bills. An estimate for a call that
+    /// timed out, broke off or was abandoned: a token for every four bytes sent, and as long an answer as was allowed.
+    pub estimated_usd: f64,
     /// From sending to the last byte, in milliseconds; of an abandoned call, until it was.
     pub duration_ms: u64,
     /// The model is the role's fallback.
@@ -84,7 +88,16 @@ pub(crate) struct Usage {
     pub(crate) output: u64,
 }
 
+/// Bytes of a prompt to a token, as a rule of thumb.
+const BYTES_PER_TOKEN: u64 = 4;
+
 impl Usage {
+    /// What a request may use whose answer nobody has seen.
+    pub(crate) fn estimated(body: &Value, max_output_tokens: u32) -> Self {
+        let bytes = body.to_string().len() as u64;
+        Self { input: bytes / BYTES_PER_TOKEN, output: max_output_tokens.into(), ..Self::default() }
+    }
+
     /// In US dollars.
     pub(crate) fn cost(self, model: &Model) -> f64 {
         let price = model.price;

@@ -13,8 +13,12 @@ use std::{fmt, time::Duration};
 /// only its status and its own identifiers are kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    #[error("{provider}: {problem}")]
-    Transport { provider: Provider, problem: &'static str },
+    #[error("{provider}: no connection")]
+    NoConnection { provider: Provider },
+    #[error("{provider}: no answer in time")]
+    TimedOut { provider: Provider },
+    #[error("{provider}: the connection broke")]
+    Broken { provider: Provider },
     #[error("{provider} answered {status} {kind} for {model}")]
     Status { provider: Provider, model: String, status: u16, kind: Kind, retry_after: Option<Duration> },
     #[error("{provider} answered something that is not its API's JSON")]
@@ -44,12 +48,24 @@ pub(crate) enum Remedy {
     None,
 }
 
+/// What the end of a call says about its provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It works.
+    For,
+    /// It does not.
+    Against,
+    /// Neither.
+    None,
+}
+
 impl Failure {
     pub(crate) fn remedy(&self) -> Remedy {
         match self {
-            Self::Transport { .. } | Self::Body { .. } | Self::NotAdmitted { .. } | Self::NoTime { .. } => {
+            Self::NoConnection { .. } | Self::TimedOut { .. } | Self::Broken { .. } | Self::Body { .. } => {
                 Remedy::Wait
             }
+            Self::NotAdmitted { .. } | Self::NoTime { .. } => Remedy::Wait,
             Self::ShutDown { .. } => Remedy::Repair,
             Self::Refused { .. } | Self::Unfit { .. } | Self::Truncated { .. } => Remedy::None,
             Self::Status { status, kind, .. } => match status {
@@ -60,14 +76,25 @@ impl Failure {
         }
     }
 
-    /// It says that the provider would fail others as well, and not that it is unhappy with this model or question.
-    pub(crate) fn speaks_against_the_provider(&self) -> bool {
-        match self {
-            Self::Transport { .. } | Self::Body { .. } => true,
+    /// Whether it says that the provider would fail others as well, and not that it is unhappy with this model or
+    /// question; `was_waited_for`: the call had a fair part of the question's time.
+    pub(crate) fn verdict(&self, was_waited_for: bool) -> Verdict {
+        let is_against = match self {
+            // We lost patience, not the provider: with more time it might have answered.
+            Self::TimedOut { .. } if !was_waited_for => return Verdict::None,
+            Self::NoConnection { .. } | Self::TimedOut { .. } | Self::Broken { .. } | Self::Body { .. } => {
+                true
+            }
             Self::Status { status, .. } => matches!(status, 401..=403 | 408 | 429 | 500..),
             Self::NotAdmitted { .. } | Self::NoTime { .. } | Self::ShutDown { .. } => false,
             Self::Refused { .. } | Self::Unfit { .. } | Self::Truncated { .. } => false,
-        }
+        };
+        if is_against { Verdict::Against } else { Verdict::For }
+    }
+
+    /// The vendor may have written an answer and charge for it, and nobody told us.
+    pub(crate) fn may_be_charged(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::Broken { .. } | Self::Body { .. })
     }
 
     /// What a call is recorded as that ended like this.
@@ -89,14 +116,14 @@ impl Failure {
     }
 
     pub(crate) fn transport(provider: Provider, error: &reqwest::Error) -> Self {
-        let problem = if error.is_timeout() {
-            "no answer in time"
-        } else if error.is_connect() {
-            "no connection"
+        // Before the time-out: connecting has one of its own, which is always the same.
+        if error.is_connect() {
+            Self::NoConnection { provider }
+        } else if error.is_timeout() {
+            Self::TimedOut { provider }
         } else {
-            "the connection broke"
-        };
-        Self::Transport { provider, problem }
+            Self::Broken { provider }
+        }
     }
 
     /// Reads an answer that is no success.
@@ -188,5 +215,38 @@ impl From<Failures> for Error {
             Self::new(Code::AiRejected, "AI analysis is not possible at the moment; we have been told.")
         };
         error.because(failures)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_time_out_depends_on_how_much_time_there_was() {
+        let provider = Provider::OpenAi;
+        let status = |status| Failure::Status {
+            provider,
+            model: String::new(),
+            status,
+            kind: Kind::default(),
+            retry_after: None,
+        };
+        assert_eq!(Failure::TimedOut { provider }.verdict(true), Verdict::Against);
+        assert_eq!(Failure::TimedOut { provider }.verdict(false), Verdict::None);
+        for was_waited_for in [true, false] {
+            for against in [
+                Failure::NoConnection { provider },
+                Failure::Broken { provider },
+                Failure::Body { provider },
+                status(429),
+                status(529),
+            ] {
+                assert_eq!(against.verdict(was_waited_for), Verdict::Against, "{against}");
+            }
+            for of_ours in [status(400), status(404), Failure::Unfit { model: String::new() }] {
+                assert_eq!(of_ours.verdict(was_waited_for), Verdict::For, "{of_ours}");
+            }
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! A slow call is made a second time, and the first good answer of the two wins.
 
 use crate::{
-    CallOutcome, Shared,
+    Call, CallOutcome, Shared,
     attempt::{Fit, Problem, attempt, unanswered},
-    failure::Failure,
+    call::Usage,
+    failure::{Failure, Verdict},
     turn::{MIN_ATTEMPT, Turn},
 };
 use serde_json::Value;
@@ -22,7 +23,11 @@ impl<S: Shared> Turn<'_, S> {
         read: &impl Fn(Value) -> Result<T, String>,
     ) -> Result<(Fit<T>, S::Permit), Problem> {
         let (llm, assignment) = (self.llm, self.assignment);
-        let make = |time| attempt(assignment, llm.request(assignment.model.provider, body), time, read);
+        let estimated_usd = Usage::estimated(body, self.question.max_output_tokens).cost(assignment.model);
+        let make = |time| {
+            let request = llm.request(assignment.model.provider, body);
+            attempt(assignment, request, time, estimated_usd, read)
+        };
 
         let first_began = Instant::now();
         let mut first = pin!(make(time));
@@ -30,39 +35,43 @@ impl<S: Shared> Turn<'_, S> {
             biased;
             (call, judged) = &mut first => {
                 self.calls.push(call);
-                return self.settled(judged, permit).await;
+                return self.settled(judged, permit, time).await;
             }
             second_permit = self.hedge(time) => second_permit,
         };
         let Some(second_permit) = second_permit else {
             let (call, judged) = first.await;
             self.calls.push(call);
-            return self.settled(judged, permit).await;
+            return self.settled(judged, permit, time).await;
         };
 
         let second_began = Instant::now();
-        let mut second = pin!(make(time.saturating_sub(first_began.elapsed())));
+        let second_time = time.saturating_sub(first_began.elapsed());
+        let mut second = pin!(make(second_time));
         let (is_first, (call, judged)) = tokio::select! {
             biased;
             done = &mut first => (true, done),
             done = &mut second => (false, done),
         };
         let in_order = |call, other| if is_first { [call, other] } else { [other, call] };
-        let (permit, other_permit) = if is_first { (permit, second_permit) } else { (second_permit, permit) };
+        let (given, second_given) = ((permit, time), (second_permit, second_time));
+        let ((permit, time), (other_permit, other_time)) =
+            if is_first { (given, second_given) } else { (second_given, given) };
         let problem = match judged {
             Ok(fit) => {
                 let loser_began = if is_first { second_began } else { first_began };
                 let loser = unanswered(assignment, loser_began, CallOutcome::Abandoned);
-                self.calls.extend(in_order(call, loser));
+                self.calls.extend(in_order(call, Call { estimated_usd, ..loser }));
                 return Ok((fit, permit));
             }
             Err(problem) => problem,
         };
         tracing::warn!(failure = %problem.failure, "one of two calls gave nothing");
         let other = if is_first { second } else { first };
-        let ((), (other_call, other_judged)) = tokio::join!(self.report(&problem.failure, permit), other);
+        let ((), (other_call, other_judged)) =
+            tokio::join!(self.report(&problem.failure, permit, time), other);
         self.calls.extend(in_order(call, other_call));
-        self.settled(other_judged, other_permit).await.map_err(|other| {
+        self.settled(other_judged, other_permit, other_time).await.map_err(|other| {
             // What can be corrected is worth more than what can only be repeated.
             if problem.correction.is_some() && other.correction.is_none() { problem } else { other }
         })
@@ -72,35 +81,43 @@ impl<S: Shared> Turn<'_, S> {
     async fn hedge(&self, time: Duration) -> Option<S::Permit> {
         let after = self.question.hedge_after.filter(|after| *after + MIN_ATTEMPT <= time)?;
         tokio::time::sleep(after).await;
-        if !self.llm.shared.may_hedge().await {
+        let (shared, model) = (self.llm.shared, self.assignment.model);
+        // Before the budget is asked: what a circuit breaker forbids must not use it up.
+        let permit = shared.admit(model.provider).await?;
+        if !shared.may_hedge().await {
+            shared.undecided(model.provider, permit).await;
             return None;
         }
-        let model = self.assignment.model;
         tracing::info!(model = model.id, "a call is slow and made a second time");
-        self.llm.shared.admit(model.provider).await
+        Some(permit)
     }
 
     /// A good answer with its permit, which its use must not wait for; a problem once it is reported.
     async fn settled<T>(
-        &self,
+        &mut self,
         judged: Result<Fit<T>, Problem>,
         permit: S::Permit,
+        time: Duration,
     ) -> Result<(Fit<T>, S::Permit), Problem> {
         match judged {
             Ok(fit) => Ok((fit, permit)),
             Err(problem) => {
-                self.report(&problem.failure, permit).await;
+                self.report(&problem.failure, permit, time).await;
                 Err(problem)
             }
         }
     }
 
-    async fn report(&self, failure: &Failure, permit: S::Permit) {
+    /// Tells the circuit breaker of a call that had so much time and brought no good answer.
+    async fn report(&mut self, failure: &Failure, permit: S::Permit, time: Duration) {
         let (shared, provider) = (self.llm.shared, self.assignment.model.provider);
-        if failure.speaks_against_the_provider() {
-            shared.failed(provider, permit).await;
-        } else {
-            shared.succeeded(provider, permit).await;
+        match failure.verdict(time >= self.fair_time) {
+            Verdict::For => shared.succeeded(provider, permit).await,
+            Verdict::Against if !self.is_blamed => {
+                self.is_blamed = true;
+                shared.failed(provider, permit).await;
+            }
+            Verdict::Against | Verdict::None => shared.undecided(provider, permit).await,
         }
     }
 }

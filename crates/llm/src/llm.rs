@@ -16,6 +16,10 @@ use tokio::time::Instant;
 
 /// The part of the time left that a vendor may use while another waits behind it.
 const FIRST_PROVIDER_SHARE: f64 = 0.6;
+/// The part of a question's time that a call must have had for its time-out to speak against the provider. The first
+/// provider's first attempt has more, 40 %. What is left for the calls after one that took so long is less: that they got no
+/// answer in it says nothing.
+const FAIR_SHARE: f64 = 1.0 / 3.0;
 
 /// Where a vendor is, and our key there.
 #[derive(Clone)]
@@ -99,12 +103,21 @@ impl<'a, S: Shared> Llm<'a, S> {
             }
         }
         let mut calls = Vec::new();
+        let fair_time = deadline.saturating_duration_since(Instant::now()).mul_f64(FAIR_SHARE);
         for (index, assignment) in models.iter().copied().enumerate() {
             let is_last = index + 1 == models.len();
             let left = deadline.saturating_duration_since(Instant::now());
             let share = if is_last { left } else { left.mul_f64(FIRST_PROVIDER_SHARE) };
-            let turn =
-                Turn { llm: self, question, assignment, ends: Instant::now() + share, calls: &mut calls };
+            let ends = Instant::now() + share;
+            let turn = Turn {
+                llm: self,
+                question,
+                assignment,
+                ends,
+                fair_time,
+                is_blamed: false,
+                calls: &mut calls,
+            };
             match turn.take(&read).await {
                 Ok(Answered::Recalled(answer)) => {
                     return Outcome { calls, answer: Ok(answer), afterwards: Box::pin(async {}) };

@@ -6,7 +6,8 @@ use std::future::Future;
 /// What all workers share about the providers, wherever that is kept. None of it may fail a question: what is out of
 /// reach permits, remembers nothing, and grants no second call.
 pub trait Shared: Sync {
-    /// Leave to make one call, to be given back with what came of it. A call that is dropped gives none back.
+    /// Leave to make one call, to be given back with what came of it. A call that is dropped gives none back; if it was a
+    /// half-open breaker's only one, the breaker must get over that by itself.
     type Permit: Send;
 
     /// Leave to make one call; `None` while the provider's circuit breaker holds calls back.
@@ -17,6 +18,10 @@ pub trait Shared: Sync {
 
     /// The call failed in a way that speaks against the provider.
     fn failed(&self, provider: Provider, permit: Self::Permit) -> impl Future<Output = ()> + Send;
+
+    /// The call ended, and that says nothing about the provider, or nothing that was not said before: only one failure of a
+    /// turn counts. A half-open breaker that was waiting for this very call has not been shown that the provider works.
+    fn undecided(&self, provider: Provider, permit: Self::Permit) -> impl Future<Output = ()> + Send;
 
     /// The answer that was kept under this key, as the model wrote it.
     fn recall(&self, key: &str) -> impl Future<Output = Option<String>> + Send;
@@ -42,6 +47,8 @@ impl Shared for SharesNothing {
     async fn succeeded(&self, _: Provider, (): ()) {}
 
     async fn failed(&self, _: Provider, (): ()) {}
+
+    async fn undecided(&self, _: Provider, (): ()) {}
 
     async fn recall(&self, _: &str) -> Option<String> {
         None

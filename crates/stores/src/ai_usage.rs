@@ -1,12 +1,13 @@
-//! What AI calls cost today, and how many are under way: for limits, not for bills.
+//! What AI calls cost today, and how many steps that make them are under way: for limits, not for bills.
 //!
-//! An item per minute counts the AI steps that began in it and have not ended, an item per day (UTC) what was spent. A
-//! write whose answer is lost may be counted twice; the exact costs are in `ai_usage_logs`.
+//! An item per minute counts the AI steps that began in it and have not ended, an item per day (UTC) what was spent, and one
+//! per day and account what of that was spent for the account. A write whose answer is lost may be counted twice; the exact
+//! costs are in `ai_usage_logs`.
 
 use crate::{Item, n, number, text, update_if};
 use aws_sdk_dynamodb::{Client, operation::update_item::builders::UpdateItemFluentBuilder};
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use oslira_domain::{Error, Result};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use oslira_domain::{AccountId, Error, Result};
 use oslira_lambda::Env;
 
 /// A minute's item is looked at for three minutes.
@@ -50,8 +51,15 @@ impl AiUsage {
         Ok(InFlight { period })
     }
 
-    /// The step has ended, after so many calls at such a cost; `None` when it could not be counted as under way.
-    pub async fn end(&self, in_flight: Option<InFlight>, calls: u32, cost_usd: f64) -> Result<()> {
+    /// The step has ended, after so many calls at such a cost. Without `in_flight` it could not be counted as under way,
+    /// without an account it was a visitor's.
+    pub async fn end(
+        &self,
+        in_flight: Option<InFlight>,
+        account_id: Option<AccountId>,
+        calls: u32,
+        cost_usd: f64,
+    ) -> Result<()> {
         let now = Timestamp::now();
         let ended = async {
             let Some(InFlight { period }) = in_flight else { return Ok(()) };
@@ -59,20 +67,19 @@ impl AiUsage {
             let update = update.expression_attribute_values(":minusOne", n(-1));
             update.send().await.map(drop).map_err(Error::store)
         };
-        let spent = async {
-            if calls == 0 {
-                return Ok(());
-            }
-            // A price that is no number must not stop the count of calls.
-            let cost_usd = if cost_usd.is_finite() { cost_usd.max(0.0) } else { 0.0 };
-            let update = self.update(&day(now), now + DAY_LIVES, "calls :calls, costUsd :costUsd");
+        // A price that is no number must not stop the count of calls.
+        let cost_usd = if cost_usd.is_finite() { cost_usd.max(0.0) } else { 0.0 };
+        let spent = async |period: Option<String>| {
+            let Some(period) = period.filter(|_| calls > 0) else { return Ok(()) };
+            let update = self.update(&period, now + DAY_LIVES, "calls :calls, costUsd :costUsd");
             let update = update
                 .expression_attribute_values(":calls", n(calls))
                 .expression_attribute_values(":costUsd", n(format!("{cost_usd:.9}")));
             update.send().await.map(drop).map_err(Error::store)
         };
-        let (ended, spent) = tokio::join!(ended, spent);
-        spent.and(ended)
+        let accounts_day = account_id.map(|account_id| account_day(account_id, now));
+        let (ended, by_all, by_account) = tokio::join!(ended, spent(Some(day(now))), spent(accounts_day));
+        by_all.and(by_account).and(ended)
     }
 
     /// Takes one of the second calls that the day has: one, and 5 % of its calls so far. `false` when there is none
@@ -108,7 +115,7 @@ impl AiUsage {
 
 /// The item of the minute that many minutes before `now`.
 fn minute(now: Timestamp, before: i64) -> String {
-    format!("calls#{}", now.as_second().div_euclid(60) - before)
+    format!("steps#{}", now.as_second().div_euclid(60) - before)
 }
 
 /// The items whose `inFlight` add up to what may be under way: an AI step lasts a minute at most, so it began in this
@@ -119,7 +126,16 @@ pub(crate) fn recent_minutes(now: Timestamp) -> [String; 3] {
 
 /// The item of the day, in UTC.
 pub(crate) fn day(now: Timestamp) -> String {
-    format!("day#{}", now.to_zoned(TimeZone::UTC).date())
+    format!("day#{}", date(now))
+}
+
+/// The item of an account's day.
+pub(crate) fn account_day(account_id: AccountId, now: Timestamp) -> String {
+    format!("account#{}#{account_id}", date(now))
+}
+
+fn date(now: Timestamp) -> Date {
+    now.to_zoned(TimeZone::UTC).date()
 }
 
 /// AI steps of a minute's item that have not ended.
@@ -127,7 +143,7 @@ pub(crate) fn in_flight(item: &Item) -> u64 {
     number::<i64>(item, "inFlight").map_or(0, |count| u64::try_from(count).unwrap_or(0))
 }
 
-/// What a day's item says was spent.
+/// What the item of a day, or of an account's day, says was spent.
 pub(crate) fn cost_usd(item: &Item) -> f64 {
     number(item, "costUsd").unwrap_or(0.0)
 }
@@ -147,9 +163,12 @@ mod tests {
         assert_eq!(day(now), "day#2026-11-21");
         let second = now.as_second();
         let [this, last, before] = recent_minutes(now);
-        assert_eq!((this, last), (format!("calls#{}", second / 60), format!("calls#{}", second / 60 - 1)));
+        assert_eq!((this, last), (format!("steps#{}", second / 60), format!("steps#{}", second / 60 - 1)));
         assert_eq!(before, minute(now - SignedDuration::from_secs(120), 0));
         assert_ne!(day(now + SignedDuration::from_millis(100)), day(now));
+        let account_id: AccountId = "0190a5a0-0000-7000-8000-000000000001".parse().unwrap();
+        let accounts_day = "account#2026-11-21#0190a5a0-0000-7000-8000-000000000001";
+        assert_eq!(account_day(account_id, now), accounts_day);
     }
 
     #[test]

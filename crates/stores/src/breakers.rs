@@ -46,8 +46,8 @@ impl Upstream {
     }
 }
 
-/// Leave to make one call; report on it with [`Breakers::succeeded`] or [`Breakers::failed`], or drop it for a call
-/// that came to no end.
+/// Leave to make one call; report on it with [`Breakers::succeeded`], [`Breakers::failed`] or [`Breakers::undecided`], or
+/// drop it for a call that came to no end.
 #[derive(Debug)]
 pub struct Permit(Given);
 
@@ -133,6 +133,14 @@ impl Breakers {
     /// It failed in a way that speaks against the upstream.
     pub async fn failed(&self, upstream: Upstream, permit: Permit) {
         self.report(upstream, permit, Report::Failed).await;
+    }
+
+    /// It ended in a way that says nothing about the upstream, or nothing that was not said before. That costs nothing; only
+    /// a probe has failed by that, for the upstream was not shown to work.
+    pub async fn undecided(&self, upstream: Upstream, permit: Permit) {
+        if matches!(permit.0, Given::Probe(_)) {
+            self.failed(upstream, permit).await;
+        }
     }
 
     async fn try_admit(&self, upstream: Upstream) -> Result<Option<Permit>> {

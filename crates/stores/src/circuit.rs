@@ -40,8 +40,13 @@ pub(crate) enum Circuit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Closed,
-    Open { until: Timestamp },
-    HalfOpen,
+    Open {
+        until: Timestamp,
+    },
+    HalfOpen {
+        /// Its one call is under way.
+        is_probed: bool,
+    },
 }
 
 /// May a call be made?
@@ -65,18 +70,19 @@ impl Circuit {
     pub(crate) const CLEAN: Self = Self::Closed { failures: None, closed_at: None };
 
     pub(crate) fn state(&self, now: Timestamp) -> State {
-        match self {
+        match *self {
             Self::Closed { .. } => State::Closed,
-            Self::Open { until, .. } if *until > now => State::Open { until: *until },
-            Self::Open { .. } => State::HalfOpen,
+            Self::Open { until, .. } if until > now => State::Open { until },
+            Self::Open { probe_until, .. } => {
+                State::HalfOpen { is_probed: probe_until.is_some_and(|probe_until| probe_until > now) }
+            }
         }
     }
 
     pub(crate) fn admit(&self, now: Timestamp) -> Admission {
         match *self {
             Self::Closed { .. } => Admission::Yes,
-            Self::Open { until, .. } if until > now => Admission::No,
-            Self::Open { probe_until: Some(probe_until), .. } if probe_until > now => Admission::No,
+            Self::Open { .. } if self.state(now) != (State::HalfOpen { is_probed: false }) => Admission::No,
             Self::Open { until, pause, .. } => {
                 Admission::AsProbe(Self::Open { until, pause, probe_until: Some(now + PROBE_LASTS) })
             }
@@ -202,10 +208,12 @@ mod tests {
     fn one_probe_at_a_time_when_half_open() {
         let open = failing(&Circuit::CLEAN, &[0, 0, 0, 0, 0]);
         assert_eq!(open.admit(at(29)), Admission::No);
-        assert_eq!(open.state(at(30)), State::HalfOpen);
+        assert_eq!(open.state(at(30)), State::HalfOpen { is_probed: false });
         let Admission::AsProbe(probing) = open.admit(at(30)) else { panic!("{open:?}") };
+        assert_eq!(probing.state(at(119)), State::HalfOpen { is_probed: true });
         assert_eq!(probing.admit(at(119)), Admission::No);
         // A probe that reported nothing makes room for another.
+        assert_eq!(probing.state(at(120)), State::HalfOpen { is_probed: false });
         assert!(matches!(probing.admit(at(120)), Admission::AsProbe(_)));
     }
 

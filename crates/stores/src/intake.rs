@@ -1,14 +1,15 @@
-//! Whether new analyses are taken in: the operator's switch, the day's spending, the AI calls under way, the providers.
+//! Whether new analyses are taken in: the operator's switch, the day's spending and the account's part of it, the AI steps
+//! under way, the providers.
 
 use crate::{
     Item, Upstream,
-    ai_usage::{cost_usd, day, in_flight, recent_minutes},
+    ai_usage::{account_day, cost_usd, day, in_flight, recent_minutes},
     circuit::{Circuit, State},
     text, time,
 };
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use oslira_domain::{Code, Error, Result};
+use oslira_domain::{AccountId, Code, Error, Result};
 use oslira_lambda::Env;
 use serde_json::json;
 use std::{collections::HashMap, str::FromStr, time::Duration};
@@ -18,25 +19,31 @@ const PAUSE: &str = "pause";
 /// After a pause without an end it is worth asking again in so long.
 const PAUSED_RETRY: Duration = Duration::from_secs(300);
 /// AI steps end within seconds.
-const CALLS_RETRY: Duration = Duration::from_secs(5);
+const STEPS_RETRY: Duration = Duration::from_secs(5);
+/// And so do the calls that half-open circuit breakers wait for.
+const PROBE_RETRY: Duration = Duration::from_secs(5);
+/// The part of the day's spending that one account may use up: its analyses cost us also when they fail or are cancelled, and
+/// it gets its credits back.
+const ACCOUNT_SHARE: f64 = 0.2;
 /// The part of the limits that visitors may use up, together with everyone else: what they start from many addresses must
 /// not turn away who pays.
 const VISITORS_SHARE: f64 = 0.5;
 /// Analyses need one of these.
 const PROVIDERS: [Upstream; 2] = [Upstream::OpenAi, Upstream::Anthropic];
 
-/// What must not be exceeded, by configuration.
+/// What must not be reached, by configuration. 0 takes nothing in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Limits {
     daily_spend_usd: f64,
-    concurrent_calls: u64,
+    /// Steps that ask a model, by one call at a time, or two while a slow one is made again.
+    concurrent_steps: u64,
 }
 
 impl Limits {
     fn for_visitors(self) -> Self {
         Self {
             daily_spend_usd: self.daily_spend_usd * VISITORS_SHARE,
-            concurrent_calls: (self.concurrent_calls as f64 * VISITORS_SHARE).ceil() as u64,
+            concurrent_steps: (self.concurrent_steps as f64 * VISITORS_SHARE).ceil() as u64,
         }
     }
 }
@@ -46,7 +53,9 @@ impl Limits {
 struct Seen {
     pause: Option<Pause>,
     spent_usd: f64,
-    calls: u64,
+    /// Of that, for the account; nothing for a visitor.
+    account_spent_usd: f64,
+    steps: u64,
     providers: [State; 2],
 }
 
@@ -73,12 +82,10 @@ impl Intake {
     /// Needs the variables `INTAKE_TABLE`, `AI_USAGE_TABLE`, `CIRCUIT_BREAKERS_TABLE`, `DAILY_AI_SPEND_LIMIT_USD` and
     /// `MAX_CONCURRENT_AI_CALLS`.
     pub fn new(env: &Env) -> Result<Self> {
-        let (spend, calls) = (env.var("DAILY_AI_SPEND_LIMIT_USD")?, env.var("MAX_CONCURRENT_AI_CALLS")?);
+        let (spend, steps) = (env.var("DAILY_AI_SPEND_LIMIT_USD")?, env.var("MAX_CONCURRENT_AI_CALLS")?);
         let limits = Limits {
-            daily_spend_usd: limit("DAILY_AI_SPEND_LIMIT_USD", &spend, |usd: &f64| {
-                usd.is_finite() && *usd > 0.0
-            })?,
-            concurrent_calls: limit("MAX_CONCURRENT_AI_CALLS", &calls, |calls: &u64| *calls > 0)?,
+            daily_spend_usd: limit("DAILY_AI_SPEND_LIMIT_USD", &spend, is_amount)?,
+            concurrent_steps: limit("MAX_CONCURRENT_AI_CALLS", &steps, |_| true)?,
         };
         Ok(Self {
             client: Client::new(env.sdk()),
@@ -89,14 +96,14 @@ impl Intake {
         })
     }
 
-    /// Asked before anything is charged.
+    /// Asked before an account is charged.
     ///
     /// # Errors
-    /// `Paused` with a time to wait and `details.reason`: `operator`, `dailySpend`, `aiCalls` or `aiProviders`.
+    /// `Paused` with a time to wait and `details.reason`: `operator`, `dailySpend`, `accountSpend`, `aiCalls` or `aiProviders`.
     /// `StoreUnavailable` when that cannot be known.
-    pub async fn check(&self) -> Result<()> {
+    pub async fn check(&self, account_id: AccountId) -> Result<()> {
         let now = Timestamp::now();
-        verdict(&self.look(now).await?, self.limits, now)
+        verdict(&self.look(Some(account_id), now).await?, self.limits, now)
     }
 
     /// The same before a visitor's run, which is refused at half of each limit.
@@ -105,14 +112,15 @@ impl Intake {
     /// Those of [`check`](Self::check).
     pub async fn check_visitor(&self) -> Result<()> {
         let now = Timestamp::now();
-        verdict(&self.look(now).await?, self.limits.for_visitors(), now)
+        verdict(&self.look(None, now).await?, self.limits.for_visitors(), now)
     }
 
     /// One round trip for all that decides.
-    async fn look(&self, now: Timestamp) -> Result<Seen> {
+    async fn look(&self, account_id: Option<AccountId>, now: Timestamp) -> Result<Seen> {
         let day = day(now);
+        let accounts_day = account_id.map(|account_id| account_day(account_id, now));
         let minutes = recent_minutes(now);
-        let usage = minutes.iter().chain([&day]).map(String::as_str);
+        let usage = minutes.iter().chain([&day]).chain(&accounts_day).map(String::as_str);
         let answer = self
             .client
             .batch_get_item()
@@ -132,14 +140,12 @@ impl Intake {
             };
             tables.get(table).and_then(|items| items.iter().find(is_it))
         };
+        let used = |period: &String| item(&self.usage_table, "period", period);
         Ok(Seen {
             pause: item(&self.intake_table, "switch", PAUSE).map(Pause::read),
-            spent_usd: item(&self.usage_table, "period", &day).map_or(0.0, cost_usd),
-            calls: minutes
-                .iter()
-                .filter_map(|minute| item(&self.usage_table, "period", minute))
-                .map(in_flight)
-                .sum(),
+            spent_usd: used(&day).map_or(0.0, cost_usd),
+            account_spent_usd: accounts_day.as_ref().and_then(used).map_or(0.0, cost_usd),
+            steps: minutes.iter().filter_map(used).map(in_flight).sum(),
             providers: PROVIDERS.map(|upstream| {
                 let item = item(&self.breakers_table, "upstream", upstream.as_str());
                 item.map_or(Circuit::CLEAN, Circuit::read).state(now)
@@ -172,16 +178,28 @@ fn verdict(seen: &Seen, limits: Limits, now: Timestamp) -> Result<()> {
         return Err(paused("dailySpend", message, duration(now, midnight(now)))
             .because(format!("{:.2} US$ were spent on AI today", seen.spent_usd)));
     }
-    if seen.calls >= limits.concurrent_calls {
+    if seen.account_spent_usd >= limits.daily_spend_usd * ACCOUNT_SHARE {
+        let message =
+            "This account has used as much as it may today; its analyses start again at midnight UTC.";
+        return Err(paused("accountSpend", message, duration(now, midnight(now)))
+            .because(format!("{:.2} US$ were spent on AI for this account today", seen.account_spent_usd)));
+    }
+    if seen.steps >= limits.concurrent_steps {
         let message = "Oslira is very busy at the moment; try again in a few seconds.";
         return Err(
-            paused("aiCalls", message, CALLS_RETRY).because(format!("{} AI calls are under way", seen.calls))
+            paused("aiCalls", message, STEPS_RETRY).because(format!("{} AI steps are under way", seen.steps))
         );
     }
-    if let [State::Open { until: first }, State::Open { until: second }] = seen.providers {
+    // One that is half-open and untried must be taken in for: its run is what tries it.
+    let waits = seen.providers.map(|provider| match provider {
+        State::Closed | State::HalfOpen { is_probed: false } => None,
+        State::HalfOpen { is_probed: true } => Some(PROBE_RETRY),
+        State::Open { until } => Some(duration(now, until)),
+    });
+    if let [Some(first), Some(second)] = waits {
         let message =
             "The AI services that Oslira works with are out of order at the moment; try again shortly.";
-        return Err(paused("aiProviders", message, duration(now, first.min(second))));
+        return Err(paused("aiProviders", message, first.min(second)));
     }
     Ok(())
 }
@@ -209,16 +227,25 @@ fn keys<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Result<Key
 
 fn limit<T: FromStr>(variable: &str, value: &str, is_good: impl Fn(&T) -> bool) -> Result<T> {
     let parsed = value.trim().parse().ok().filter(is_good);
-    parsed.ok_or_else(|| Error::internal(format!("{variable} must be a number above 0, not {value:?}")))
+    parsed.ok_or_else(|| Error::internal(format!("{variable} must be a number from 0 on, not {value:?}")))
+}
+
+fn is_amount(usd: &f64) -> bool {
+    usd.is_finite() && *usd >= 0.0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { daily_spend_usd: 100.0, concurrent_calls: 200 };
-    const QUIET: Seen =
-        Seen { pause: None, spent_usd: 99.99, calls: 199, providers: [State::Closed, State::Closed] };
+    const LIMITS: Limits = Limits { daily_spend_usd: 100.0, concurrent_steps: 200 };
+    const QUIET: Seen = Seen {
+        pause: None,
+        spent_usd: 99.99,
+        account_spent_usd: 19.99,
+        steps: 199,
+        providers: [State::Closed, State::Closed],
+    };
 
     fn now() -> Timestamp {
         "2026-11-21T22:30:00Z".parse().unwrap()
@@ -255,20 +282,35 @@ mod tests {
     }
 
     #[test]
-    fn at_the_cap_of_calls_it_is_a_matter_of_seconds() {
-        assert_eq!(refusal(&Seen { calls: 200, ..QUIET }), ("aiCalls".into(), 5));
+    fn an_account_at_its_fifth_of_the_daily_limit_waits_until_midnight() {
+        assert_eq!(refusal(&Seen { account_spent_usd: 20.0, ..QUIET }), ("accountSpend".into(), 90 * 60));
+    }
+
+    #[test]
+    fn at_the_cap_of_steps_it_is_a_matter_of_seconds() {
+        assert_eq!(refusal(&Seen { steps: 200, ..QUIET }), ("aiCalls".into(), 5));
+    }
+
+    #[test]
+    fn limits_of_0_take_nothing_in() {
+        let nothing = Seen { spent_usd: 0.0, account_spent_usd: 0.0, steps: 0, ..QUIET };
+        for limits in [Limits { daily_spend_usd: 0.0, ..LIMITS }, Limits { concurrent_steps: 0, ..LIMITS }] {
+            for limits in [limits, limits.for_visitors()] {
+                assert_eq!(verdict(&nothing, limits, now()).unwrap_err().code, Code::Paused, "{limits:?}");
+            }
+        }
     }
 
     #[test]
     fn visitors_are_turned_away_first() {
-        let half_spent = Seen { spent_usd: 50.0, calls: 0, ..QUIET };
+        let quiet = Seen { account_spent_usd: 0.0, ..QUIET };
+        let half_spent = Seen { spent_usd: 50.0, steps: 0, ..quiet.clone() };
         verdict(&half_spent, LIMITS, now()).unwrap();
         assert!(verdict(&half_spent, LIMITS.for_visitors(), now()).is_err());
-        assert!(
-            verdict(&Seen { spent_usd: 0.0, calls: 100, ..QUIET }, LIMITS.for_visitors(), now()).is_err()
-        );
-        verdict(&Seen { spent_usd: 49.0, calls: 99, ..QUIET }, LIMITS.for_visitors(), now()).unwrap();
-        assert_eq!(Limits { concurrent_calls: 1, ..LIMITS }.for_visitors().concurrent_calls, 1);
+        let half_busy = Seen { spent_usd: 0.0, steps: 100, ..quiet.clone() };
+        assert!(verdict(&half_busy, LIMITS.for_visitors(), now()).is_err());
+        verdict(&Seen { spent_usd: 49.0, steps: 99, ..quiet }, LIMITS.for_visitors(), now()).unwrap();
+        assert_eq!(Limits { concurrent_steps: 1, ..LIMITS }.for_visitors().concurrent_steps, 1);
     }
 
     #[test]
@@ -276,18 +318,24 @@ mod tests {
         let open = |seconds| State::Open { until: after(seconds) };
         let providers = |first, second| Seen { providers: [first, second], ..QUIET };
         assert_eq!(refusal(&providers(open(40), open(20))), ("aiProviders".into(), 20));
-        for other in [State::Closed, State::HalfOpen] {
+        // Both are tried just now: what was taken in would find nobody to ask.
+        let probed = State::HalfOpen { is_probed: true };
+        assert_eq!(refusal(&providers(probed, probed)), ("aiProviders".into(), 5));
+        assert_eq!(refusal(&providers(open(3), probed)), ("aiProviders".into(), 3));
+        for other in [State::Closed, State::HalfOpen { is_probed: false }] {
+            verdict(&providers(probed, other), LIMITS, now()).unwrap();
             verdict(&providers(open(40), other), LIMITS, now()).unwrap();
             verdict(&providers(other, open(40)), LIMITS, now()).unwrap();
         }
     }
 
     #[test]
-    fn limits_are_numbers_above_0() {
-        let usd = |text| limit("X", text, |usd: &f64| usd.is_finite() && *usd > 0.0);
-        assert_eq!(usd(" 12.5 ").unwrap(), 12.5);
-        for text in ["0", "-1", "inf", "NaN", "much"] {
+    fn limits_are_numbers_from_0_on() {
+        let usd = |text| limit("X", text, is_amount);
+        assert_eq!((usd(" 12.5 ").unwrap(), usd("0").unwrap()), (12.5, 0.0));
+        for text in ["-1", "inf", "NaN", "much"] {
             assert!(usd(text).unwrap_err().chain().contains("X must be"), "{text}");
         }
+        assert!(limit("X", "-1", |_: &u64| true).is_err());
     }
 }

@@ -73,7 +73,7 @@ pub async fn analyze_profile(
     let (context, snapshot, llm) = match material {
         Ok(Some(material)) => material,
         nothing_to_ask => {
-            tools.asking.end(in_flight, &[]).await;
+            tools.asking.end(in_flight, Some(input.account_id), &[]).await;
             return nothing_to_ask.map(|_| Analyzed { task: input.task });
         }
     };
@@ -96,7 +96,7 @@ pub async fn analyze_profile(
             if answer.is_some() { Step::Answered } else { Step::Analyzing }
         ),
         outcome.afterwards,
-        tools.asking.end(in_flight, &outcome.calls)
+        tools.asking.end(in_flight, Some(input.account_id), &outcome.calls)
     );
     // The failure to answer is what the state machine must hear of; that of the record only when there is an answer.
     outcome.answer?;

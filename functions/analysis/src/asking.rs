@@ -2,7 +2,7 @@
 
 use crate::prompt;
 use jiff::{Timestamp, tz::TimeZone};
-use oslira_domain::{BusinessProfile, Error, Result, Snapshot, Task, Tier, scoring::Metrics};
+use oslira_domain::{AccountId, BusinessProfile, Error, Result, Snapshot, Task, Tier, scoring::Metrics};
 use oslira_lambda::{CachedSecret, Env, Secret, http_client};
 use oslira_llm::{Call, Catalogue, Endpoint, Llm, Outcome, Provider, Question, Shared};
 use oslira_stores::{AiResponses, AiUsage, Breakers, InFlight, Permit, Upstream};
@@ -96,15 +96,20 @@ impl Asking {
         self.shared.usage.begin().await
     }
 
-    /// Ends what began as under way, and counts what it cost. A limit that is not quite met is no reason to fail a run that
-    /// is paid for.
-    pub(crate) async fn end(&self, in_flight: Result<InFlight>, calls: &[Call]) {
+    /// Ends what began as under way, and counts what it cost: for all, and for the account unless it was a visitor's. What no
+    /// vendor told is estimated. A limit that is not quite met is no reason to fail a run that is paid for.
+    pub(crate) async fn end(
+        &self,
+        in_flight: Result<InFlight>,
+        account_id: Option<AccountId>,
+        calls: &[Call],
+    ) {
         let made = calls.iter().filter(|call| !call.cache_hit).count();
-        let cost_usd = calls.iter().map(|call| call.cost_usd).sum();
+        let cost_usd = calls.iter().map(|call| call.cost_usd + call.estimated_usd).sum();
         let made = u32::try_from(made).unwrap_or(u32::MAX);
         // What was not counted as begun costs all the same.
         let in_flight = in_flight.inspect_err(not_counted).ok();
-        if let Err(error) = self.shared.usage.end(in_flight, made, cost_usd).await {
+        if let Err(error) = self.shared.usage.end(in_flight, account_id, made, cost_usd).await {
             not_counted(&error);
         }
     }
@@ -148,6 +153,10 @@ impl Shared for SharedState {
 
     async fn failed(&self, provider: Provider, permit: Permit) {
         self.breakers.failed(upstream(provider), permit).await;
+    }
+
+    async fn undecided(&self, provider: Provider, permit: Permit) {
+        self.breakers.undecided(upstream(provider), permit).await;
     }
 
     async fn recall(&self, key: &str) -> Option<String> {

@@ -40,7 +40,16 @@ pub async fn start_analysis(
     let key = request.idempotency_key()?;
     let body: Body = request.body()?;
     // Before the charge: what cannot be worked on is not paid for, and then refunded, but refused.
-    intake.check().await?;
+    let refusal = intake.check(account_id).await.err();
+    // Unless it repeats one that was accepted before; and whether an account is paused is no stranger's business. To find
+    // that out it is put as a request for no business profile: `start_analysis` looks for membership and key first, and
+    // accepts nothing new for a business profile that does not exist.
+    let is_own = caller.default_account_id == Some(account_id);
+    let business_profile_id = match refusal {
+        None => Some(body.business_profile_id.0),
+        Some(refusal) if is_own && key.is_none() => return Err(refusal),
+        Some(_) => None,
+    };
     let new_run_id = RunId::generate();
     let body_hash = Sha256::digest(&request.body).to_vec();
 
@@ -52,7 +61,7 @@ pub async fn start_analysis(
             sql,
             &[
                 (&account_id.0, Type::UUID),
-                (&body.business_profile_id.0, Type::UUID),
+                (&business_profile_id, Type::UUID),
                 (&new_run_id.0, Type::UUID),
                 (&body.username.as_str(), Type::TEXT),
                 (&body.analysis_type.as_str(), Type::TEXT),
@@ -66,10 +75,8 @@ pub async fn start_analysis(
         "accepted" => {}
         "account_not_found" => return Err(Request::account_not_found()),
         "business_profile_not_found" => {
-            return Err(Error::new(
-                Code::BusinessProfileNotFound,
-                "There is no such business profile in this account.",
-            ));
+            let message = "There is no such business profile in this account.";
+            return Err(refusal.unwrap_or_else(|| Error::new(Code::BusinessProfileNotFound, message)));
         }
         "idempotency_key_reused" => return Err(Request::idempotency_key_reused()),
         "in_progress" => {

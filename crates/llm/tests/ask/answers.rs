@@ -139,7 +139,9 @@ async fn a_refusal_of_us_goes_to_the_fallback_at_once() {
     ] {
         let (_vendors, llm) =
             Vendors::start([openai_error(status, code)], [message("end_turn", r#"{"score":6}"#)]).await;
-        assert_eq!(outcomes(&ask(&llm).await), [(OpenAi, Failed), (Anthropic, Answered)], "{code}");
+        let outcome = ask(&llm).await;
+        assert_eq!(outcomes(&outcome), [(OpenAi, Failed), (Anthropic, Answered)], "{code}");
+        assert_eq!(outcome.calls[0].estimated_usd, 0.0, "a refusal is not charged");
     }
 }
 

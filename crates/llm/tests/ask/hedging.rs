@@ -25,6 +25,13 @@ async fn slow(vendors: &Vendors) {
     tokio::time::advance(SLOW + Duration::from_millis(100)).await;
 }
 
+/// Lets whoever is about to ask what is shared do so.
+async fn let_it_ask() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
 fn count(shared: &Fake, entry: &str) -> usize {
     shared.log().iter().filter(|it| *it == entry).count()
 }
@@ -44,7 +51,10 @@ async fn the_second_call_wins_when_it_is_first_to_answer() {
         (abandoned.cost_usd, abandoned.input_tokens, abandoned.output_tokens, abandoned.duration_ms),
         (0.0, 0, 0, 3_600)
     );
-    assert!(answered.cost_usd > 0.0 && answered.duration_ms == 0);
+    // As many tokens as a quarter of the request's bytes, and the 1,000 that it may write.
+    let sent = vendors.openai_requests()[0].body.to_string().len() / 4;
+    assert!((abandoned.estimated_usd - (sent as f64 * 0.10 + 1_000.0 * 0.50) / 1e6).abs() < 1e-12);
+    assert!(answered.cost_usd > 0.0 && answered.duration_ms == 0 && answered.estimated_usd == 0.0);
     assert_eq!(serde_json::to_value(abandoned).unwrap()["outcome"], "abandoned");
     assert_eq!(outcome.answer.unwrap(), 2);
     let requests = vendors.openai_requests();
@@ -134,9 +144,9 @@ async fn when_neither_is_good_the_one_that_can_be_corrected_counts() {
 #[tokio::test(start_paused = true)]
 async fn no_second_call_is_made_without_budget_or_leave() {
     let _time = frozen();
-    // The other as when the first call is a probe.
+    // The other as when the first call is a probe. It takes nothing of the budget.
     let without_leave = Fake { open_after: vec![(OpenAi, 1)], ..Fake::with_budget(1) };
-    for shared in [Fake::default(), without_leave] {
+    for (shared, asked) in [(Fake::default(), 1), (without_leave, 0)] {
         let (vendors, llm) = Vendors::start(
             [held("first", openai_answer(r#"{"score":1}"#)), openai_answer(r#"{"score":2}"#)],
             [],
@@ -145,12 +155,14 @@ async fn no_second_call_is_made_without_budget_or_leave() {
         let llm = llm.sharing(&shared);
         let course = async {
             slow(&vendors).await;
-            shared.was_asked("may hedge").await;
+            let_it_ask().await;
             vendors.release("first");
         };
         let (outcome, ()) = tokio::join!(ask_hedged(&llm), course);
         assert_eq!(outcomes(&outcome), [(OpenAi, Answered)]);
         assert_eq!((outcome.answer.unwrap(), vendors.openai_requests().len()), (1, 1));
+        assert_eq!(count(&shared, "may hedge"), asked);
+        assert_eq!(count(&shared, "failed openai"), 0);
     }
 }
 
@@ -169,9 +181,7 @@ async fn no_second_call_is_made_when_that_is_off_or_no_time_is_left_for_it() {
         let question = Question { hedge_after, ..question(Role::Fast) };
         let course = async {
             slow(&vendors).await;
-            for _ in 0..100 {
-                tokio::task::yield_now().await;
-            }
+            let_it_ask().await;
             vendors.release("first");
         };
         let (outcome, ()) = tokio::join!(ask_this(&llm, &question, TODAY, time), course);

@@ -31,6 +31,10 @@ pub(crate) fn without(provider: Provider) -> Fake {
     Fake { open_after: vec![(provider, 0)], ..Fake::default() }
 }
 
+fn is_verdict(entry: &str) -> bool {
+    ["succeeded", "failed", "undecided"].iter().any(|verdict| entry.starts_with(verdict))
+}
+
 impl Fake {
     pub(crate) fn with_budget(budget: usize) -> Self {
         Self { budget: budget.into(), ..Self::default() }
@@ -49,6 +53,17 @@ impl Fake {
     /// Waits until this was asked.
     pub(crate) async fn was_asked(&self, entry: &str) {
         self.log.subscribe().wait_for(|log| log.iter().any(|it| it == entry)).await.unwrap();
+    }
+
+    /// What was told of calls, in order: `failed openai`.
+    pub(crate) fn verdicts(&self) -> Vec<String> {
+        self.log().into_iter().filter(|entry| is_verdict(entry)).collect()
+    }
+
+    /// Waits until something was told of so many calls.
+    pub(crate) async fn were_given_back(&self, calls: usize) {
+        let is_enough = |log: &Vec<String>| log.iter().filter(|it| is_verdict(it)).count() >= calls;
+        self.log.subscribe().wait_for(is_enough).await.unwrap();
     }
 
     fn give_back(&self, provider: Provider, permit: Permit) {
@@ -84,6 +99,11 @@ impl Shared for Fake {
     async fn failed(&self, provider: Provider, permit: Permit) {
         self.give_back(provider, permit);
         self.note(format!("failed {provider}"));
+    }
+
+    async fn undecided(&self, provider: Provider, permit: Permit) {
+        self.give_back(provider, permit);
+        self.note(format!("undecided {provider}"));
     }
 
     async fn recall(&self, key: &str) -> Option<String> {

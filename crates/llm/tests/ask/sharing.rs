@@ -3,7 +3,7 @@
 use crate::{
     TODAY, ask, ask_this, ask_within, code, outcomes, question, read,
     shared::{Fake, without},
-    vendors::{self, Vendors, frozen, message, openai_answer, openai_error, respond},
+    vendors::{self, Vendors, frozen, hangs, message, openai_answer, openai_error, respond},
 };
 use CallOutcome::{Answered, Failed, Unfit};
 use Provider::{Anthropic, OpenAi};
@@ -31,7 +31,8 @@ async fn every_call_asks_for_leave_and_tells_how_it_ended() {
             "admit openai",
             "failed openai",
             "admit openai",
-            "failed openai",
+            // It failed again: one failure of a turn counts.
+            "undecided openai",
             "recall",
             "admit anthropic",
             // It answered, though not well.
@@ -90,6 +91,51 @@ async fn what_speaks_against_a_provider_and_what_does_not() {
     let llm = vendors::client("http://127.0.0.1:1");
     ask_within(&llm.sharing(&shared), Role::Fast, TODAY, Duration::from_secs(3)).await;
     assert_eq!(shared.log()[..3], ["recall", "admit openai", "failed openai"], "no connection");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_out_speaks_against_a_provider_that_had_its_time_and_once_in_a_turn() {
+    let _time = frozen();
+    let (vendors, llm) = Vendors::start([hangs(), hangs()], [hangs(), hangs()]).await;
+    let shared = Fake::default();
+    let llm = llm.sharing(&shared);
+    // Of 60 seconds OpenAI has 36 and its first call 24. Some 24 are left for Claude, 16 for its first call.
+    let time_passes = async {
+        for (call, seconds) in [(1, 24), (2, 12), (3, 16), (4, 8)] {
+            vendors.were_asked(call).await;
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            shared.were_given_back(call).await;
+            // The client's own back-off.
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+    };
+    let (outcome, ()) = tokio::join!(ask(&llm), time_passes);
+    assert_eq!(
+        outcomes(&outcome),
+        [(OpenAi, Failed), (OpenAi, Failed), (Anthropic, Failed), (Anthropic, Failed)]
+    );
+    assert_eq!(
+        shared.verdicts(),
+        ["failed openai", "undecided openai", "undecided anthropic", "undecided anthropic"]
+    );
+    assert!(outcome.calls.iter().all(|call| call.estimated_usd > 0.0 && call.cost_usd == 0.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_that_had_the_time_and_did_not_answer_speaks_against_itself() {
+    let _time = frozen();
+    let (vendors, llm) = Vendors::start([], [hangs()]).await;
+    let shared = Fake { open_after: vec![(OpenAi, 0), (Anthropic, 1)], ..Fake::default() };
+    let llm = llm.sharing(&shared);
+    let time_passes = async {
+        vendors.were_asked(1).await;
+        tokio::time::advance(Duration::from_secs(40)).await;
+        shared.were_given_back(1).await;
+        tokio::time::advance(Duration::from_secs(1)).await;
+    };
+    let (outcome, ()) = tokio::join!(ask(&llm), time_passes);
+    assert_eq!(outcomes(&outcome), [(Anthropic, Failed)]);
+    assert_eq!(shared.verdicts(), ["failed anthropic"]);
 }
 
 #[tokio::test]

@@ -73,14 +73,13 @@ pub async fn score_anonymous_analysis(
         _ => {}
     }
     if kept?.is_none() {
-        let result = score(tools, &llm?, &input, &begun, &business?, &snapshot?, deadline - RESERVE).await?;
-        tools.store.keep_result(input.run_id, &result).await?;
+        score(tools, &llm?, &input, &begun, &business?, &snapshot?, deadline - RESERVE).await?;
     }
     tools.progress.finish(input.run_id, None, RunStatus::Complete).await?;
     Ok(Scored { status: RunStatus::Complete })
 }
 
-/// The result: that of a LIGHT analysis, without what belongs to an account.
+/// Asks the model, and keeps what came of it beside what else is due then.
 async fn score(
     tools: &AnonymousTools,
     llm: &Llm<'_, SharedState>,
@@ -89,21 +88,36 @@ async fn score(
     business: &BusinessProfile,
     snapshot: &Snapshot,
     deadline: Instant,
+) -> Result<()> {
+    let [task] = *input.tier.tasks() else {
+        return Err(Error::internal(format!("{} is more than visitors get", input.tier)));
+    };
+    let matter = Matter { tier: input.tier, task, business_key: "anonymous", business, snapshot };
+    let (in_flight, outcome) = tokio::join!(tools.asking.begin(), tools.asking.ask(llm, matter, deadline));
+    log(input.run_id, &outcome.calls);
+    let kept = async {
+        let answers = Map::from_iter([(task.to_string(), outcome.answer?)]);
+        let result = result(input, begun, business, snapshot, &answers)?;
+        tools.store.keep_result(input.run_id, &result).await
+    };
+    let (kept, (), ()) =
+        tokio::join!(kept, tools.asking.end(in_flight, None, &outcome.calls), outcome.afterwards);
+    kept
+}
+
+/// That of a LIGHT analysis, without what belongs to an account.
+fn result(
+    input: &ScoreAnonymousAnalysis,
+    begun: &Progress,
+    business: &BusinessProfile,
+    snapshot: &Snapshot,
+    answers: &Map<String, Value>,
 ) -> Result<Value> {
-    let mut answers = Map::new();
-    for task in input.tier.tasks() {
-        let matter = Matter { tier: input.tier, task: *task, business_key: "anonymous", business, snapshot };
-        let (in_flight, outcome) =
-            tokio::join!(tools.asking.begin(), tools.asking.ask(llm, matter, deadline));
-        log(input.run_id, &outcome.calls);
-        tokio::join!(tools.asking.end(in_flight, &outcome.calls), outcome.afterwards);
-        answers.insert(task.to_string(), outcome.answer?);
-    }
     let material = assemble::Material {
         tier: input.tier,
         snapshot,
         icp: business.icp.as_ref(),
-        answers: &answers,
+        answers,
         created_at: begun.created_at,
         progress: Some(begun),
     };
