@@ -136,6 +136,31 @@ async fn the_same_analysis_twice_is_refused_with_the_first_ones_id() -> Result<(
 }
 
 #[tokio::test]
+async fn a_repeated_request_gets_what_was_paid_for_and_not_what_it_says() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    // One credit was paid, and the key holds that for the same as a request for six.
+    let (paid, wished) = (user.accept(&user.username("paid"), "1 minute").await?, user.username("wished"));
+    let mut body = user.analysis_of(&wished);
+    body["analysisType"] = json!("xray");
+    user.plant_key(&paid, "planted", &body.to_string()).await?;
+    let reply =
+        user.request(Method::POST, PATH, &[("idempotency-key", "planted")], Some(body.to_string())).await?;
+    assert_eq!((reply.status, &reply.data()["runId"]), (202, &json!(paid.run_id)), "{}", reply.body);
+
+    assert_eq!(user.finished(&paid).await?["status"], "complete");
+    let result = user.result(&paid).await?;
+    let data = result.data();
+    assert_eq!(
+        (&data["analysisType"], &data["username"]),
+        (&json!("light"), &json!(paid.username)),
+        "{data}"
+    );
+    assert_eq!((stack.stand_ins.actor_runs(&wished).await?, user.balance().await?), (0, 9));
+    Ok(())
+}
+
+#[tokio::test]
 async fn fifty_posts_with_one_idempotency_key_are_one_run_one_charge_one_answer() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 60).await?;

@@ -25,6 +25,17 @@ impl User<'_> {
         Ok(Run { run_id, username: username.to_owned() })
     }
 
+    /// Gives this run, as whoever calls the function of the database themselves can, a key that repeats a request with that
+    /// body.
+    pub async fn plant_key(&self, run: &Run, key: &str, body: &str) -> Result<()> {
+        let sql = format!(
+            "insert into oslira.idempotency_keys (account_id, route, idempotency_key, body_hash, resource_id)
+               values ('{}', 'POST /api/leads/analyze', '{key}', sha256(convert_to('{body}', 'UTF8')), '{}')",
+            self.account_id, run.run_id
+        );
+        self.stack().database.run(&sql).await
+    }
+
     /// The input of a run's execution, and of its first stage.
     pub fn execution_input(&self, run: &Run) -> Value {
         json!({

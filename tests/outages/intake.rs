@@ -144,6 +144,30 @@ async fn a_request_repeated_with_its_key_is_answered_as_ever_while_new_ones_are_
 }
 
 #[tokio::test]
+async fn a_run_that_no_gate_let_in_is_not_begun_while_new_ones_are_refused() -> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    let user = &User::sign_up(stack, 10).await?;
+    let run = user.accept(&user.username("smuggled"), "10 minutes").await?;
+    let body = user.analysis_of(&run.username).to_string();
+    user.plant_key(&run, "own", &body).await?;
+    xtask(&["pause"]).await?.map_err(anyhow::Error::msg)?;
+
+    let headers = [("idempotency-key", "own")];
+    let post = || user.request(Method::POST, "/api/leads/analyze", &headers, Some(body.clone()));
+    let reply = post().await?;
+    assert_eq!((reply.status, &reply.data()["runId"]), (202, &json!(run.run_id)), "{}", reply.body);
+    let report = stack.fail_stale_runs().await?;
+    assert_eq!(report["started"], 0, "{report}");
+    let machine = &stack.description.state_machines["analysis"];
+    assert!(stack.aws.execution(machine, &run.run_id).await?.is_none(), "it was begun");
+
+    xtask(&["unpause"]).await?.map_err(anyhow::Error::msg)?;
+    assert_eq!(post().await?.data()["runId"], run.run_id.as_str());
+    assert_eq!(user.finished(&run).await?["status"], "complete");
+    stack.calm().await
+}
+
+#[tokio::test]
 async fn limits_of_0_take_nothing_in() -> Result<()> {
     let stack = &Stack::connect_alone().await?;
     let user = &User::sign_up(stack, 10).await?;

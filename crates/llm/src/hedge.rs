@@ -94,7 +94,7 @@ impl<S: Shared> Turn<'_, S> {
 
     /// A good answer with its permit, which its use must not wait for; a problem once it is reported.
     async fn settled<T>(
-        &mut self,
+        &self,
         judged: Result<Fit<T>, Problem>,
         permit: S::Permit,
         time: Duration,
@@ -109,15 +109,12 @@ impl<S: Shared> Turn<'_, S> {
     }
 
     /// Tells the circuit breaker of a call that had so much time and brought no good answer.
-    async fn report(&mut self, failure: &Failure, permit: S::Permit, time: Duration) {
+    async fn report(&self, failure: &Failure, permit: S::Permit, time: Duration) {
         let (shared, provider) = (self.llm.shared, self.assignment.model.provider);
         match failure.verdict(time >= self.fair_time) {
             Verdict::For => shared.succeeded(provider, permit).await,
-            Verdict::Against if !self.is_blamed => {
-                self.is_blamed = true;
-                shared.failed(provider, permit).await;
-            }
-            Verdict::Against | Verdict::None => shared.undecided(provider, permit).await,
+            Verdict::Against => shared.failed(provider, permit).await,
+            Verdict::None => shared.undecided(provider, permit).await,
         }
     }
 }

@@ -109,15 +109,7 @@ impl<'a, S: Shared> Llm<'a, S> {
             let left = deadline.saturating_duration_since(Instant::now());
             let share = if is_last { left } else { left.mul_f64(FIRST_PROVIDER_SHARE) };
             let ends = Instant::now() + share;
-            let turn = Turn {
-                llm: self,
-                question,
-                assignment,
-                ends,
-                fair_time,
-                is_blamed: false,
-                calls: &mut calls,
-            };
+            let turn = Turn { llm: self, question, assignment, ends, fair_time, calls: &mut calls };
             match turn.take(&read).await {
                 Ok(Answered::Recalled(answer)) => {
                     return Outcome { calls, answer: Ok(answer), afterwards: Box::pin(async {}) };

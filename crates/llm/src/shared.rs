@@ -19,8 +19,8 @@ pub trait Shared: Sync {
     /// The call failed in a way that speaks against the provider.
     fn failed(&self, provider: Provider, permit: Self::Permit) -> impl Future<Output = ()> + Send;
 
-    /// The call ended, and that says nothing about the provider, or nothing that was not said before: only one failure of a
-    /// turn counts. A half-open breaker that was waiting for this very call has not been shown that the provider works.
+    /// The call ended, and that says nothing about the provider. A half-open breaker that was
+    /// waiting for this very call has not been shown that the provider works.
     fn undecided(&self, provider: Provider, permit: Self::Permit) -> impl Future<Output = ()> + Send;
 
     /// The answer that was kept under this key, as the model wrote it.

@@ -27,8 +27,6 @@ pub(crate) struct Turn<'a, S> {
     pub(crate) ends: Instant,
     /// A call that got no answer in so long speaks against the vendor; in less, it only was not waited for.
     pub(crate) fair_time: Duration,
-    /// The circuit breaker was told of a failure: one of a turn is enough.
-    pub(crate) is_blamed: bool,
     /// Every call is added here.
     pub(crate) calls: &'a mut Vec<Call>,
 }

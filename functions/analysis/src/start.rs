@@ -3,11 +3,12 @@
 use crate::start_runs_queue::StartRunsQueue;
 use deserr::Deserr;
 use oslira_domain::{
-    AnalysisInput, BusinessProfileId, Code, Error, InvalidUsername, Result, RunId, Step, Tier, Username,
+    AnalysisInput, BusinessProfileId, Code, Error, InvalidUsername, Result, RunId, Step, Tier, UserId,
+    Username,
 };
 use oslira_lambda::{BodyErrors, FieldProblem, Reply, Request, note_run};
 use oslira_postgres::{RowExt, Type, UserDb};
-use oslira_runs::Executions;
+use oslira_runs::{Executions, input};
 use oslira_stores::{Intake, ProgressStore};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -94,26 +95,36 @@ pub async fn start_analysis(
         other => return Err(Error::internal(format!("start_analysis answered {other}"))),
     }
 
-    let input = AnalysisInput {
-        run_id: RunId(row.read("run_id")?),
-        account_id,
-        business_profile_id: body.business_profile_id,
-        username: body.username,
-        tier: body.analysis_type,
-    };
-    note_run(input.run_id);
-    if row.read::<&str>("status")? == "pending" {
+    let run_id = RunId(row.read("run_id")?);
+    note_run(run_id);
+    if run_id == new_run_id {
+        let (business_profile_id, username) = (body.business_profile_id, body.username);
+        let input =
+            AnalysisInput { run_id, account_id, business_profile_id, username, tier: body.analysis_type };
+        begin(executions, queue, progress, &input).await;
+    } else if row.read::<&str>("status")? == "pending" && refusal.is_none() {
+        // Accepted before, and perhaps never begun; not while analyses are refused, or whoever calls the function of the
+        // database themselves would have theirs all the same.
+        let input = accepted_before(db, caller.user_id, run_id).await?;
         begin(executions, queue, progress, &input).await;
     }
-    let run_id = input.run_id;
     Ok(Reply::accepted(json!({
         "runId": run_id,
         "status": "queued",
-        "estimatedSeconds": input.tier.estimated_seconds(),
+        "estimatedSeconds": body.analysis_type.estimated_seconds(),
         "progressUrl": format!("/api/analysis/{run_id}/progress"),
         "resultUrl": format!("/api/analysis/{run_id}/result"),
         "creditsCharged": row.read::<i32>("credits")?,
     })))
+}
+
+/// What a run was charged for. The request that repeats it does not say: the hash by which the database holds the two to be
+/// the same is the caller's, who may have given it another of their own.
+async fn accepted_before(db: &UserDb, user_id: UserId, run_id: RunId) -> Result<AnalysisInput> {
+    let sql =
+        "select run_id, account_id, business_profile_id, username, tier from public.runs where run_id = $1";
+    let rows = db.query(user_id, sql, &[(&run_id.0, Type::UUID)]).await?;
+    input(rows.first().ok_or_else(|| Error::internal("an accepted run is not there"))?)
 }
 
 async fn begin(

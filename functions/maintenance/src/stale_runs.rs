@@ -9,7 +9,7 @@ use oslira_domain::{AnalysisInput, Class, Code, Error, Result, RunId};
 use oslira_lambda::Invocation;
 use oslira_postgres::{Param, RowExt, SystemDb, Type};
 use oslira_runs::{Execution, Executions, input, refund};
-use oslira_stores::{Progress, ProgressStore};
+use oslira_stores::{Intake, Progress, ProgressStore};
 use serde::{Serialize, de::IgnoredAny};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -36,7 +36,7 @@ pub struct Report {
     refunded: u32,
     /// Settled by another while this job looked.
     settled_meanwhile: u32,
-    /// A store did not answer; the next hour's job looks again.
+    /// A store did not answer, or new analyses are refused and this one was not begun; the next hour's job looks again.
     undecided: u32,
     /// Every run that there was has been looked at. `false` when the time was up.
     is_complete: bool,
@@ -58,9 +58,10 @@ pub async fn fail_stale_runs(
     db: &SystemDb,
     executions: &Executions,
     progress: &ProgressStore,
+    intake: &Intake,
     invocation: Invocation<IgnoredAny>,
 ) -> Result<Report> {
-    let job = Job { db, executions, progress };
+    let job = Job { db, executions, progress, intake };
     let give_up = invocation.deadline - RESERVE;
     let mut report = Report::default();
     let mut after = (Timestamp::UNIX_EPOCH, Uuid::nil());
@@ -116,6 +117,7 @@ struct Job<'a> {
     db: &'a SystemDb,
     executions: &'a Executions,
     progress: &'a ProgressStore,
+    intake: &'a Intake,
 }
 
 impl Job<'_> {
@@ -149,6 +151,8 @@ impl Job<'_> {
             Verdict::Healthy => Ok(Count::Healthy),
             Verdict::Start => {
                 let input = run.input.as_ref().map_err(|error| Error::internal(error.to_string()))?;
+                // It may be that no gate let it in: users can call the function of the database themselves.
+                self.intake.check(input.account_id).await?;
                 self.executions.start(input).await?;
                 tracing::warn!(runId = %run_id, "a run without an execution: started");
                 Ok(Count::Started)

@@ -31,8 +31,7 @@ async fn every_call_asks_for_leave_and_tells_how_it_ended() {
             "admit openai",
             "failed openai",
             "admit openai",
-            // It failed again: one failure of a turn counts.
-            "undecided openai",
+            "failed openai",
             "recall",
             "admit anthropic",
             // It answered, though not well.
@@ -94,7 +93,7 @@ async fn what_speaks_against_a_provider_and_what_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_out_speaks_against_a_provider_that_had_its_time_and_once_in_a_turn() {
+async fn a_time_out_speaks_against_a_provider_that_had_its_time() {
     let _time = frozen();
     let (vendors, llm) = Vendors::start([hangs(), hangs()], [hangs(), hangs()]).await;
     let shared = Fake::default();
