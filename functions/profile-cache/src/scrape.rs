@@ -127,12 +127,12 @@ const fn is_over(error: &Error) -> bool {
 }
 
 fn under_way() -> Error {
-    Error::new(Code::ScrapeUnderWay, "Another analysis is reading this profile; waiting for it.")
+    Error::new(Code::ScrapeUnderWay, "Another analysis was reading this profile.")
 }
 
 fn out_of_order() -> Error {
     // Retried for longer than the circuit breaker stays open.
-    Error::new(Code::ApifyBusy, "Instagram cannot be read at the moment; waiting until it can.")
+    Error::new(Code::ApifyBusy, "Instagram could not be read for some time.")
 }
 
 fn answer(input: &ScrapeRequest, entries: Vec<(Username, Entry)>) -> Result<Scraped> {

@@ -142,7 +142,7 @@ impl ScrapeSlots {
                 }
             }
             if Instant::now() >= give_up {
-                return Err(Error::new(Code::ApifyBusy, "All scrapers are busy; waiting for a free one."));
+                return Err(Error::new(Code::ApifyBusy, "All scrapers were busy."));
             }
             sleep(Duration::from_millis(400)).await;
         }
