@@ -1,6 +1,6 @@
 //! Slots: none is held for nothing, whatever is lost on the way, and none is freed too early.
 
-use crate::single_flight::{cancel, hold, noted, scrape_of, slot, slots};
+use crate::single_flight::{cancel, hold, noted, scrape_of, slot, slots, waiting};
 use anyhow::{Context, Result};
 use oslira_tests::{DynamoDbProxy, Lambda, Stack, User};
 use serde_json::json;
@@ -72,19 +72,23 @@ async fn what_an_earlier_try_stored_and_still_held_is_freed_by_the_next() -> Res
 }
 
 #[tokio::test]
-async fn a_run_cancelled_before_it_gets_a_slot_starts_no_actor() -> Result<()> {
+async fn a_run_cancelled_before_it_gets_a_slot_starts_no_actor_and_forgets_nobody() -> Result<()> {
     let stack = Stack::connect().await?;
-    let user = User::sign_up(&stack, 10).await?;
+    let (user, second) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
     let username = user.username("queueing");
     let run = user.accept(&username, "0 minutes").await?;
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let mut lambda = scraper(&stack, &dynamodb).await?;
     let mut look = dynamodb.hold(&stack.description.tables["scrape-slots"]);
+    let other = second.accept(&username, "0 minutes").await?;
     lambda.send(&scrape_of(&user, &run))?;
     look.reached().await?;
     assert_eq!(cancel(&user, &run).await?.status, 202);
     look.let_go();
     let error = lambda.answered().await?.outcome.err().context("scraped")?;
+    let mut waits = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    let error = waits.invoke(&scrape_of(&second, &other)).await?.outcome.err().context("did not wait")?;
+    assert_eq!(error["errorType"], "ScrapeUnderWay", "{error}");
     assert_eq!(
         (&error["errorType"], stack.stand_ins.actor_runs(&username).await?),
         (&json!("RunCancelled"), 0)
@@ -93,7 +97,9 @@ async fn a_run_cancelled_before_it_gets_a_slot_starts_no_actor() -> Result<()> {
     stack.compensate(&run).await?;
     Ok(())
 }
+    waiting(&stack, &username, 1).await?;
 
+    stack.compensate(&other).await?;
 #[tokio::test]
 async fn of_starts_that_nobody_knows_of_two_hold_a_slot_and_no_third() -> Result<()> {
     let stack = Stack::connect().await?;

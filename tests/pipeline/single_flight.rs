@@ -247,6 +247,7 @@ async fn one_that_was_taken_for_dead_waits_for_the_other() -> Result<()> {
         };
         let error = answer.outcome.err().context("did not wait")?;
         assert_eq!(error["errorType"], "ScrapeUnderWay", "{when}: {error}");
+        waiting(&stack, &username, 1).await?;
     }
     stack.stand_ins.release(&username).await?;
     let scraped = usurper.answered().await?.outcome.map_err(anyhow::Error::msg)?;

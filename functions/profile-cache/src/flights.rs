@@ -80,6 +80,12 @@ impl Seat<'_> {
             return Err(failure);
         }
         let waits = self
+        self.wait().await?;
+        Ok(false)
+    }
+
+    /// Puts this run among those who wait.
+    pub(crate) async fn wait(&self) -> Result<()> {
             .update()
             .update_expression("SET #waits = :until, expiresAt = :expiresAt")
             // A flight that has ended meanwhile is not begun by those who wait.
@@ -87,8 +93,7 @@ impl Seat<'_> {
             .expression_attribute_names("#waits", self.waits())
             .expression_attribute_values(":until", milliseconds(Timestamp::now() + WAITER_BELIEVED))
             .expression_attribute_values(":expiresAt", expires_at());
-        update_if(waits).await?.ok();
-        Ok(false)
+        update_if(waits).await.map(drop)
     }
 
     /// Gives signs of life of the run in charge, as long as it is polled. Ends when another run is in charge: this one must

@@ -184,11 +184,13 @@ impl Scrape<'_> {
     async fn in_charge(&self, run_began: Timestamp) -> Result<Vec<(Username, Entry)>> {
         let outcome = tokio::select! {
             outcome = self.fetch(run_began) => outcome,
-            () = self.seat.stay_in_charge() => return Err(under_way()),
+            () = self.seat.stay_in_charge() => {
+                self.seat.wait().await?;
+                return Err(under_way());
+            }
         };
         let told = match &outcome {
             Ok(_) => self.seat.end().await,
-            Err(error) if is_over(error) => self.seat.end().await,
             Err(error) if self.is_for_all(error).await => self.seat.fail(error).await,
             Err(error) => self.seat.hand_over(error.code.is_retried()).await,
         };
