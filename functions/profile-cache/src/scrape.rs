@@ -362,7 +362,7 @@ impl Scrape<'_> {
         let run = loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
             let run = apify.wait_for_run(&actor_run_id, left.min(LONG_POLL)).await?;
-            if run.status.is_terminal() || left.is_zero() {
+            if run.status.is_terminal() || left < Duration::from_secs(1) {
                 break run;
             }
         };
