@@ -317,6 +317,23 @@ async fn what_cannot_be_scraped_is_told_to_all_who_wait() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_failure_of_which_a_run_learns_late_is_not_its_own() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("late");
+    let run = user.accept(&username, "0 minutes").await?;
+    let mut flight = json!({
+        "wanted": {"S": username}, "failureCode": {"S": "ApifyRejected"}, "failureMessage": {"S": "Refused."},
+    });
+    flight[format!("waits_{}", run.run_id)] = json!({"N": "0"});
+    stack.aws.put_item(&stack.description.tables["scrape-flights"], flight).await?;
+    let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
+    stack.compensate(&run).await?;
+    Ok(())
+}
+
 /// The input of the stage that scrapes a run's profile.
 pub(crate) fn scrape_of(user: &User<'_>, run: &Run) -> Value {
     let mut input = user.execution_input(run);

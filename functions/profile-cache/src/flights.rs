@@ -67,11 +67,12 @@ impl Seat<'_> {
     /// # Errors
     /// The one that ended the flight for which this run had waited. It is told once; the next try begins anew.
     pub(crate) async fn board(&self) -> Result<bool> {
-        // Who waited for a flight that failed shares its failure. Else each in turn would scrape what cannot be scraped.
+        // Who waits for a flight that failed shares its failure. Else each in turn would scrape what cannot be scraped.
+        // Who comes back too late for that begins anew.
         let in_charge = self
             .take_charge("#waits, failureCode, failureMessage")
             .condition_expression(format!(
-                "({NOBODY_IN_CHARGE} OR starter = :me) AND NOT (attribute_exists(failureCode) AND attribute_exists(#waits))"
+                "({NOBODY_IN_CHARGE} OR starter = :me) AND NOT (attribute_exists(failureCode) AND #waits >= :now)"
             ))
             .expression_attribute_names("#waits", self.waits());
         let Err(flight) = update_if(in_charge).await? else { return Ok(true) };
@@ -79,13 +80,13 @@ impl Seat<'_> {
             self.stop_waiting().await?;
             return Err(failure);
         }
-        let waits = self
         self.wait().await?;
         Ok(false)
     }
 
     /// Puts this run among those who wait.
     pub(crate) async fn wait(&self) -> Result<()> {
+        let waits = self
             .update()
             .update_expression("SET #waits = :until, expiresAt = :expiresAt")
             // A flight that has ended meanwhile is not begun by those who wait.
