@@ -270,13 +270,13 @@ impl Scrape<'_> {
             };
             let found = match found(apify, &run, input.want, &input.usernames).await {
                 Ok(found) => found,
-                Err(error) => return Err(self.release_after(lease, error).await),
-            };
                 // It is paid for: the next try reads it, as long as the lease names it.
                 Err(error) if run.status == ActorStatus::Succeeded => {
                     self.report(Permit::unasked(), Some(&error)).await;
                     return Err(error);
                 }
+                Err(error) => return Err(self.release_after(lease, error).await),
+            };
             if lease.is_second || !found.iter().any(lacks_posts) {
                 return Ok((run, found));
             }
