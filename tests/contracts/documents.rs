@@ -35,6 +35,17 @@ fn links_between_documents_lead_somewhere() {
 }
 
 #[test]
+fn no_merge_was_left_half_done() {
+    none(files::all().into_iter().flat_map(|path| {
+        let bytes = std::fs::read(files::root().join(&path)).unwrap();
+        let text = String::from_utf8(bytes).unwrap_or_default();
+        let is_marker = |line: &str| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ");
+        let marked = text.lines().enumerate().filter(|(_, line)| is_marker(line));
+        marked.map(|(at, _)| format!("{}:{}: a conflict", path.display(), at + 1)).collect::<Vec<_>>()
+    }));
+}
+
+#[test]
 fn nothing_tells_of_the_place_where_it_was_written() {
     // Put together, or this file would be found.
     let places = [["/wo", "rk"].concat(), ["../sha", "red"].concat(), ["sub", "agent"].concat()];

@@ -1,7 +1,7 @@
 //! State machines: nothing hangs, nothing is given up too early, nothing is lost, nothing takes a detour.
 
 use crate::{
-    files::map,
+    files::{list, map, string},
     none,
     state_machine::{StateMachine, Task},
     template::{Resource, Template, target},
@@ -114,17 +114,26 @@ fn a_cancelled_run_leaves_all_that_is_scraped_for_it() {
     let machines = StateMachine::all();
     let tasks = machines.iter().flat_map(StateMachine::tasks);
     let in_branches = tasks.filter(|task| task.outermost != task.state);
-    let scrapes = in_branches.filter(|task| task.placeholder() == "ScrapeProfilesArn");
-    let problems = scrapes.filter_map(|task| {
+    let scrapes: Vec<_> = in_branches.filter(|task| task.placeholder() == "ScrapeProfilesArn").collect();
+    assert_eq!(scrapes.len(), 2, "tell this test which scrapes are side by side");
+    let problems = scrapes.iter().filter_map(|task| {
         let caught: BTreeSet<&str> = task.caught().collect();
-        (caught != BTreeSet::from(["RunCancelled", "RunSettled"])).then(|| {
+        let is_told = list(&task.state["Catch"]).all(|catch| string(&catch["Output"]).contains("'isStopped': true"));
+        (!is_told || caught != BTreeSet::from(["RunCancelled", "RunSettled"])).then(|| {
             format!(
-                "{}: it must catch RunCancelled and RunSettled, or the other branch is stopped",
+                "{}: it must catch RunCancelled and RunSettled, or the other branch is stopped, and put out isStopped",
                 task.name
             )
         })
     });
     none(problems.collect::<Vec<_>>());
+
+    // The first value of a variable counts.
+    let mut stopped = vec![("$source.isStopped", "true"), ("$states.input.status", "cancelled")];
+    stopped.extend(variables(Tier::Deep, false));
+    let machine = StateMachine::read("analysis");
+    let way: Vec<&str> = machine.tasks_on_the_way(&stopped).iter().map(|task| task.name).collect();
+    assert_eq!(way, ["Check Profile Cache", "Scrape Profile", "Scrape Posts", "Refund Credits"]);
 }
 
 #[test]

@@ -6,13 +6,31 @@ use oslira_tests::{Lambda, Run, Stack, User, eventually};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+/// So many requests with this text in their path fail.
+async fn unanswered(stack: &Stack, path: &str, status: u16, times: u64) -> Result<()> {
+    let fault =
+        json!({"upstream": "apify", "match": path, "kind": "status", "status": status, "times": times});
+    stack.stand_ins.fault(fault).await
+}
+
+/// The actor run of what is wanted.
+async fn actor_run_id(stack: &Stack, wanted: &str) -> Result<String> {
+    let slot = slot(stack, wanted).await?;
+    Ok(slot["actorRunId"]["S"].as_str().context("no actor")?.to_owned())
+}
+
 /// So many requests about the actor run of what is wanted fail.
 async fn unreachable(stack: &Stack, wanted: &str, path: &str, status: u16, times: u64) -> Result<()> {
-    let slot = slot(stack, wanted).await?;
-    let matching = format!("{}{path}", slot["actorRunId"]["S"].as_str().context("no actor")?);
-    let fault =
-        json!({"upstream": "apify", "match": matching, "kind": "status", "status": status, "times": times});
-    stack.stand_ins.fault(fault).await
+    unanswered(stack, &format!("{}{path}", actor_run_id(stack, wanted).await?), status, times).await
+}
+
+/// Where Apify shows what the actor run of what is wanted has found.
+async fn dataset(stack: &Stack, wanted: &str) -> Result<String> {
+    let (url, id) = (&stack.description.stand_ins_url, actor_run_id(stack, wanted).await?);
+    let request = stack.http.get(format!("{url}/apify/v2/actor-runs/{id}")).bearer_auth("apify_api_tests");
+    let run: Value = serde_json::from_slice(&request.send().await?.bytes().await?)?;
+    let id = run["data"]["defaultDatasetId"].as_str().with_context(|| format!("no dataset in {run}"))?;
+    Ok(format!("/datasets/{id}/"))
 }
 
 /// What an invocation fails with.
@@ -61,6 +79,30 @@ async fn an_actor_out_of_sight_is_still_wanted() -> Result<()> {
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
     stack.compensate(&one).await?;
     stack.compensate(&other).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_an_actor_found_and_apify_does_not_show_is_read_later() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let (first, second) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    let username = first.username("unread");
+    hold(&stack, &username).await?;
+    let run = first.accept(&username, "0 minutes").await?;
+    let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    lambda.send(&scrape_of(&first, &run))?;
+    noted(&stack, &username).await?;
+    // As often as a request is tried.
+    unanswered(&stack, &dataset(&stack, &username).await?, 503, 3).await?;
+    stack.stand_ins.release(&username).await?;
+    let error = lambda.answered().await?.outcome.err().context("read it")?;
+    let held = slots(&stack, &username).await?;
+    assert_eq!((&error["errorType"], held), (&json!("ApifyUnavailable"), 1), "{error}");
+    let (_, progress) = second.analyze(&username).await?;
+    assert_eq!(progress["status"], "complete", "{progress}");
+    lambda.invoke(&scrape_of(&first, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
+    assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (1, 0));
+    stack.compensate(&run).await?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Slots: none is held for nothing, whatever is lost on the way, and none is freed too early.
 
-use crate::single_flight::{cancel, hold, noted, scrape_of, slot, slots};
+use crate::single_flight::{cancel, hold, noted, scrape_of, slot, slots, waiting};
 use anyhow::{Context, Result};
 use oslira_tests::{DynamoDbProxy, Lambda, Stack, User};
 use serde_json::json;
@@ -39,15 +39,18 @@ async fn a_slot_is_renewed_for_the_second_actor_whatever_answers_are_lost() -> R
     let run = user.accept(&username, "0 minutes").await?;
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let mut lambda = scraper(&stack, &dynamodb).await?;
-    let mut struck = [
-        dynamodb.lose_answer("SET actorRunId"),
-        dynamodb.lose_answer("isSecond = :true"),
-        dynamodb.lose_answer("SET actorRunId"),
-    ];
-    lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
-    for struck in &mut struck {
+    let mut first_noted = dynamodb.lose_answer("SET actorRunId");
+    let mut renewed = dynamodb.lose_answer("isSecond = :true");
+    let mut renewed_again = dynamodb.hold("isSecond = :true");
+    lambda.send(&scrape_of(&user, &run))?;
+    for struck in [&mut first_noted, &mut renewed, &mut renewed_again] {
         struck.reached().await?;
     }
+    // Only now, or it would strike when the first is noted once more.
+    let mut second_noted = dynamodb.lose_answer("SET actorRunId");
+    renewed_again.let_go();
+    second_noted.reached().await?;
+    lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (2, 0));
     stack.compensate(&run).await?;
     Ok(())
@@ -72,16 +75,20 @@ async fn what_an_earlier_try_stored_and_still_held_is_freed_by_the_next() -> Res
 }
 
 #[tokio::test]
-async fn a_run_cancelled_before_it_gets_a_slot_starts_no_actor() -> Result<()> {
+async fn a_run_cancelled_before_it_gets_a_slot_starts_no_actor_and_forgets_nobody() -> Result<()> {
     let stack = Stack::connect().await?;
-    let user = User::sign_up(&stack, 10).await?;
+    let (user, second) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
     let username = user.username("queueing");
     let run = user.accept(&username, "0 minutes").await?;
+    let other = second.accept(&username, "0 minutes").await?;
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let mut lambda = scraper(&stack, &dynamodb).await?;
     let mut look = dynamodb.hold(&stack.description.tables["scrape-slots"]);
     lambda.send(&scrape_of(&user, &run))?;
     look.reached().await?;
+    let mut waits = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    let error = waits.invoke(&scrape_of(&second, &other)).await?.outcome.err().context("did not wait")?;
+    assert_eq!(error["errorType"], "ScrapeUnderWay", "{error}");
     assert_eq!(cancel(&user, &run).await?.status, 202);
     look.let_go();
     let error = lambda.answered().await?.outcome.err().context("scraped")?;
@@ -90,7 +97,9 @@ async fn a_run_cancelled_before_it_gets_a_slot_starts_no_actor() -> Result<()> {
         (&json!("RunCancelled"), 0)
     );
     assert_eq!(slots(&stack, &username).await?, 0, "the slot it got is free again");
+    waiting(&stack, &username, 1).await?;
     stack.compensate(&run).await?;
+    stack.compensate(&other).await?;
     Ok(())
 }
 

@@ -247,6 +247,7 @@ async fn one_that_was_taken_for_dead_waits_for_the_other() -> Result<()> {
         };
         let error = answer.outcome.err().context("did not wait")?;
         assert_eq!(error["errorType"], "ScrapeUnderWay", "{when}: {error}");
+        waiting(&stack, &username, 1).await?;
     }
     stack.stand_ins.release(&username).await?;
     let scraped = usurper.answered().await?.outcome.map_err(anyhow::Error::msg)?;
@@ -313,6 +314,23 @@ async fn what_cannot_be_scraped_is_told_to_all_who_wait() -> Result<()> {
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 2, "its next try does");
     stack.compensate(&one).await?;
     stack.compensate(&other).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failure_of_which_a_run_learns_late_is_not_its_own() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("late");
+    let run = user.accept(&username, "0 minutes").await?;
+    let mut flight = json!({
+        "wanted": {"S": username}, "failureCode": {"S": "ApifyRejected"}, "failureMessage": {"S": "Refused."},
+    });
+    flight[format!("waits_{}", run.run_id)] = json!({"N": "0"});
+    stack.aws.put_item(&stack.description.tables["scrape-flights"], flight).await?;
+    let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
+    stack.compensate(&run).await?;
     Ok(())
 }
 

@@ -67,11 +67,12 @@ impl Seat<'_> {
     /// # Errors
     /// The one that ended the flight for which this run had waited. It is told once; the next try begins anew.
     pub(crate) async fn board(&self) -> Result<bool> {
-        // Who waited for a flight that failed shares its failure. Else each in turn would scrape what cannot be scraped.
+        // Who waits for a flight that failed shares its failure. Else each in turn would scrape what cannot be scraped.
+        // Who comes back too late for that begins anew.
         let in_charge = self
             .take_charge("#waits, failureCode, failureMessage")
             .condition_expression(format!(
-                "({NOBODY_IN_CHARGE} OR starter = :me) AND NOT (attribute_exists(failureCode) AND attribute_exists(#waits))"
+                "({NOBODY_IN_CHARGE} OR starter = :me) AND NOT (attribute_exists(failureCode) AND #waits >= :now)"
             ))
             .expression_attribute_names("#waits", self.waits());
         let Err(flight) = update_if(in_charge).await? else { return Ok(true) };
@@ -79,6 +80,12 @@ impl Seat<'_> {
             self.stop_waiting().await?;
             return Err(failure);
         }
+        self.wait().await?;
+        Ok(false)
+    }
+
+    /// Puts this run among those who wait.
+    pub(crate) async fn wait(&self) -> Result<()> {
         let waits = self
             .update()
             .update_expression("SET #waits = :until, expiresAt = :expiresAt")
@@ -87,8 +94,7 @@ impl Seat<'_> {
             .expression_attribute_names("#waits", self.waits())
             .expression_attribute_values(":until", milliseconds(Timestamp::now() + WAITER_BELIEVED))
             .expression_attribute_values(":expiresAt", expires_at());
-        update_if(waits).await?.ok();
-        Ok(false)
+        update_if(waits).await.map(drop)
     }
 
     /// Gives signs of life of the run in charge, as long as it is polled. Ends when another run is in charge: this one must

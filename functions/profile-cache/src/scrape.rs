@@ -127,12 +127,12 @@ const fn is_over(error: &Error) -> bool {
 }
 
 fn under_way() -> Error {
-    Error::new(Code::ScrapeUnderWay, "Another analysis is reading this profile; waiting for it.")
+    Error::new(Code::ScrapeUnderWay, "Another analysis was reading this profile.")
 }
 
 fn out_of_order() -> Error {
     // Retried for longer than the circuit breaker stays open.
-    Error::new(Code::ApifyBusy, "Instagram cannot be read at the moment; waiting until it can.")
+    Error::new(Code::ApifyBusy, "Instagram could not be read for some time.")
 }
 
 fn answer(input: &ScrapeRequest, entries: Vec<(Username, Entry)>) -> Result<Scraped> {
@@ -184,11 +184,13 @@ impl Scrape<'_> {
     async fn in_charge(&self, run_began: Timestamp) -> Result<Vec<(Username, Entry)>> {
         let outcome = tokio::select! {
             outcome = self.fetch(run_began) => outcome,
-            () = self.seat.stay_in_charge() => return Err(under_way()),
+            () = self.seat.stay_in_charge() => {
+                self.seat.wait().await?;
+                return Err(under_way());
+            }
         };
         let told = match &outcome {
             Ok(_) => self.seat.end().await,
-            Err(error) if is_over(error) => self.seat.end().await,
             Err(error) if self.is_for_all(error).await => self.seat.fail(error).await,
             Err(error) => self.seat.hand_over(error.code.is_retried()).await,
         };
@@ -268,6 +270,11 @@ impl Scrape<'_> {
             };
             let found = match found(apify, &run, input.want, &input.usernames).await {
                 Ok(found) => found,
+                // It is paid for: the next try reads it, as long as the lease names it.
+                Err(error) if run.status == ActorStatus::Succeeded => {
+                    self.report(Permit::unasked(), Some(&error)).await;
+                    return Err(error);
+                }
                 Err(error) => return Err(self.release_after(lease, error).await),
             };
             if lease.is_second || !found.iter().any(lacks_posts) {
@@ -355,7 +362,7 @@ impl Scrape<'_> {
         let run = loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
             let run = apify.wait_for_run(&actor_run_id, left.min(LONG_POLL)).await?;
-            if run.status.is_terminal() || left.is_zero() {
+            if run.status.is_terminal() || left < Duration::from_secs(1) {
                 break run;
             }
         };

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 /// Actor runs in flight at any time.
 const SLOTS: usize = 10;
-/// Of these, how many only single runs may take, so that a batch never makes a single user wait.
+/// Of these, how many only profiles of single runs may take, so that a batch never makes a single user wait.
 const FOR_SINGLES: usize = 2;
 /// How many of the others visitors may take: however many come, the rest is for accounts.
 const FOR_VISITORS: usize = 3;
@@ -55,14 +55,13 @@ impl Lane {
         }
     }
 
-    /// The slots it may take, in the order it tries them. Singles leave the shared ones to batches if they can; but only
-    /// with one of the two scrapes that a run may need, or a single DEEP run would take both that are kept for singles.
+    /// The slots it may take, in the order it tries them. Singles leave the shared ones to batches if they can. Their posts
+    /// never take those that are kept for singles: a scraper of posts may wait for the profile, which must get a slot then.
     fn slots(self, want: Want) -> Vec<usize> {
         let (shared, for_singles) = (0..SLOTS - FOR_SINGLES, SLOTS - FOR_SINGLES..SLOTS);
         match (self, want) {
             (Self::Single, Want::Profiles) => for_singles.chain(shared).collect(),
-            (Self::Single, Want::Posts) => shared.chain(for_singles).collect(),
-            (Self::Batch, _) => shared.collect(),
+            (Self::Single, Want::Posts) | (Self::Batch, _) => shared.collect(),
             // The last that others come to.
             (Self::Visitor, _) => shared.rev().take(FOR_VISITORS).collect(),
         }
@@ -143,7 +142,7 @@ impl ScrapeSlots {
                 }
             }
             if Instant::now() >= give_up {
-                return Err(Error::new(Code::ApifyBusy, "All scrapers are busy; waiting for a free one."));
+                return Err(Error::new(Code::ApifyBusy, "All scrapers were busy."));
             }
             sleep(Duration::from_millis(400)).await;
         }
@@ -318,9 +317,9 @@ mod tests {
     }
 
     #[test]
-    fn a_single_run_takes_one_of_them_at_first() {
+    fn a_single_run_takes_them_first_for_its_profile_and_never_for_posts() {
         let (profile, posts) = (Lane::Single.slots(Want::Profiles), Lane::Single.slots(Want::Posts));
-        assert_eq!((profile.len(), posts.len()), (10, 10));
-        assert_eq!((&profile[..2], &posts[8..]), (&[8, 9][..], &[8, 9][..]));
+        assert_eq!((profile.len(), &profile[..2]), (10, &[8, 9][..]));
+        assert_eq!(posts, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 }
