@@ -1,8 +1,8 @@
 //! `GET /api/analysis/{runId}/progress` and `…/result`
 
 use anyhow::Result;
-use oslira_tests::{Run, Stack, User};
-use serde_json::json;
+use oslira_tests::{DynamoDbProxy, Lambda, Run, Stack, User};
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn another_tenants_run_does_not_exist() -> Result<()> {
@@ -54,6 +54,26 @@ async fn progress_outlives_its_item() -> Result<()> {
         .await?;
     let after = user.finished(&run).await?;
     assert_eq!(after, last, "Postgres answers when the item is gone");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_that_ends_while_it_is_asked_about_is_shown_as_ended() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let run = user.accept(&user.username("ending"), "0 minutes").await?;
+    let dynamodb = DynamoDbProxy::start(&stack).await?;
+    let url = [("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url.as_str())];
+    let mut lambda = Lambda::start(&stack, "get-analysis-progress", &url).await?;
+    let mut item = dynamodb.hold("GetItem");
+    let path = "/api/analysis/{runId}/progress";
+    lambda.send(&user.event("GET", path, &json!({"runId": run.run_id}), &Value::Null))?;
+    item.reached().await?;
+    // Postgres was asked at the same time, and said that the run is pending.
+    stack.compensate(&run).await?;
+    item.let_go();
+    let (status, body) = lambda.answered().await?.http()?;
+    assert_eq!((status, &body["data"]["status"]), (200, &json!("failed")), "{body}");
     Ok(())
 }
 

@@ -19,9 +19,16 @@ pub async fn get_analysis_progress(db: &UserDb, progress: &ProgressStore, reques
     let sql = "select status, failure_code, failure_message, created_at, finished_at
                  from public.runs where run_id = $1 and account_id = $2";
     let params: [Param<'_>; 2] = [(&run_id.0, Type::UUID), (&account_id.0, Type::UUID)];
-    let (rows, item) = tokio::join!(db.query(caller.user_id, sql, &params), progress.read(run_id));
-    let rows = rows?;
-    let row = rows.first().ok_or_else(run::not_found)?;
+    let in_postgres = || db.query(caller.user_id, sql, &params);
+    let (rows, item) = tokio::join!(in_postgres(), progress.read(run_id));
+    let mut rows = rows?;
+    let mut row = rows.first().ok_or_else(run::not_found)?;
+    let has_ended = matches!(&item, Ok(Some(item)) if item.status.is_terminal());
+    if has_ended && oslira_runs::settled(row)?.is_none() {
+        // It ended between the two: a run is settled before its item says so.
+        rows = in_postgres().await?;
+        row = rows.first().ok_or_else(run::not_found)?;
+    }
 
     let created_at: Timestamp = row.read("created_at")?;
     let ended_at: Option<Timestamp> = row.read("finished_at")?;
@@ -65,7 +72,8 @@ fn shown(settled: Option<RunStatus>, item: Option<Progress>) -> (RunStatus, u8, 
             let step = if item.cancel_requested { "Cancelling".to_owned() } else { item.step };
             (item.status, item.percent, step)
         }
-        // Pending in Postgres although the item is missing or says otherwise: not begun, as far as anyone can tell.
+        // Pending in Postgres although the item is missing, or says otherwise and goes on saying so: not begun, as far as
+        // anyone can tell.
         (None, _) => {
             let (status, percent, step) = Step::Accepted.shown();
             (status, percent, step.to_owned())
