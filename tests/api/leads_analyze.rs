@@ -157,6 +157,14 @@ async fn a_repeated_request_gets_what_was_paid_for_and_not_what_it_says() -> Res
         "{data}"
     );
     assert_eq!((stack.stand_ins.actor_runs(&wished).await?, user.balance().await?), (0, 9));
+
+    // The database takes a name that is a page of Instagram's own. Nothing begins with it, and the answer is as ever.
+    let page = user.accept("explore", "1 minute").await?;
+    user.plant_key(&page, "page", &body.to_string()).await?;
+    let reply =
+        user.request(Method::POST, PATH, &[("idempotency-key", "page")], Some(body.to_string())).await?;
+    assert_eq!((reply.status, &reply.data()["runId"]), (202, &json!(page.run_id)), "{}", reply.body);
+    stack.compensate(&page).await?;
     Ok(())
 }
 

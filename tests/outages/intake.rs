@@ -161,6 +161,14 @@ async fn a_run_that_no_gate_let_in_is_not_begun_while_new_ones_are_refused() -> 
     let machine = &stack.description.state_machines["analysis"];
     assert!(stack.aws.execution(machine, &run.run_id).await?.is_none(), "it was begun");
 
+    // One that its user gave up is refunded all the same.
+    let unwanted = user.accept(&user.username("unwanted"), "10 minutes").await?;
+    let path = format!("/api/analysis/{}/cancel", unwanted.run_id);
+    assert_eq!(user.request(Method::POST, &path, &[], None).await?.status, 202);
+    stack.quieten(&unwanted).await?;
+    stack.fail_stale_runs().await?;
+    assert_eq!(user.finished(&unwanted).await?["status"], "cancelled");
+
     xtask(&["unpause"]).await?.map_err(anyhow::Error::msg)?;
     assert_eq!(post().await?.data()["runId"], run.run_id.as_str());
     assert_eq!(user.finished(&run).await?["status"], "complete");

@@ -83,13 +83,16 @@ async fn a_run_cancelled_before_it_gets_a_slot_starts_no_actor_and_forgets_nobod
     let other = second.accept(&username, "0 minutes").await?;
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let mut lambda = scraper(&stack, &dynamodb).await?;
+    let mut waits = Lambda::start(&stack, "scrape-profiles", &[]).await?;
     let mut look = dynamodb.hold(&stack.description.tables["scrape-slots"]);
+    // After three seconds it looks once more.
+    let look_again = dynamodb.hold(&stack.description.tables["scrape-slots"]);
     lambda.send(&scrape_of(&user, &run))?;
     look.reached().await?;
-    let mut waits = Lambda::start(&stack, "scrape-profiles", &[]).await?;
     let error = waits.invoke(&scrape_of(&second, &other)).await?.outcome.err().context("did not wait")?;
     assert_eq!(error["errorType"], "ScrapeUnderWay", "{error}");
     assert_eq!(cancel(&user, &run).await?.status, 202);
+    look_again.let_go();
     look.let_go();
     let error = lambda.answered().await?.outcome.err().context("scraped")?;
     assert_eq!(

@@ -135,8 +135,8 @@ impl Breakers {
         self.report(upstream, permit, Report::Failed).await;
     }
 
-    /// It ended in a way that says nothing about the upstream, or nothing that was not said before. That costs nothing; only
-    /// a probe has failed by that, for the upstream was not shown to work.
+    /// It ended in a way that says nothing about the upstream. That costs nothing; only a probe has failed by that, for the
+    /// upstream was not shown to work.
     pub async fn undecided(&self, upstream: Upstream, permit: Permit) {
         if matches!(permit.0, Given::Probe(_)) {
             self.failed(upstream, permit).await;

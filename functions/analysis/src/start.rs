@@ -27,8 +27,8 @@ struct Body {
 /// Accepts a run, if runs are taken in at the moment: 202 with `{runId, status, estimatedSeconds, progressUrl, resultUrl, creditsCharged}`.
 ///
 /// Once the charge is committed the answer is 202 whatever happens to the rest: if the execution cannot be started
-/// now, the queue starts it; if even the queue is out of reach, the request repeated with its idempotency key does, or
-/// the hourly `fail-stale-runs`.
+/// now, the queue starts it; if even the queue is out of reach, the request repeated with its idempotency key does, unless
+/// new analyses are refused by then, or the hourly `fail-stale-runs`.
 pub async fn start_analysis(
     intake: &Intake,
     db: &UserDb,
@@ -105,8 +105,12 @@ pub async fn start_analysis(
     } else if row.read::<&str>("status")? == "pending" && refusal.is_none() {
         // Accepted before, and perhaps never begun; not while analyses are refused, or whoever calls the function of the
         // database themselves would have theirs all the same.
-        let input = accepted_before(db, caller.user_id, run_id).await?;
-        begin(executions, queue, progress, &input).await;
+        match accepted_before(db, caller.user_id, run_id).await {
+            Ok(input) => begin(executions, queue, progress, &input).await,
+            Err(error) => {
+                tracing::warn!(runId = %run_id, cause = error.chain(), "not begun; fail-stale-runs will look at it");
+            }
+        }
     }
     Ok(Reply::accepted(json!({
         "runId": run_id,

@@ -151,8 +151,11 @@ impl Job<'_> {
             Verdict::Healthy => Ok(Count::Healthy),
             Verdict::Start => {
                 let input = run.input.as_ref().map_err(|error| Error::internal(error.to_string()))?;
-                // It may be that no gate let it in: users can call the function of the database themselves.
-                self.intake.check(input.account_id).await?;
+                // It may be that no gate let it in: users can call the function of the database themselves. One that was
+                // cancelled spends nothing; its first step refunds it.
+                if !progress.is_some_and(|progress| progress.cancel_requested) {
+                    self.intake.check(input.account_id).await?;
+                }
                 self.executions.start(input).await?;
                 tracing::warn!(runId = %run_id, "a run without an execution: started");
                 Ok(Count::Started)
