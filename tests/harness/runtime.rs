@@ -229,6 +229,12 @@ fn parse(body: &Bytes) -> Value {
 }
 
 impl Answer {
+    /// The name of the error that a stage has failed with.
+    pub fn error_type(&self) -> Result<&str> {
+        let error = self.outcome.as_ref().err().context("it succeeded")?;
+        error["errorType"].as_str().with_context(|| format!("no name in {error}"))
+    }
+
     /// The status and envelope of an HTTP endpoint's answer.
     pub fn http(&self) -> Result<(u16, Value)> {
         let response = self.outcome.as_ref().map_err(|error| anyhow::anyhow!("an error: {error}"))?;

@@ -33,12 +33,6 @@ async fn dataset(stack: &Stack, wanted: &str) -> Result<String> {
     Ok(format!("/datasets/{id}/"))
 }
 
-/// What an invocation fails with.
-async fn failure(lambda: &mut Lambda, input: &Value) -> Result<String> {
-    let error = lambda.invoke(input).await?.outcome.err().context("it succeeded")?;
-    Ok(error["errorType"].as_str().unwrap_or_default().to_owned())
-}
-
 /// A run whose scraper died when its actor was at work.
 async fn orphan(stack: &Stack, user: &User<'_>, username: &str) -> Result<Run> {
     hold(stack, username).await?;
@@ -63,16 +57,16 @@ async fn an_actor_out_of_sight_is_still_wanted() -> Result<()> {
     // Both look for the actor, one after the other; each look is tried three times.
     unreachable(&stack, &username, "", 503, 6).await?;
     for input in [&one_input, &other_input] {
-        assert_eq!(failure(&mut lambda, input).await?, "ApifyUnavailable");
+        assert_eq!(lambda.invoke(input).await?.error_type()?, "ApifyUnavailable");
     }
     waiting(&stack, &username, 2).await?;
     assert_eq!(cancel(&first, &one).await?.status, 202);
-    assert_eq!(failure(&mut lambda, &one_input).await?, "RunCancelled");
+    assert_eq!(lambda.invoke(&one_input).await?.error_type()?, "RunCancelled");
     assert_eq!(stack.stand_ins.aborted(&username).await?, 0, "the other wants it");
 
     // Who does not come back wants nothing.
     unreachable(&stack, &username, "", 401, 1).await?;
-    assert_eq!(failure(&mut lambda, &other_input).await?, "ApifyRejected");
+    assert_eq!(lambda.invoke(&other_input).await?.error_type()?, "ApifyRejected");
     waiting(&stack, &username, 0).await?;
     stack.stand_ins.release(&username).await?;
     lambda.invoke(&other_input).await?.outcome.map_err(anyhow::Error::msg)?;
@@ -95,9 +89,12 @@ async fn what_an_actor_found_and_apify_does_not_show_is_read_later() -> Result<(
     // As often as a request is tried.
     unanswered(&stack, &dataset(&stack, &username).await?, 503, 3).await?;
     stack.stand_ins.release(&username).await?;
-    let error = lambda.answered().await?.outcome.err().context("read it")?;
-    let held = slots(&stack, &username).await?;
-    assert_eq!((&error["errorType"], held), (&json!("ApifyUnavailable"), 1), "{error}");
+    let answer = lambda.answered().await?;
+    assert_eq!(
+        (answer.error_type()?, slots(&stack, &username).await?),
+        ("ApifyUnavailable", 1),
+        "{answer:?}"
+    );
     let (_, progress) = second.analyze(&username).await?;
     assert_eq!(progress["status"], "complete", "{progress}");
     lambda.invoke(&scrape_of(&first, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
@@ -116,7 +113,7 @@ async fn an_abort_that_failed_is_tried_again() -> Result<()> {
     unreachable(&stack, &username, "/abort", 503, 2).await?;
     assert_eq!(cancel(&user, &run).await?.status, 202);
     for wanted in ["ApifyUnavailable", "ApifyUnavailable", "RunCancelled"] {
-        assert_eq!(failure(&mut lambda, &scrape_of(&user, &run)).await?, wanted);
+        assert_eq!(lambda.invoke(&scrape_of(&user, &run)).await?.error_type()?, wanted);
     }
     assert_eq!((stack.stand_ins.aborted(&username).await?, slots(&stack, &username).await?), (1, 0));
     stack.compensate(&run).await?;
@@ -159,9 +156,9 @@ async fn a_run_cancelled_while_empty_posts_wait_for_their_profile_waits_no_longe
     lambda.send(&input)?;
     eventually("the actor to end", || async { Ok(payers(&stack, &username).await?.pop()) }).await?;
     assert_eq!(cancel(&user, &run).await?.status, 202);
-    let error = lambda.answered().await?.outcome.err().context("found posts")?;
+    let answer = lambda.answered().await?;
     let held = slots(&stack, &format!("{username}:posts")).await?;
-    assert_eq!((&error["errorType"], held), (&json!("RunCancelled"), 0), "{error}");
+    assert_eq!((answer.error_type()?, held), ("RunCancelled", 0), "{answer:?}");
     stack.compensate(&run).await?;
     Ok(())
 }

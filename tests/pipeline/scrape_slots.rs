@@ -1,7 +1,7 @@
 //! Slots: none is held for nothing, whatever is lost on the way, and none is freed too early.
 
 use crate::single_flight::{cancel, hold, noted, scrape_of, slot, slots, waiting};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use oslira_tests::{DynamoDbProxy, Lambda, Stack, User};
 use serde_json::json;
 
@@ -66,8 +66,8 @@ async fn what_an_earlier_try_stored_and_still_held_is_freed_by_the_next() -> Res
     let mut lambda = scraper(&stack, &dynamodb).await?;
     // As often as a request is tried.
     let _giving_back = [(); 3].map(|()| dynamodb.refuse("DeleteItem"));
-    let error = lambda.invoke(&scrape_of(&user, &run)).await?.outcome.err().context("gave the slot back")?;
-    assert_eq!((&error["errorType"], slots(&stack, &username).await?), (&json!("StoreUnavailable"), 1));
+    let answer = lambda.invoke(&scrape_of(&user, &run)).await?;
+    assert_eq!((answer.error_type()?, slots(&stack, &username).await?), ("StoreUnavailable", 1));
     lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (1, 0));
     stack.compensate(&run).await?;
@@ -89,16 +89,12 @@ async fn a_run_cancelled_before_it_gets_a_slot_starts_no_actor_and_forgets_nobod
     let look_again = dynamodb.hold(&stack.description.tables["scrape-slots"]);
     lambda.send(&scrape_of(&user, &run))?;
     look.reached().await?;
-    let error = waits.invoke(&scrape_of(&second, &other)).await?.outcome.err().context("did not wait")?;
-    assert_eq!(error["errorType"], "ScrapeUnderWay", "{error}");
+    assert_eq!(waits.invoke(&scrape_of(&second, &other)).await?.error_type()?, "ScrapeUnderWay");
     assert_eq!(cancel(&user, &run).await?.status, 202);
     look_again.let_go();
     look.let_go();
-    let error = lambda.answered().await?.outcome.err().context("scraped")?;
-    assert_eq!(
-        (&error["errorType"], stack.stand_ins.actor_runs(&username).await?),
-        (&json!("RunCancelled"), 0)
-    );
+    let answer = lambda.answered().await?;
+    assert_eq!((answer.error_type()?, stack.stand_ins.actor_runs(&username).await?), ("RunCancelled", 0));
     assert_eq!(slots(&stack, &username).await?, 0, "the slot it got is free again");
     waiting(&stack, &username, 1).await?;
     stack.compensate(&run).await?;
@@ -116,8 +112,8 @@ async fn of_starts_that_nobody_knows_of_two_hold_a_slot_and_no_third() -> Result
     let run = user.accept(&username, "0 minutes").await?;
     let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
     for (wanted, held) in [("ApifyUnavailable", 1), ("ApifyUnavailable", 2), ("ApifyBusy", 2)] {
-        let error = lambda.invoke(&scrape_of(&user, &run)).await?.outcome.err().context("scraped")?;
-        assert_eq!((&error["errorType"], slots(&stack, &username).await?), (&json!(wanted), held));
+        let answer = lambda.invoke(&scrape_of(&user, &run)).await?;
+        assert_eq!((answer.error_type()?, slots(&stack, &username).await?), (wanted, held));
     }
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 0);
     let table = &stack.description.tables["scrape-slots"];

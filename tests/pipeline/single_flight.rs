@@ -245,8 +245,7 @@ async fn one_that_was_taken_for_dead_waits_for_the_other() -> Result<()> {
             "when it comes back" => slow.invoke(&scrape_of(&first, &one)).await?,
             _ => slow.answered().await?,
         };
-        let error = answer.outcome.err().context("did not wait")?;
-        assert_eq!(error["errorType"], "ScrapeUnderWay", "{when}: {error}");
+        assert_eq!(answer.error_type()?, "ScrapeUnderWay", "{when}: {answer:?}");
         waiting(&stack, &username, 1).await?;
     }
     stack.stand_ins.release(&username).await?;
@@ -269,13 +268,8 @@ async fn one_that_cannot_go_on_hands_over_at_once() -> Result<()> {
         stack.aws.create_secret("postgresql://oslira_system:x@127.0.0.1:9/postgres?sslmode=require").await?;
     let mut without_postgres =
         Lambda::start(&stack, "scrape-profiles", &[("SYSTEM_DATABASE_SECRET", &secret)]).await?;
-    let error = without_postgres
-        .invoke(&scrape_of(&first, &one))
-        .await?
-        .outcome
-        .err()
-        .context("recorded its cost")?;
-    assert_eq!(error["errorType"], "StoreUnavailable", "{error}");
+    let answer = without_postgres.invoke(&scrape_of(&first, &one)).await?;
+    assert_eq!(answer.error_type()?, "StoreUnavailable", "{answer:?}");
     let mut next = Lambda::start(&stack, "scrape-profiles", &[]).await?;
     next.invoke(&scrape_of(&second, &other)).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
@@ -299,18 +293,13 @@ async fn what_cannot_be_scraped_is_told_to_all_who_wait() -> Result<()> {
     let mut waits = Lambda::start(&stack, "scrape-profiles", &[]).await?;
     scrapes.send(&scrape_of(&first, &one))?;
     noted(&stack, &username).await?;
-    let mut try_again = async || -> Result<String> {
-        let error =
-            waits.invoke(&scrape_of(&second, &other)).await?.outcome.err().context("found something")?;
-        Ok(error["errorType"].as_str().unwrap_or_default().to_owned())
-    };
-    assert_eq!(try_again().await?, "ScrapeUnderWay");
+    let other_input = scrape_of(&second, &other);
+    assert_eq!(waits.invoke(&other_input).await?.error_type()?, "ScrapeUnderWay");
     stack.stand_ins.release(&username).await?;
-    let error = scrapes.answered().await?.outcome.err().context("found something")?;
-    assert_eq!(error["errorType"], "ApifyUnavailable", "{error}");
-    assert_eq!(try_again().await?, "ApifyUnavailable");
+    assert_eq!(scrapes.answered().await?.error_type()?, "ApifyUnavailable");
+    assert_eq!(waits.invoke(&other_input).await?.error_type()?, "ApifyUnavailable");
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "the other did not try for itself");
-    assert_eq!(try_again().await?, "ApifyUnavailable");
+    assert_eq!(waits.invoke(&other_input).await?.error_type()?, "ApifyUnavailable");
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 2, "its next try does");
     stack.compensate(&one).await?;
     stack.compensate(&other).await?;

@@ -34,12 +34,12 @@ impl From<Failure> for Problem {
     }
 }
 
-/// Makes one call and judges its answer. `estimated_usd` is what it costs if the vendor does not say.
+/// Makes one call and judges its answer. `estimated_usd` says what it costs if the vendor does not.
 pub(crate) async fn attempt<T>(
     assignment: Assignment<'_>,
     request: RequestBuilder,
     timeout: Duration,
-    estimated_usd: f64,
+    estimated_usd: &impl Fn() -> f64,
     read: &impl Fn(Value) -> Result<T, String>,
 ) -> (Call, Result<Fit<T>, Problem>) {
     let model = assignment.model;
@@ -57,7 +57,7 @@ pub(crate) async fn attempt<T>(
         }
         Err(failure) => {
             if failure.may_be_charged() {
-                call.estimated_usd = estimated_usd;
+                call.estimated_usd = estimated_usd();
             }
             Err(failure.into())
         }

@@ -62,10 +62,12 @@ pub(crate) enum Verdict {
 impl Failure {
     pub(crate) fn remedy(&self) -> Remedy {
         match self {
-            Self::NoConnection { .. } | Self::TimedOut { .. } | Self::Broken { .. } | Self::Body { .. } => {
-                Remedy::Wait
-            }
-            Self::NotAdmitted { .. } | Self::NoTime { .. } => Remedy::Wait,
+            Self::NoConnection { .. }
+            | Self::TimedOut { .. }
+            | Self::Broken { .. }
+            | Self::Body { .. }
+            | Self::NotAdmitted { .. }
+            | Self::NoTime { .. } => Remedy::Wait,
             Self::ShutDown { .. } => Remedy::Repair,
             Self::Refused { .. } | Self::Unfit { .. } | Self::Truncated { .. } => Remedy::None,
             Self::Status { status, kind, .. } => match status {

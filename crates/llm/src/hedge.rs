@@ -23,10 +23,11 @@ impl<S: Shared> Turn<'_, S> {
         read: &impl Fn(Value) -> Result<T, String>,
     ) -> Result<(Fit<T>, S::Permit), Problem> {
         let (llm, assignment) = (self.llm, self.assignment);
-        let estimated_usd = Usage::estimated(body, self.question.max_output_tokens).cost(assignment.model);
+        let most = self.question.max_output_tokens;
+        let estimated_usd = || Usage::estimated(body, most).cost(assignment.model);
         let make = |time| {
             let request = llm.request(assignment.model.provider, body);
-            attempt(assignment, request, time, estimated_usd, read)
+            attempt(assignment, request, time, &estimated_usd, read)
         };
 
         let first_began = Instant::now();
@@ -61,7 +62,7 @@ impl<S: Shared> Turn<'_, S> {
             Ok(fit) => {
                 let loser_began = if is_first { second_began } else { first_began };
                 let loser = unanswered(assignment, loser_began, CallOutcome::Abandoned);
-                self.calls.extend(in_order(call, Call { estimated_usd, ..loser }));
+                self.calls.extend(in_order(call, Call { estimated_usd: estimated_usd(), ..loser }));
                 return Ok((fit, permit));
             }
             Err(problem) => problem,

@@ -243,20 +243,34 @@ mod tests {
 
     #[test]
     fn nothing_in_a_profile_can_close_its_delimiter() {
-        let mut profile = profile(&"x".repeat(1_000));
-        profile.full_name = "y".repeat(1_000);
-        profile.business_category = Some("z".repeat(1_000));
+        let profile = profile(&"x".repeat(1_000));
         let data = data(&profile, &Metrics::of(&profile, Timestamp::UNIX_EPOCH), 12);
         assert_eq!(data.matches("</instagram_profile>").count(), 1);
         assert!(data.contains("\\u003c/instagram_profile>"));
-        for letter in ["x", "y", "z"] {
-            assert!(!data.contains(&letter.repeat(MAX_TEXT_CHARS + 1)), "{letter} is cut");
-        }
+        assert!(data.len() < 2_000, "captions are shortened: {}", data.len());
         assert_eq!(
             data.matches("space").count(),
             MAX_HASHTAGS + 1,
             "hashtags are bounded; one more is a theme"
         );
+    }
+
+    #[test]
+    fn every_text_of_a_profile_is_cut() {
+        let [caption, name, biography, link, category] =
+            ["v", "w", "x", "y", "z"].map(|letter| letter.repeat(1_000));
+        let profile = Profile {
+            full_name: name,
+            biography,
+            external_url: Some(link),
+            business_category: Some(category),
+            ..profile(&caption)
+        };
+        let data = data(&profile, &Metrics::of(&profile, Timestamp::UNIX_EPOCH), 12);
+        for letter in ["v", "w", "x", "y", "z"] {
+            assert!(data.contains(&letter.repeat(MAX_TEXT_CHARS)), "{letter} is shown");
+            assert!(!data.contains(&letter.repeat(MAX_TEXT_CHARS + 1)), "{letter} is cut");
+        }
     }
 
     #[test]
