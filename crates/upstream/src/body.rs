@@ -1,0 +1,88 @@
+//! Reading a body up to a limit.
+
+use reqwest::Response;
+
+/// Why a body was not read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The connection broke, or time was up.
+    #[error("the body could not be read")]
+    Transport(#[source] reqwest::Error),
+    /// It is larger than it may be.
+    #[error("the body is larger than {most_bytes} bytes")]
+    TooLarge {
+        /// What it may weigh.
+        most_bytes: usize,
+    },
+}
+
+/// The bytes of an answer's body, at most so many.
+///
+/// # Errors
+/// `TooLarge` as soon as one byte more has come, or is announced by `Content-Length`: the rest is not read, and the
+/// connection is closed.
+pub async fn read(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, BodyError> {
+    let too_large = || BodyError::TooLarge { most_bytes };
+    let announced = response.content_length().unwrap_or_default();
+    if announced > most_bytes as u64 {
+        return Err(too_large());
+    }
+    let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| BodyError::Transport(error.without_url()))?
+    {
+        if body.len() + chunk.len() > most_bytes {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Router, body::Body, routing::get};
+    use std::{convert::Infallible, sync::Arc};
+
+    /// An endless body, in chunks of a kilobyte, of which nobody says how long it is.
+    fn endless() -> Body {
+        struct Endless;
+        impl Iterator for Endless {
+            type Item = Result<Vec<u8>, Infallible>;
+            fn next(&mut self) -> Option<Self::Item> {
+                Some(Ok(vec![b'x'; 1024]))
+            }
+        }
+        Body::from_stream(futures::stream::iter(Endless))
+    }
+
+    fn client() -> reqwest::Client {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap()
+    }
+
+    async fn get_from(path: &str) -> Response {
+        let router = Router::new()
+            .route("/endless", get(async || endless()))
+            .route("/short", get(async || "x".repeat(2000)));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        client().get(format!("http://{address}{path}")).send().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_limit_and_not_a_byte_further() {
+        assert_eq!(read(get_from("/short").await, 2000).await.unwrap().len(), 2000);
+        let announced = read(get_from("/short").await, 1999).await.unwrap_err();
+        assert_eq!(announced.to_string(), "the body is larger than 1999 bytes");
+        let endless = read(get_from("/endless").await, 100_000).await.unwrap_err();
+        assert!(matches!(endless, BodyError::TooLarge { most_bytes: 100_000 }));
+    }
+}

@@ -1,0 +1,137 @@
+//! Reading text and JSON that may be broken in places.
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// The replacement character as an escape in JSON.
+const REPLACEMENT: &str = "\\ufffd";
+
+/// The bytes as text. What is not UTF-8, and every escape that is half of a surrogate pair, becomes U+FFFD.
+///
+/// It looks at escapes without knowing where a JSON string begins. Outside of strings JSON has none.
+pub fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => without_lone_surrogates(text),
+        Cow::Owned(text) => Cow::Owned(without_lone_surrogates(&text).into_owned()),
+    }
+}
+
+/// JSON, of which every character that cannot be read is U+FFFD.
+///
+/// # Errors
+/// The text is no JSON, or not of this type. The error's own words may quote the text; its line and column do not.
+pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_str(&text(bytes))
+}
+
+/// The elements of a JSON array, each read by itself: `None` for one that is JSON to look at but cannot be read, such as
+/// a number beyond all bounds, or is not of this type.
+///
+/// # Errors
+/// The text is not a JSON array; as for [`json`].
+pub fn items<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<Vec<Option<T>>> {
+    let text = text(bytes);
+    let items: Vec<&RawValue> = serde_json::from_str(&text)?;
+    Ok(items.into_iter().map(|item| serde_json::from_str(item.get()).ok()).collect())
+}
+
+fn without_lone_surrogates(text: &str) -> Cow<'_, str> {
+    let mut cleaned = String::new();
+    // What `cleaned` does not have yet.
+    let mut rest_from = 0;
+    let mut at = 0;
+    while let Some(backslash) = text.get(at..).and_then(|rest| rest.find('\\')).map(|found| at + found) {
+        let unit = code_unit(text, backslash);
+        at = match unit {
+            Some(0xd800..=0xdbff) => match code_unit(text, backslash + 6) {
+                Some(0xdc00..=0xdfff) => backslash + 12,
+                _ => replace(text, &mut cleaned, &mut rest_from, backslash),
+            },
+            Some(0xdc00..=0xdfff) => replace(text, &mut cleaned, &mut rest_from, backslash),
+            Some(_) => backslash + 6,
+            // Another escape, such as `\\` or `\"`: its second character begins no escape.
+            None => backslash + 2,
+        };
+    }
+    if rest_from == 0 {
+        return Cow::Borrowed(text);
+    }
+    cleaned.push_str(text.get(rest_from..).unwrap_or_default());
+    Cow::Owned(cleaned)
+}
+
+/// Takes over what stands before the escape at `from`, and the replacement for it: where to go on.
+fn replace(text: &str, cleaned: &mut String, rest_from: &mut usize, from: usize) -> usize {
+    cleaned.push_str(text.get(*rest_from..from).unwrap_or_default());
+    cleaned.push_str(REPLACEMENT);
+    *rest_from = from + 6;
+    *rest_from
+}
+
+/// The UTF-16 code unit that an escape `\uXXXX` at this place stands for.
+fn code_unit(text: &str, at: usize) -> Option<u16> {
+    let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+    // `from_str_radix` would take a sign.
+    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    u16::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn read(text: &str) -> Value {
+        json(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_the_replacement_character_and_a_whole_one_is_kept() {
+        for (written, expected) in [
+            (r#""a\ud83db""#, "a\u{fffd}b"),
+            (r#""\ud83d""#, "\u{fffd}"),
+            (r#""\ude00""#, "\u{fffd}"),
+            (r#""\uD83D\uDE00""#, "😀"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
+            (r#""\ude00\ud83d""#, "\u{fffd}\u{fffd}"),
+            (r#""\ud83d\n""#, "\u{fffd}\n"),
+            // Characters that look like an escape and are none.
+            (r#""\\ud83d""#, "\\ud83d"),
+            (r#""\\\ud83d""#, "\\\u{fffd}"),
+            (r#""é\ud83dé""#, "é\u{fffd}é"),
+            (r#""plain \u00e9 \" text""#, "plain é \" text"),
+        ] {
+            assert_eq!(read(written), json!(expected), "{written}");
+        }
+    }
+
+    #[test]
+    fn what_is_good_is_not_copied() {
+        assert!(matches!(text(br#"{"a": "\ud83d\ude00 \n"}"#), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn broken_escapes_are_left_to_the_parser() {
+        for broken in [r#""\u12""#, r#""\u+123""#, "\"\\", r#""\ud83"#, "\"\\u1é\""] {
+            assert!(json::<Value>(broken.as_bytes()).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_replaced() {
+        assert_eq!(json::<Value>(b"\"a\xff\\ud83db\"").unwrap(), json!("a\u{fffd}\u{fffd}b"));
+    }
+
+    #[test]
+    fn a_bad_item_spoils_itself_alone() {
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        let list = format!(r#"[{{"a": 1}}, 1e999, {deep}, {{"b": "\ud83d"}}]"#);
+        let read: Vec<Option<Value>> = items(list.as_bytes()).unwrap();
+        assert_eq!(read, [Some(json!({"a": 1})), None, None, Some(json!({"b": "\u{fffd}"}))]);
+        assert!(items::<Value>(b"<html>").is_err());
+        assert!(items::<Value>(br#"{"error": {}}"#).is_err());
+    }
+}
