@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use oslira_tests::{Stack, User};
 use reqwest::Method;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 const PATH: &str = "/api/business-profiles";
 
@@ -101,5 +102,27 @@ async fn nothing_is_added_to_another_tenants_account() -> Result<()> {
     let headers = [("x-account-id", stranger.account_id.as_str())];
     let reply = user.request(Method::POST, PATH, &headers, Some(coffee().to_string())).await?;
     assert_eq!((reply.status, reply.code()), (404, "AccountNotFound"), "{}", reply.body);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_that_was_planted_answers_with_nothing_of_another_tenant() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let (user, other) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    let body = coffee().to_string();
+    let hash: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+    for (key, id) in [("another-tenants", other.business_profile_id.as_str()), ("nobodys", &user.user_id)] {
+        // As the database's own functions allow a signed-in user.
+        let sql = format!(
+            "set local role authenticated;
+             select set_config('request.jwt.claims', '{{\"sub\": \"{}\"}}', true);
+             select public.claim_idempotency_key('{}', 'POST {PATH}', '{key}', '\\x{hash}', '{id}')",
+            user.user_id, user.account_id
+        );
+        stack.database.run(&sql).await?;
+        let reply = user.request(Method::POST, PATH, &[("idempotency-key", key)], Some(body.clone())).await?;
+        assert_eq!((reply.status, reply.code()), (422, "IdempotencyKeyReused"), "{}", reply.body);
+        assert!(!reply.body.to_string().contains(id), "{}", reply.body);
+    }
     Ok(())
 }

@@ -7,13 +7,12 @@
 
 use crate::{
     aws_stub::AwsStub,
-    proxy::DelayProxy,
     table::{ms, percentile, table, verdict},
 };
 use anyhow::{Context, Result};
 use clap::Args;
 use comfy_table::Table;
-use oslira_tests::{Lambda, Stack, User};
+use oslira_tests::{DatabaseProxy, Lambda, Stack, User};
 use serde_json::Value;
 use std::{
     fs,
@@ -80,7 +79,7 @@ pub(crate) async fn handlers(options: &Options, stack: &Stack) -> Result<Table> 
     let mut table = table(&["handler", "p50", "p95", "round trips", "p95 besides them", "budget"]);
     let user = User::sign_up(stack, i32::try_from(options.requests)? + 10).await?;
     let url = stack.secret("USER_DATABASE_SECRET").await?;
-    let proxy = DelayProxy::start(&url, ROUND_TRIP).await?;
+    let proxy = DatabaseProxy::start(&url, ROUND_TRIP).await?;
     let stub = AwsStub::with_secret(&proxy.url).await?;
     for (name, wanted, budget_ms) in [("get-credit-balance", 200, 20.0), ("start-analysis", 202, 50.0)] {
         let event = || match name {

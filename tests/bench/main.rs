@@ -4,7 +4,6 @@
 mod aws_stub;
 mod hedging;
 mod lambdas;
-mod proxy;
 mod table;
 
 use anyhow::Result;

@@ -67,6 +67,21 @@ select is(pg_temp.claim('ada', 'key', 'three', p_body => 'other'), 'repeated two
 select is(pg_temp.keys('ada.account'), 1, 'and the account''s other old ones are gone');
 select is(pg_temp.keys('bob.account'), 1, 'without touching another account''s');
 
+-- As many as anyone needs ---------------------------------------------------------------------------------------
+
+select is(
+  pg_temp.outcome('bob', $$ select c.* from generate_series(1, 1000) n cross join lateral
+    public.claim_idempotency_key({bob.account}, 'POST /api/business-profiles', 'many ' || n, sha256('b'), gen_random_uuid()) c $$),
+  '1000 rows', 'a thousand keys in 24 hours'
+);
+select is(pg_temp.claim('bob', null, 'one', p_account => 'bob.account'), 'new one', 'without a key there is nothing to count');
+select is(pg_temp.claim('bob', 'many 7', 'two', p_body => 'b', p_account => 'bob.account') like 'repeated %', true, 'a known key is not one more');
+select is(
+  pg_temp.outcome('bob', $$ select * from public.claim_idempotency_key({bob.account}, 'POST /api/business-profiles', 'one more', sha256('b'), {one}) $$),
+  '23514 idempotency_keys_per_account', 'and not one more'
+);
+select is(pg_temp.claim('ada', 'hers', 'one'), 'new one', 'in this account; others go on');
+
 -- Hostile input -----------------------------------------------------------------------------------------------------
 
 select is(pg_temp.outcome('ada', format('select * from public.claim_idempotency_key({ada.account}, %s)', arguments)), expected, why)

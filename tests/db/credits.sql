@@ -62,8 +62,18 @@ select is(
 );
 select is(
   pg_temp.outcome('postgres', $$ update public.credit_balances set balance = -1 where account_id = {ada.account} $$),
-  '23514 credit_balances_balance_not_negative', 'nor can the owner write a negative balance'
+  '42501', 'nor can the owner write a negative balance'
 );
+select is(pg_temp.outcome('postgres', statement), '42501', 'the owner may not: ' || statement)
+  from unnest(array[
+    'update public.credit_balances set balance = balance + 1 where account_id = {ada.account}',
+    'update public.credit_balances set balance = balance where account_id = {ada.account}',
+    'update public.credit_balances set account_id = {bob.account} where account_id = {ada.account}',
+    'delete from public.credit_balances where account_id = {ada.account}',
+    'truncate public.credit_balances',
+    'insert into public.credit_balances (account_id, balance) select a.account_id, 5 from public.accounts a limit 1'
+  ]) statement;
+select pg_temp.adds_up('ada', 55, 'what the owner tried');
 select is(
   oslira.deduct_credits_atomic(pg_temp.id('bob.account'), 10, 'deep', pg_temp.id('run.never')), 0,
   'the last credit can be spent'

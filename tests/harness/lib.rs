@@ -6,6 +6,7 @@
 mod aws;
 mod database;
 mod dynamodb;
+mod proxy;
 mod recovery;
 mod runtime;
 mod stack;
@@ -16,6 +17,7 @@ mod visitor;
 pub use aws::{Aws, Execution};
 pub use database::Database;
 pub use dynamodb::{DynamoDbProxy, Struck};
+pub use proxy::DatabaseProxy;
 pub use recovery::Unsettleable;
 pub use runtime::{Answer, Lambda, xtask};
 pub use stack::Stack;

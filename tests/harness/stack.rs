@@ -111,6 +111,11 @@ impl Stack {
         Ok(())
     }
 
+    /// Another connection of the superuser's, for a test that holds a lock on it.
+    pub async fn another_database_connection(&self) -> Result<Database> {
+        Database::connect(&self.description.postgres_url).await
+    }
+
     /// The value of the secret that this variable of the Lambdas names.
     pub async fn secret(&self, variable: &str) -> Result<String> {
         let arn = self.functions_env.get(variable).with_context(|| format!("no variable {variable}"))?;

@@ -178,6 +178,8 @@ codes! {
     AlreadyFinished = 409, Info, false;
     /// The result is not there yet.
     NotReady = 409, Info, false;
+    /// The account has as many business profiles as it may.
+    BusinessProfileLimitReached = 409, Info, false;
     /// The idempotency key was used with another body.
     IdempotencyKeyReused = 422, Info, false;
 

@@ -72,7 +72,8 @@ impl Request {
 
     /// The error for an idempotency key that came before with another body.
     pub fn idempotency_key_reused() -> Error {
-        let message = "This Idempotency-Key came with another body before; use a new key for a new request.";
+        let message =
+            "This Idempotency-Key came with another request before; use a new key for a new request.";
         Error::new(Code::IdempotencyKeyReused, message)
     }
 

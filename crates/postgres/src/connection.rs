@@ -1,14 +1,18 @@
 //! One connection per execution environment, and one transaction per statement.
 
+use crate::{failure::Failure, session::Caller};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use oslira_domain::{Error, Result, UserId};
 use oslira_lambda::{CachedSecret, Env, Secret, tls_config};
-use std::time::Duration;
-use tokio::sync::Mutex;
+use std::{ops::Deref, time::Duration};
+use tokio::{
+    sync::Mutex,
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
+};
 use tokio_postgres::{
     Client, Config, Row,
     config::SslMode,
-    error::SqlState,
     types::{FromSql, ToSql, Type},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -16,11 +20,15 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// A parameter and its SQL type.
 pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// How long a statement may take, connecting included, before its connection counts as broken.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long two tries may take. Less than the ten seconds of a Lambda that a user waits for: it is the Lambda that
-/// answers 503, before the platform kills it.
+/// How long an answer is waited for. Longer than Postgres lets a transaction wait or work: it is Postgres that gives up
+/// first, and says so, unless the way to it is broken.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a statement may take with its second try, connecting included. Less than the ten seconds of a Lambda that a
+/// user waits for: it is the Lambda that answers 503, before the platform kills it.
 const PATIENCE_IN_ALL: Duration = Duration::from_secs(8);
+/// How long sent data may stay without the network's own receipt. A frozen environment often wakes to a connection that
+/// a router has forgotten; it finds out with time left for another.
+const RECEIPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Postgres as a signed-in user sees it.
 #[derive(Debug)]
@@ -39,8 +47,7 @@ impl UserDb {
 
     /// Runs one statement as this user.
     pub async fn query(&self, user_id: UserId, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        let claims = format!(r#"{{"sub":"{user_id}","role":"authenticated"}}"#);
-        self.0.run("authenticated", &claims, sql, params).await
+        self.0.run(Caller::User(user_id), sql, params).await
     }
 }
 
@@ -61,7 +68,7 @@ impl SystemDb {
 
     /// Runs one statement as `service_role`.
     pub async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        self.0.run("service_role", r#"{"role":"service_role"}"#, sql, params).await
+        self.0.run(Caller::System, sql, params).await
     }
 }
 
@@ -70,7 +77,7 @@ struct Connection {
     tls: MakeRustlsConnect,
     /// Absent before the first success, and while a statement has it: one that fails or is dropped midway
     /// does not put it back, and so takes it down with everything it may have left open.
-    client: Mutex<Option<Client>>,
+    session: Mutex<Option<Session>>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -79,12 +86,25 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// Why a statement failed.
-enum Failure {
-    /// The connection is gone, or of unknown state.
-    Connection(Error),
-    /// Postgres refused the statement; the connection is good.
-    Statement(tokio_postgres::Error),
+/// A connection that is closed when it is dropped. The client alone would first wait for the answers to what it has
+/// sent; meanwhile the pooler would go on with a statement that nobody waits for.
+struct Session {
+    client: Client,
+    connection: JoinHandle<()>,
+}
+
+impl Deref for Session {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
 }
 
 /// The DER of the database's own certificate authority, from the variable `DATABASE_CA_CERTIFICATE` (base64); `None`
@@ -99,15 +119,19 @@ pub(crate) fn config(url: &str) -> Result<Config> {
     // The parse error may quote the URL, and so the password.
     let mut config: Config =
         url.parse().map_err(|_| Error::internal("a database secret is not a connection URL"))?;
-    config.ssl_mode(SslMode::Require).connect_timeout(Duration::from_secs(3)).application_name("oslira");
+    config
+        .ssl_mode(SslMode::Require)
+        .connect_timeout(Duration::from_secs(3))
+        .tcp_user_timeout(RECEIPT_TIMEOUT)
+        .application_name("oslira");
     Ok(config)
 }
 
 impl Connection {
     async fn open(env: &Env, secret: Secret) -> Result<Self> {
         let connection = Self::new(env.secret(secret)?, database_root(env)?)?;
-        match tokio::time::timeout(PATIENCE, connection.client()).await {
-            Ok(Ok(client)) => *connection.client.lock().await = Some(client),
+        match timeout(PATIENCE, connection.connect()).await {
+            Ok(Ok(session)) => *connection.session.lock().await = Some(session),
             Ok(Err(error)) => tracing::warn!(cause = error.chain(), "Postgres is not reachable at start"),
             Err(_) => tracing::warn!("Postgres did not answer at start"),
         }
@@ -115,51 +139,48 @@ impl Connection {
     }
 
     fn new(url: CachedSecret, extra_root: Option<Vec<u8>>) -> Result<Self> {
-        Ok(Self { url, tls: MakeRustlsConnect::new(tls_config(extra_root)?), client: Mutex::default() })
+        Ok(Self { url, tls: MakeRustlsConnect::new(tls_config(extra_root)?), session: Mutex::default() })
     }
 
-    async fn run(&self, role: &str, claims: &str, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        let tries = async {
-            let mut outcome = self.attempt(role, claims, sql, params).await;
-            if let Err(Failure::Connection(error)) = &outcome {
-                tracing::warn!(cause = error.chain(), "Postgres connection replaced");
-                outcome = self.attempt(role, claims, sql, params).await;
-            }
-            outcome.map_err(|failure| match failure {
-                Failure::Connection(error) => error,
-                Failure::Statement(error) => statement_error(error),
-            })
+    async fn run(&self, caller: Caller, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
+        // A try is only begun while there is time to hear how it ended.
+        let last_begin = Instant::now() + PATIENCE_IN_ALL - PATIENCE;
+        let first = match self.attempt(caller, sql, params, last_begin).await {
+            Err(failure) if failure.may_pass() && Instant::now() < last_begin => failure,
+            outcome => return outcome.map_err(Error::from),
         };
-        tokio::time::timeout(PATIENCE_IN_ALL, tries).await.unwrap_or_else(|_| Err(too_slow()))
+        tracing::warn!(cause = first.to_string(), "Postgres connection replaced");
+        let second = self.attempt(caller, sql, params, last_begin).await;
+        second.map_err(|failure| failure.after(first).into())
     }
 
     async fn attempt(
         &self,
-        role: &str,
-        claims: &str,
+        caller: Caller,
         sql: &str,
         params: &[Param<'_>],
+        last_begin: Instant,
     ) -> Result<Vec<Row>, Failure> {
-        let mut slot = self.client.lock().await;
-        let attempt = async {
-            let client = match slot.take() {
-                Some(client) if !client.is_closed() => client,
-                _ => self.client().await.map_err(Failure::Connection)?,
+        let ready = async {
+            let mut slot = self.session.lock().await;
+            let session = match slot.take() {
+                Some(session) if !session.is_closed() => session,
+                _ => self.connect().await?,
             };
-            match transaction(&client, role, claims, sql, params).await {
-                Err(error) if error.as_db_error().is_none_or(|db| is_infrastructure(db.code())) => {
-                    Err(Failure::Connection(Error::store(error)))
-                }
-                outcome => {
-                    *slot = Some(client);
-                    outcome.map_err(Failure::Statement)
-                }
-            }
+            Ok((slot, session))
         };
-        tokio::time::timeout(PATIENCE, attempt).await.unwrap_or_else(|_| Err(Failure::Connection(too_slow())))
+        let ready = timeout_at(last_begin, ready).await;
+        let (mut slot, session) =
+            ready.map_err(|_| Failure::NoConnection(too_slow()))?.map_err(Failure::NoConnection)?;
+        let outcome = timeout(PATIENCE, transaction(&session, caller, sql, params)).await;
+        let outcome = outcome.unwrap_or(Err(Failure::OutcomeUnknown(None)));
+        if outcome.as_ref().err().is_none_or(Failure::leaves_the_connection_good) {
+            *slot = Some(session);
+        }
+        outcome
     }
 
-    async fn client(&self) -> Result<Client> {
+    async fn connect(&self) -> Result<Session> {
         let config = config(&self.url.get().await?)?;
         let (client, connection) = match config.connect(self.tls.clone()).await {
             Ok(connected) => connected,
@@ -172,62 +193,37 @@ impl Connection {
                 return Err(Error::store(error));
             }
         };
-        tokio::spawn(async move {
+        let connection = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "Postgres connection ended");
             }
         });
-        Ok(client)
+        Ok(Session { client, connection })
     }
 }
 
 /// Sends everything before it waits for anything: one round trip. The futures send when first polled, and
-/// `join4` polls them in order. An error of an earlier part makes the later ones fail, and is the one told.
+/// `join3` polls them in order. An error of an earlier part makes the later ones fail, and is the one told.
 async fn transaction(
     client: &Client,
-    role: &str,
-    claims: &str,
+    caller: Caller,
     sql: &str,
     params: &[Param<'_>],
-) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let begin =
-        format!("begin; set local statement_timeout = '{}s'; set local role {role}", PATIENCE.as_secs());
-    let claims: [Param<'_>; 1] = [(&claims, Type::TEXT)];
-    let (begun, claimed, rows, committed) = futures::future::join4(
+) -> Result<Vec<Row>, Failure> {
+    let begin = caller.begin();
+    let (begun, rows, committed) = futures::future::join3(
         client.batch_execute(&begin),
-        client.query_typed("select set_config('request.jwt.claims', $1, true)", &claims),
         client.query_typed(sql, params),
         client.batch_execute("commit"),
     )
     .await;
-    begun?;
-    claimed?;
-    let rows = rows?;
-    committed?;
+    let rows = begun.and(rows).map_err(Failure::before_commit)?;
+    committed.map_err(Failure::at_commit)?;
     Ok(rows)
-}
-
-/// Not the statement's fault: connection trouble, exhausted resources, shutdown, a lost deadlock or race, a server that
-/// is read-only for a while.
-fn is_infrastructure(code: &SqlState) -> bool {
-    let class = code.code().get(..2).unwrap_or_default();
-    ["08", "53", "57", "58", "40", "XX"].contains(&class) || *code == SqlState::READ_ONLY_SQL_TRANSACTION
 }
 
 fn too_slow() -> Error {
     Error::store("Postgres did not answer in time")
-}
-
-/// Postgres' own sentence may quote what was written; the code and the constraint say enough.
-fn statement_error(error: tokio_postgres::Error) -> Error {
-    match error.as_db_error() {
-        Some(db) => Error::internal(format!(
-            "Postgres refused the statement: {} (constraint {})",
-            db.code().code(),
-            db.constraint().unwrap_or("none")
-        )),
-        None => Error::store(error),
-    }
 }
 
 /// Columns by name, with our error when one is not as expected.
@@ -245,6 +241,7 @@ impl RowExt for Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::may_have_committed;
     use oslira_domain::Code;
 
     #[tokio::test(start_paused = true)]
@@ -255,16 +252,8 @@ mod tests {
         let started = tokio::time::Instant::now();
         let error = db.query("select 1", &[]).await.unwrap_err();
         assert_eq!(error.code, Code::StoreUnavailable);
+        assert!(!may_have_committed(&error), "nothing was sent");
         assert!(started.elapsed() <= PATIENCE_IN_ALL, "{:?}", started.elapsed());
-    }
-
-    #[test]
-    fn a_deadlock_or_a_shutdown_is_retried_and_a_refused_row_is_not() {
-        assert!(is_infrastructure(&SqlState::T_R_DEADLOCK_DETECTED));
-        assert!(is_infrastructure(&SqlState::ADMIN_SHUTDOWN));
-        assert!(is_infrastructure(&SqlState::TOO_MANY_CONNECTIONS));
-        assert!(!is_infrastructure(&SqlState::CHECK_VIOLATION));
-        assert!(!is_infrastructure(&SqlState::INSUFFICIENT_PRIVILEGE));
     }
 
     #[tokio::test]

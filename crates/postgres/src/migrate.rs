@@ -1,4 +1,4 @@
-//! Applies `migrations/` and gives the Lambdas' login roles their passwords.
+//! Applies `migrations/` and gives the Lambdas' login roles their passwords, and nothing else to go by.
 
 use crate::connection::config;
 use oslira_domain::{Error, Result};
@@ -20,7 +20,7 @@ pub struct Migrated {
 }
 
 /// Connects with `migrations_url` (the session port: the advisory lock belongs to the session), applies what is
-/// new, and sets the password of each login role to the one in its connection URL.
+/// new, sets the password of each login role to the one in its connection URL, and takes back what was made its default.
 pub async fn migrate(
     migrations_url: &str,
     login_urls: &[&str],
@@ -36,13 +36,13 @@ pub async fn migrate(
     runner.set_migration_table_name("oslira.schema_migrations");
     let report = runner.run_async(&mut client).await.map_err(Error::internal)?;
     for url in login_urls {
-        set_password(&client, &config(url)?).await?;
+        make_as_set_up(&client, &config(url)?).await?;
     }
     Ok(Migrated { applied: report.applied_migrations().iter().map(ToString::to_string).collect() })
 }
 
 /// Sends a SCRAM verifier rather than the password, which would end up in the server's log.
-async fn set_password(client: &Client, login: &Config) -> Result<()> {
+async fn make_as_set_up(client: &Client, login: &Config) -> Result<()> {
     let (Some(user), Some(password)) = (login.get_user(), login.get_password()) else {
         return Err(Error::internal("a database secret lacks a user or a password"));
     };
@@ -52,5 +52,12 @@ async fn set_password(client: &Client, login: &Config) -> Result<()> {
         return Err(Error::internal("a database secret names a login role that is not ours"));
     }
     let verifier = postgres_protocol::password::scram_sha_256(password);
-    client.batch_execute(&format!("alter role {role} password '{verifier}'")).await.map_err(Error::internal)
+    // A role may set defaults for itself, here and in all databases. None of them is ours.
+    let database = "select quote_ident(current_database())";
+    let row = client.query_typed_one(database, &[]).await.map_err(Error::internal)?;
+    let database: String = row.try_get(0).map_err(Error::internal)?;
+    let sql = format!(
+        "alter role {role} password '{verifier}'; alter role {role} reset all; alter role {role} in database {database} reset all"
+    );
+    client.batch_execute(&sql).await.map_err(Error::internal)
 }

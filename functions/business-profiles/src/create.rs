@@ -1,15 +1,22 @@
 //! `POST /api/business-profiles`.
 
 use deserr::Deserr;
-use oslira_domain::{BusinessProfileId, Error, Icp, Result};
+use oslira_domain::{BusinessProfileId, Code, Error, Icp, Result};
 use oslira_lambda::{BodyErrors, FieldProblem, IcpBody, Reply, Request, trimmed};
-use oslira_postgres::{RowExt, Type, UserDb};
+use oslira_postgres::{RowExt, Type, UserDb, violated};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use uuid::Uuid;
 
 const ROUTE: &str = "POST /api/business-profiles";
+/// How many business profiles an account may have: the trigger `business_profiles_per_account`.
+const MOST_PROFILES: u32 = 100;
+/// How many keys it may use here while they are kept: the function `claim_idempotency_key`.
+const MOST_KEYS: u32 = 1_000;
+/// How long a key is kept.
+const KEYS_ARE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The body, and with an id the answer.
 #[derive(Debug, Deserr, Serialize)]
@@ -32,6 +39,9 @@ struct NewBusinessProfile {
 
 /// Adds a business profile to the caller's account: 201 with it and its id. A repetition with the same
 /// `Idempotency-Key` answers with the first one's.
+///
+/// # Errors
+/// `BusinessProfileLimitReached`, `IdempotencyKeyReused`, and `TooManyRequests` for keys.
 pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let key = request.idempotency_key()?;
@@ -71,10 +81,22 @@ pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Re
                 (&body.icp.geo_focus, Type::TEXT_ARRAY),
             ],
         )
-        .await?;
+        .await
+        .map_err(explained)?;
     let row = rows.first().ok_or_else(|| Error::internal("the statement answered no row"))?;
     match row.read("outcome")? {
-        "new" | "repeated" => {}
+        "new" => {}
+        // Who calls the database's functions themselves can claim the key for any id. What is answered is what they can see.
+        "repeated" => {
+            let sql =
+                "select from public.business_profiles where business_profile_id = $1 and account_id = $2";
+            let id: Uuid = row.read("resource_id")?;
+            let seen =
+                db.query(caller.user_id, sql, &[(&id, Type::UUID), (&account_id.0, Type::UUID)]).await?;
+            if seen.is_empty() {
+                return Err(Request::idempotency_key_reused());
+            }
+        }
         "account_not_found" => return Err(Request::account_not_found()),
         "reused" => return Err(Request::idempotency_key_reused()),
         other => return Err(Error::internal(format!("unknown outcome {other}"))),
@@ -82,6 +104,27 @@ pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Re
     let mut data = serde_json::to_value(&body).map_err(Error::internal)?;
     data["id"] = json!(BusinessProfileId(row.read("resource_id")?));
     Ok(Reply::created(data))
+}
+
+/// Which limit the database held to, for the caller.
+fn explained(error: Error) -> Error {
+    match violated(&error) {
+        Some("business_profiles_per_account") => {
+            let message =
+                format!("The account has {MOST_PROFILES} business profiles, and no account may have more.");
+            Error::new(Code::BusinessProfileLimitReached, message)
+                .with_details(json!({"limit": MOST_PROFILES}))
+        }
+        Some("idempotency_keys_per_account") => {
+            let message = format!(
+                "The account used {MOST_KEYS} idempotency keys for new business profiles in 24 hours, and no account may \
+                 use more."
+            );
+            let details = json!({"limit": MOST_KEYS, "windowSeconds": KEYS_ARE_KEPT.as_secs()});
+            Error::new(Code::TooManyRequests, message).with_details(details).with_retry_after(KEYS_ARE_KEPT)
+        }
+        _ => error,
+    }
 }
 
 fn optional<const MAX: usize>(text: Option<String>) -> Result<Option<String>, FieldProblem> {

@@ -1,0 +1,118 @@
+//! What every transaction sets before its statement.
+//!
+//! A pooled connection is used by many, and whoever has the pool's password can leave settings behind on it, or make them
+//! the login role's defaults. So nothing that decides who asks, what is there, how long it may take or what an answer
+//! looks like is left as it is found. Settings that are not named here cannot change an answer; a database test names
+//! each of them, so that one which a later Postgres brings is thought about.
+
+use crate::connection::PATIENCE;
+use oslira_domain::UserId;
+use std::{fmt::Write, time::Duration};
+
+/// How long a statement waits for a lock: the balance row of an account is locked by one start at a time.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(3_500);
+/// How long a statement may take, waiting included.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long a transaction of which only a part has arrived may hold its locks.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// By when a transaction has ended of which nobody heard, once its connection is closed: its statement is over by then, and
+/// so is the wait for a part that never comes. A commit may take longer only where the disk does.
+pub const TRANSACTIONS_END_WITHIN: Duration = Duration::from_secs(10);
+
+const _: () = assert!(LOCK_TIMEOUT.as_millis() < STATEMENT_TIMEOUT.as_millis());
+const _: () = assert!(STATEMENT_TIMEOUT.as_millis() < PATIENCE.as_millis());
+const _: () =
+    assert!(STATEMENT_TIMEOUT.as_millis() + IDLE_TIMEOUT.as_millis() < TRANSACTIONS_END_WITHIN.as_millis());
+
+/// The same for every caller.
+const FIXED: [(&str, &str); 14] = [
+    // Supabase's `auth.uid()` and its like read these before `request.jwt.claims`.
+    ("request.jwt.claim", ""),
+    ("request.jwt.claim.email", ""),
+    // `off` would make an error of every statement that row-level security restricts.
+    ("row_security", "on"),
+    // Every name in our SQL has its schema. Types, too, would otherwise be looked for among the session's own first.
+    ("search_path", "pg_catalog, pg_temp"),
+    // A commit that is answered is on disk.
+    ("synchronous_commit", "on"),
+    // How values are written and read as text.
+    ("client_encoding", "UTF8"),
+    ("standard_conforming_strings", "on"),
+    ("datestyle", "ISO, YMD"),
+    ("intervalstyle", "postgres"),
+    ("timezone", "UTC"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "1"),
+    ("array_nulls", "on"),
+    ("transform_null_equals", "off"),
+];
+
+/// On whose behalf a statement runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Caller {
+    /// A signed-in user: row-level security decides what exists.
+    User(UserId),
+    /// A stage, a queue or a job: all tenants.
+    System,
+}
+
+impl Caller {
+    /// SQL that begins a transaction of this caller's, whatever the session was told before.
+    pub(crate) fn begin(self) -> String {
+        let milliseconds = |time: Duration| time.as_millis().to_string();
+        let (role, sub) = match self {
+            Self::User(user_id) => ("authenticated", user_id.to_string()),
+            Self::System => ("service_role", String::new()),
+        };
+        let claims = match self {
+            Self::User(_) => format!(r#"{{"sub":"{sub}","role":"{role}"}}"#),
+            Self::System => format!(r#"{{"role":"{role}"}}"#),
+        };
+        let own = [
+            ("statement_timeout", milliseconds(STATEMENT_TIMEOUT)),
+            ("lock_timeout", milliseconds(LOCK_TIMEOUT)),
+            ("idle_in_transaction_session_timeout", milliseconds(IDLE_TIMEOUT)),
+            ("role", role.to_owned()),
+            ("request.jwt.claims", claims),
+            ("request.jwt.claim.sub", sub),
+            ("request.jwt.claim.role", role.to_owned()),
+        ];
+        let fixed = FIXED.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let mut sql = "begin isolation level read committed read write not deferrable; select ".to_owned();
+        for (index, (name, value)) in own.into_iter().chain(fixed).enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            // Constants and an id: nothing to quote. A `String` takes whatever is written to it.
+            let _ = write!(sql, "{comma}pg_catalog.set_config('{name}', '{value}', true)");
+        }
+        sql
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_names_its_caller_in_every_place_where_one_is_looked_for() {
+        let user_id: UserId = "0190a5a0-0000-7000-8000-000000000001".parse().unwrap();
+        let user = Caller::User(user_id).begin();
+        for (name, value) in [
+            ("role", "authenticated".to_owned()),
+            ("request.jwt.claims", format!(r#"{{"sub":"{user_id}","role":"authenticated"}}"#)),
+            ("request.jwt.claim.sub", user_id.to_string()),
+            ("request.jwt.claim.role", "authenticated".to_owned()),
+        ] {
+            assert!(user.contains(&format!("set_config('{name}', '{value}', true)")), "{name} in {user}");
+        }
+        let system = Caller::System.begin();
+        assert!(system.contains("set_config('role', 'service_role', true)"), "{system}");
+        assert!(system.contains("set_config('request.jwt.claim.sub', '', true)"), "{system}");
+    }
+
+    #[test]
+    fn nothing_in_it_needs_quoting() {
+        let begin = Caller::System.begin();
+        assert_eq!(begin.matches('\'').count(), 4 * (FIXED.len() + 7), "{begin}");
+        assert!(!begin.contains('\\'));
+    }
+}
