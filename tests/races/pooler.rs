@@ -5,9 +5,32 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use oslira_domain::UserId;
 use oslira_lambda::CachedSecret;
 use oslira_postgres::UserDb;
-use oslira_tests::{Stack, User, eventually};
+use oslira_tests::{Lambda, Stack, User, eventually};
+use serde_json::{Value, json};
 use std::{future::Future, pin::pin, task::Poll};
+use tokio::sync::Mutex;
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// The pool of one connection is one test's at a time: who breaks off a statement loses the connection for both.
+static POOL: Mutex<()> = Mutex::const_new(());
+
+/// The users' role through a pool of one server connection, and the certificate authority of its server.
+async fn single(stack: &Stack) -> Result<(String, Vec<u8>)> {
+    let url = stack.secret("USER_DATABASE_SECRET").await?;
+    let (head, options) = url.rsplit_once('?').context("no options")?;
+    let (server, _) = head.rsplit_once('/').context("no database")?;
+    let root = BASE64_STANDARD.decode(&stack.functions_env["DATABASE_CA_CERTIFICATE"])?;
+    Ok((format!("{server}/single?{options}"), root))
+}
+
+/// A connection of somebody who has the pool's password, and sets what they like.
+async fn raw(url: &str, root: Vec<u8>) -> Result<tokio_postgres::Client> {
+    let config: tokio_postgres::Config = url.parse()?;
+    let tls = MakeRustlsConnect::new(oslira_lambda::tls_config(Some(root))?);
+    let (client, connection) = config.connect(tls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
 
 /// Polls a future this often, then drops it: a request that went away in the middle.
 async fn poll_and_drop(times: usize, future: impl Future) {
@@ -24,13 +47,10 @@ async fn poll_and_drop(times: usize, future: impl Future) {
 
 #[tokio::test]
 async fn the_next_transaction_never_sees_anothers_claims() -> Result<()> {
+    let _alone = POOL.lock().await;
     let stack = Stack::connect().await?;
     let (ann, bob) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
-    let url = stack.secret("USER_DATABASE_SECRET").await?;
-    let (head, options) = url.rsplit_once('?').context("no options")?;
-    let (server, _) = head.rsplit_once('/').context("no database")?;
-    let single = format!("{server}/single?{options}");
-    let root = BASE64_STANDARD.decode(&stack.functions_env["DATABASE_CA_CERTIFICATE"])?;
+    let (single, root) = single(&stack).await?;
     let db = || UserDb::lazy(CachedSecret::fixed(&single), Some(root.clone()));
     let (ann_db, bob_db) = (db()?, db()?);
     let (ann_id, bob_id): (UserId, UserId) = (ann.user_id.parse()?, bob.user_id.parse()?);
@@ -55,10 +75,7 @@ async fn the_next_transaction_never_sees_anothers_claims() -> Result<()> {
         assert_eq!(ids, std::slice::from_ref(&bob.account_id), "round {round}");
     }
     // What a transaction set, it set for itself: a client that sets nothing finds nothing.
-    let config: tokio_postgres::Config = single.parse()?;
-    let tls = MakeRustlsConnect::new(oslira_lambda::tls_config(Some(root.clone()))?);
-    let (raw, connection) = config.connect(tls).await?;
-    tokio::spawn(connection);
+    let raw = raw(&single, root.clone()).await?;
     let left = "select coalesce(current_setting('request.jwt.claims', true), '') as claims, current_user::text as role";
     let left = raw.query_typed(left, &[]).await?;
     let left = left.first().context("no row")?;
@@ -76,4 +93,105 @@ async fn the_next_transaction_never_sees_anothers_claims() -> Result<()> {
         Ok((stack.database.row(sql, &[]).await?["n"] == 0).then_some(()))
     })
     .await
+}
+
+/// What somebody with the pool's password leaves on a connection, or as the default of the role, and what a transaction of
+/// ours has instead. `{ann}` is another user's id, `{bob}` the caller's.
+const POISON: [(&str, &str, &str); 24] = [
+    ("request.jwt.claim.sub", "{ann}", "{bob}"),
+    ("request.jwt.claim.role", "service_role", "authenticated"),
+    ("request.jwt.claim.email", "ann@example.test", ""),
+    ("request.jwt.claim", r#"{"sub": "{ann}", "role": "service_role"}"#, ""),
+    (
+        "request.jwt.claims",
+        r#"{"sub": "{ann}", "role": "service_role"}"#,
+        r#"{"sub":"{bob}","role":"authenticated"}"#,
+    ),
+    ("row_security", "off", "on"),
+    ("search_path", "pg_temp, public", "pg_catalog, pg_temp"),
+    ("default_transaction_read_only", "on", "on"),
+    ("transaction_read_only", "", "off"),
+    ("default_transaction_isolation", "serializable", "serializable"),
+    ("transaction_isolation", "", "read committed"),
+    ("statement_timeout", "100ms", "4s"),
+    ("lock_timeout", "1ms", "3500ms"),
+    ("idle_in_transaction_session_timeout", "1h", "5s"),
+    ("synchronous_commit", "off", "on"),
+    ("client_encoding", "LATIN1", "UTF8"),
+    ("standard_conforming_strings", "off", "on"),
+    ("datestyle", "SQL, DMY", "ISO, YMD"),
+    ("intervalstyle", "sql_standard", "postgres"),
+    ("timezone", "Asia/Tokyo", "UTC"),
+    ("bytea_output", "escape", "hex"),
+    ("extra_float_digits", "-15", "1"),
+    ("array_nulls", "off", "on"),
+    ("transform_null_equals", "on", "off"),
+];
+
+#[tokio::test]
+async fn what_was_set_on_a_connection_before_changes_no_answer() -> Result<()> {
+    let _alone = POOL.lock().await;
+    let stack = Stack::connect().await?;
+    let (ann, bob) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    let (single, root) = single(&stack).await?;
+    let intruder = raw(&single, root.clone()).await?;
+    let db = UserDb::lazy(CachedSecret::fixed(&single), Some(root))?;
+    let bob_id: UserId = bob.user_id.parse()?;
+    let secret = stack.aws.create_secret(&single).await?;
+    let mut lambda = Lambda::start(&stack, "verify-token", &[("USER_DATABASE_SECRET", &secret)]).await?;
+    let fill = |text: &str| text.replace("{ann}", &ann.user_id).replace("{bob}", &bob.user_id);
+
+    for (name, poison, expected) in POISON {
+        let (poison, expected) = (fill(poison), fill(expected));
+        if !poison.is_empty() {
+            intruder.batch_execute(&format!("select set_config('{name}', '{poison}', false)")).await?;
+        }
+        let sql = format!(
+            "select coalesce(current_setting('{name}', true), '') as value, auth.uid()::text as uid,
+                             auth.role() as role, auth.email() as email, auth.jwt() ->> 'sub' as sub"
+        );
+        let rows = db.query(bob_id, &sql, &[]).await?;
+        let row = rows.first().context("no row")?;
+        assert_eq!(row.get::<_, &str>("value"), expected, "{name}");
+        assert_eq!(row.get::<_, &str>("uid"), bob.user_id, "{name}");
+        assert_eq!(row.get::<_, &str>("role"), "authenticated", "{name}");
+        assert_eq!(row.get::<_, Option<&str>>("email"), None, "{name}");
+        assert_eq!(row.get::<_, &str>("sub"), bob.user_id, "{name}");
+
+        // All of it is still there, or this proves nothing.
+        let left = intruder
+            .query_typed(&format!("select coalesce(current_setting('{name}', true), '') as value"), &[])
+            .await?;
+        let left: &str = left.first().context("no row")?.get("value");
+        assert!(poison.is_empty() || left == poison || name == "client_encoding", "{name} is {left:?}");
+
+        let event = bob.event("GET", "/api/auth/verify", &Value::Null, &Value::Null);
+        let (status, body) = lambda.invoke(&event).await?.http()?;
+        assert_eq!((status, &body["data"]["userId"]), (200, &json!(bob.user_id)), "{name}: {body}");
+        let accounts: Vec<&Value> = body["data"]["accounts"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|account| &account["accountId"])
+            .collect();
+        assert_eq!(accounts, [&json!(bob.account_id)], "{name}: {body}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deploy_takes_back_what_a_login_role_made_its_default() -> Result<()> {
+    let _alone = POOL.lock().await;
+    let stack = Stack::connect().await?;
+    let (single, root) = single(&stack).await?;
+    let intruder = raw(&single, root).await?;
+    intruder.batch_execute("alter role oslira_user set work_mem = '1MB'").await?;
+    intruder.batch_execute("alter role oslira_user in database postgres set work_mem = '2MB'").await?;
+    let defaults = "select count(*) as n from pg_db_role_setting s join pg_roles r on r.oid = s.setrole
+                      where r.rolname in ('oslira_user', 'oslira_system')";
+    assert_eq!(stack.database.row(defaults, &[]).await?["n"], 2);
+    let migrate = stack.description.functions.get("migrate-database").context("no migrate-database")?;
+    stack.aws.invoke(migrate, &json!({})).await?.map_err(anyhow::Error::msg)?;
+    assert_eq!(stack.database.row(defaults, &[]).await?["n"], 0);
+    Ok(())
 }

@@ -1,4 +1,5 @@
-//! `start-queued-run`: starts the execution of a run that `start-analysis` could not, or refunds it in the end.
+//! `start-queued-run`: starts the execution of a run that `start-analysis` could not, or refunds it in the end. A run that
+//! was perhaps never charged is looked for first.
 
 use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::{Message, note_account, note_run};
@@ -7,7 +8,8 @@ use oslira_runs::{Executions, input, is_cancelled, refund, settled};
 use oslira_stores::ProgressStore;
 use serde::Deserialize;
 
-/// How often the start is tried. From then on the run is refunded instead, as often as that takes.
+/// How often the start is tried. From then on the run is refunded instead, as often as that takes. A doubtful run that was
+/// not there so often, minutes apart, has never been charged.
 const TRIES: u32 = 5;
 
 /// A message of the queue `start-runs`.
@@ -15,6 +17,9 @@ const TRIES: u32 = 5;
 #[serde(rename_all = "camelCase")]
 pub struct QueuedRun {
     run_id: RunId,
+    /// Nobody knew whether the transaction that makes the run was committed.
+    #[serde(default)]
+    is_doubtful: bool,
 }
 
 /// Starts the execution under the same name as ever, so that a run has one however often it is tried.
@@ -29,6 +34,10 @@ pub async fn start_queued_run(
     let sql = "select run_id, account_id, business_profile_id, username, tier, status from public.runs where run_id = $1";
     let rows = db.query(sql, &[(&run_id.0, Type::UUID)]).await?;
     let Some(row) = rows.first() else {
+        if message.body.is_doubtful && message.receive_count >= TRIES {
+            tracing::info!(runId = %run_id, "a doubtful run was never charged");
+            return Ok(());
+        }
         return Err(Error::new(Code::RunNotFound, "There is no such run."));
     };
     if settled(row)?.is_some() {

@@ -7,7 +7,7 @@ use oslira_domain::{
     Username,
 };
 use oslira_lambda::{BodyErrors, FieldProblem, Reply, Request, note_run};
-use oslira_postgres::{RowExt, Type, UserDb};
+use oslira_postgres::{RowExt, Type, UserDb, may_have_committed};
 use oslira_runs::{Executions, input};
 use oslira_stores::{Intake, ProgressStore};
 use serde_json::json;
@@ -28,7 +28,8 @@ struct Body {
 ///
 /// Once the charge is committed the answer is 202 whatever happens to the rest: if the execution cannot be started
 /// now, the queue starts it; if even the queue is out of reach, the request repeated with its idempotency key does, unless
-/// new analyses are refused by then, or the hourly `fail-stale-runs`.
+/// new analyses are refused by then, or the hourly `fail-stale-runs`. When nobody knows whether the charge was committed, the
+/// answer is 503 with the run's id, and the queue finds out.
 pub async fn start_analysis(
     intake: &Intake,
     db: &UserDb,
@@ -56,7 +57,7 @@ pub async fn start_analysis(
 
     let sql = "select outcome, run_id, status, credits, balance
                  from public.start_analysis($1, $2, $3, $4, $5, $6, $7)";
-    let rows = db
+    let accepted = db
         .query(
             caller.user_id,
             sql,
@@ -70,7 +71,18 @@ pub async fn start_analysis(
                 (&body_hash, Type::BYTEA),
             ],
         )
-        .await?;
+        .await;
+    let rows = match accepted {
+        Err(error) if business_profile_id.is_some() && may_have_committed(&error) => {
+            note_run(new_run_id);
+            if let Err(error) = queue.send_doubtful(new_run_id).await {
+                let cause = error.chain();
+                tracing::error!(runId = %new_run_id, cause, "a doubtful run is not queued; fail-stale-runs will find it");
+            }
+            return Err(in_doubt(error, new_run_id));
+        }
+        accepted => accepted?,
+    };
     let row = rows.first().ok_or_else(|| Error::internal("start_analysis answered no row"))?;
     match row.read("outcome")? {
         "accepted" => {}
@@ -120,6 +132,15 @@ pub async fn start_analysis(
         "resultUrl": format!("/api/analysis/{run_id}/result"),
         "creditsCharged": row.read::<i32>("credits")?,
     })))
+}
+
+/// For a caller who shall neither take the run for lost nor pay for it twice.
+fn in_doubt(mut error: Error, run_id: RunId) -> Error {
+    error.message =
+        "It is not known yet whether the analysis was accepted. If it was, it starts within a minute, and \
+                   details.runId is its id. To be sure, repeat the request with the same Idempotency-Key."
+            .into();
+    error.with_details(json!({"runId": run_id}))
 }
 
 /// What a run was charged for. The request that repeats it does not say: the hash by which the database holds the two to be

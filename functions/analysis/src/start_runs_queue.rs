@@ -1,11 +1,13 @@
-//! Where `start-analysis` leaves a run whose execution it could not start.
+//! Where `start-analysis` leaves a run whose execution it could not start, or of which it does not know whether it was charged.
 
 use aws_sdk_sqs::Client as Sqs;
 use oslira_domain::{Error, Result, RunId};
 use oslira_lambda::Env;
-use serde_json::json;
+use oslira_postgres::TRANSACTIONS_END_WITHIN;
+use serde_json::{Value, json};
+use std::time::Duration;
 
-/// The queue `start-runs`: runs that were charged but whose execution may not have started.
+/// The queue `start-runs`: runs that were charged, or may have been, but whose execution may not have started.
 #[derive(Debug)]
 pub struct StartRunsQueue {
     client: Sqs,
@@ -20,14 +22,18 @@ impl StartRunsQueue {
 
     /// Hands a run over to `start-queued-run`.
     pub async fn send(&self, run_id: RunId) -> Result<()> {
-        let message = json!({"runId": run_id}).to_string();
-        self.client
-            .send_message()
-            .queue_url(&self.url)
-            .message_body(message)
-            .send()
-            .await
-            .map_err(Error::store)?;
+        self.send_after(Duration::ZERO, json!({"runId": run_id})).await
+    }
+
+    /// Hands over a run that may or may not have been charged, once no transaction can decide that any more.
+    pub async fn send_doubtful(&self, run_id: RunId) -> Result<()> {
+        self.send_after(TRANSACTIONS_END_WITHIN, json!({"runId": run_id, "isDoubtful": true})).await
+    }
+
+    async fn send_after(&self, delay: Duration, message: Value) -> Result<()> {
+        let delay = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
+        let send = self.client.send_message().queue_url(&self.url).message_body(message.to_string());
+        send.delay_seconds(delay).send().await.map_err(Error::store)?;
         Ok(())
     }
 }

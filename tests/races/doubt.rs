@@ -1,0 +1,182 @@
+//! Starts whose transaction waits, or whose connection breaks: the credits are taken with a run that begins, or not at all.
+
+use anyhow::{Context, Result};
+use futures::future::try_join_all;
+use oslira_tests::{Answer, Database, DatabaseProxy, Lambda, Run, Stack, User, eventually};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A Lambda that starts analyses through a proxy before the pooler.
+async fn starter(stack: &Stack) -> Result<(Lambda, DatabaseProxy)> {
+    let proxy = DatabaseProxy::start(&stack.secret("USER_DATABASE_SECRET").await?, Duration::ZERO).await?;
+    let secret = stack.aws.create_secret(&proxy.url).await?;
+    let lambda = Lambda::start(stack, "start-analysis", &[("USER_DATABASE_SECRET", &secret)]).await?;
+    Ok((lambda, proxy))
+}
+
+fn start_of(user: &User<'_>, username: &str) -> Value {
+    user.event("POST", "/api/leads/analyze", &Value::Null, &user.analysis_of(username))
+}
+
+/// The run that an answer leaves in doubt.
+fn doubtful(answer: &Answer, username: &str) -> Result<Run> {
+    let (status, body) = answer.http()?;
+    assert_eq!((status, &body["code"]), (503, &json!("StoreUnavailable")), "{body}");
+    let run_id = body["details"]["runId"].as_str().with_context(|| format!("no run in {body}"))?.to_owned();
+    Ok(Run { run_id, username: username.to_owned() })
+}
+
+async fn is_charged(stack: &Stack, run: &Run) -> Result<bool> {
+    let sql = "select count(*) as n from public.runs where run_id = $1::text::uuid";
+    Ok(stack.database.row(sql, &[&run.run_id]).await?["n"] == 1)
+}
+
+/// Waits until a statement of a user's waits for the connection with this process id.
+async fn waits_for(stack: &Stack, holder: &str) -> Result<()> {
+    eventually("a statement to wait", || async {
+        let sql = "select count(*) as n from pg_stat_activity a
+                     where a.usename = 'oslira_user' and $1::text::integer = any (pg_blocking_pids(a.pid))";
+        Ok((stack.database.row(sql, &[holder]).await?["n"] != 0).then_some(()))
+    })
+    .await
+}
+
+/// Waits until no statement of a user's is at work any more.
+async fn silence(stack: &Stack) -> Result<()> {
+    eventually("all statements to end", || async {
+        let sql =
+            "select count(*) as n from pg_stat_activity where usename = 'oslira_user' and state <> 'idle'";
+        Ok((stack.database.row(sql, &[]).await?["n"] == 0).then_some(()))
+    })
+    .await
+}
+
+async fn pid(database: &Database) -> Result<String> {
+    let row = database.row("select pg_backend_pid()::text as pid", &[]).await?;
+    Ok(row["pid"].as_str().context("no pid")?.to_owned())
+}
+
+/// Another superuser's connection, in a transaction that holds the account's balance row.
+async fn hold_balance(stack: &Stack, user: &User<'_>) -> Result<(Database, String)> {
+    let holder = stack.another_database_connection().await?;
+    let sql = format!(
+        "begin; select from public.credit_balances where account_id = '{}' for update",
+        user.account_id
+    );
+    holder.run(&sql).await?;
+    let pid = pid(&holder).await?;
+    Ok((holder, pid))
+}
+
+#[tokio::test]
+async fn a_start_that_waits_for_the_balance_is_accepted_or_leaves_nothing() -> Result<()> {
+    let stack = &Stack::connect().await?;
+    let started = try_join_all([3, 6, 9].map(async |seconds| {
+        let user = User::sign_up(stack, 10).await?;
+        let username = user.username("waits");
+        let (mut lambda, _proxy) = starter(stack).await?;
+        let (holder, _) = hold_balance(stack, &user).await?;
+        let held = async { holder.run(&format!("select pg_sleep({seconds}); commit")).await };
+        let event = start_of(&user, &username);
+        let (answer, ()) = tokio::try_join!(lambda.invoke(&event), held)?;
+        anyhow::Ok((seconds, user, answer.http()?))
+    }))
+    .await?;
+    silence(stack).await?;
+    for (seconds, user, (status, body)) in &started {
+        let sql = "select count(*) as n from public.runs where account_id = $1::text::uuid";
+        let runs = stack.database.row(sql, &[&user.account_id]).await?["n"].clone();
+        // Postgres gives up after three and a half seconds, and says so: nothing is in doubt.
+        let expected = if *seconds == 3 { (202, json!(1), 9) } else { (503, json!(0), 10) };
+        assert_eq!((*status, runs, user.balance().await?), expected, "{seconds} s: {body}");
+        assert!(body["details"].is_null(), "{seconds} s: {body}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_cut_before_the_transaction_begins_costs_nothing() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("cut");
+    let (mut lambda, proxy) = starter(&stack).await?;
+    proxy.shut_by_data();
+    let run = doubtful(&lambda.invoke(&start_of(&user, &username)).await?, &username)?;
+    silence(&stack).await?;
+    assert_eq!((is_charged(&stack, &run).await?, user.balance().await?), (false, 10));
+
+    // The queue's consumer looks for it, minutes apart, and then is done.
+    let mut consumer = Lambda::start(&stack, "start-queued-run", &[]).await?;
+    for (receive_count, is_doubtful, failures) in [(1, true, 1), (4, true, 1), (5, true, 0), (5, false, 1)] {
+        let record = json!({
+            "messageId": "m-1",
+            "body": json!({"runId": run.run_id, "isDoubtful": is_doubtful}).to_string(),
+            "attributes": {"ApproximateReceiveCount": receive_count.to_string()},
+            "eventSource": "aws:sqs",
+        });
+        let answer =
+            consumer.invoke(&json!({"Records": [record]})).await?.outcome.map_err(anyhow::Error::msg)?;
+        let failed = answer["batchItemFailures"].as_array().map_or(0, Vec::len);
+        assert_eq!(failed, failures, "receive {receive_count}, doubtful {is_doubtful}: {answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_cut_while_the_statement_waits_costs_nothing_or_begins_the_run() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("cut");
+    let (mut lambda, proxy) = starter(&stack).await?;
+    let (holder, pid) = hold_balance(&stack, &user).await?;
+    lambda.send(&start_of(&user, &username))?;
+    waits_for(&stack, &pid).await?;
+    proxy.shut();
+    let run = doubtful(&lambda.answered().await?, &username)?;
+    holder.run("commit").await?;
+    silence(&stack).await?;
+    if is_charged(&stack, &run).await? {
+        assert_eq!(user.finished(&run).await?["status"], "complete");
+        assert_eq!(user.balance().await?, 9);
+    } else {
+        assert_eq!(user.balance().await?, 10);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_cut_at_the_commit_begins_the_run_all_the_same() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("cut");
+    let (mut lambda, proxy) = starter(&stack).await?;
+    // The commit of this username's run waits for a lock.
+    let holder = stack.another_database_connection().await?;
+    let name = format!("hold_{username}");
+    let pid = pid(&holder).await?;
+    holder
+        .run(&format!(
+            "create function pg_catalog.{name}() returns trigger language plpgsql as $$
+               begin perform pg_advisory_xact_lock(hashtext('{name}')); return null; end $$;
+             create constraint trigger {name} after insert on public.runs deferrable initially deferred
+               for each row when (new.username = '{username}') execute function pg_catalog.{name}();
+             select pg_advisory_lock(hashtext('{name}'))"
+        ))
+        .await?;
+    lambda.send(&start_of(&user, &username))?;
+    waits_for(&stack, &pid).await?;
+    proxy.shut();
+    let run = doubtful(&lambda.answered().await?, &username)?;
+    assert!(!is_charged(&stack, &run).await?, "the commit is still to come");
+    holder.run(&format!("select pg_advisory_unlock(hashtext('{name}'))")).await?;
+    eventually("the late commit", || async { Ok(is_charged(&stack, &run).await?.then_some(())) }).await?;
+    assert_eq!(user.balance().await?, 9);
+
+    // Who tries again without a key is told of the run.
+    let again = user.post("/api/leads/analyze", &user.analysis_of(&username)).await?;
+    assert_eq!((again.status, &again.body["details"]["runId"]), (409, &json!(run.run_id)), "{}", again.body);
+    // Nobody but the queue begins it.
+    assert_eq!(user.finished(&run).await?["status"], "complete");
+    assert_eq!(user.balance().await?, 9);
+    holder.run(&format!("drop trigger {name} on public.runs; drop function pg_catalog.{name}()")).await
+}
