@@ -121,7 +121,7 @@ async fn answer(State(state): State<Shared>, body: String) -> Response {
     }
     let fault =
         state.faults.lock().strike(Upstream::Anthropic, Stage::Answer, "/anthropic/v1/messages", &body);
-    let fault = fault.map(|rule| rule.kind);
+    let (fault, usage) = fault.map(|rule| (rule.kind, rule.usage)).unzip();
 
     let prompt = Prompt { system: text_of(&request["system"]), content: content_of(&request) };
     let prompt_seed = seed(&prompt.text());
@@ -177,7 +177,12 @@ async fn answer(State(state): State<Shared>, body: String) -> Response {
             "output_tokens": output_tokens, "service_tier": "standard",
         },
     });
-    ([("request-id", format!("req_{}", Uuid::new_v4().simple()))], Json(body)).into_response()
+    let body = answers::with_usage(body, usage.flatten());
+    let headers = [
+        ("request-id", format!("req_{}", Uuid::new_v4().simple())),
+        ("content-type", "application/json".into()),
+    ];
+    (headers, body).into_response()
 }
 
 /// Thinks when told to, and from medium effort on.

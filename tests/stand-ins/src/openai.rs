@@ -145,7 +145,7 @@ async fn complete(State(state): State<Shared>, body: String) -> Response {
     }
     let fault =
         state.faults.lock().strike(Upstream::Openai, Stage::Answer, "/openai/chat/completions", &body);
-    let fault = fault.map(|rule| rule.kind);
+    let (fault, usage) = fault.map(|rule| (rule.kind, rule.usage)).unzip();
 
     let prompt = prompt_of(&request);
     let obedient = state.behaviour.lock().obedient;
@@ -205,7 +205,12 @@ async fn complete(State(state): State<Shared>, body: String) -> Response {
         },
         "service_tier": "default", "system_fingerprint": null,
     });
-    ([("x-request-id", format!("req_{}", Uuid::new_v4().simple()))], Json(body)).into_response()
+    let body = answers::with_usage(body, usage.flatten());
+    let headers = [
+        ("x-request-id", format!("req_{}", Uuid::new_v4().simple())),
+        ("content-type", "application/json".into()),
+    ];
+    (headers, body).into_response()
 }
 
 /// How many tokens a model thinks before it answers: about as many as its effort suggests.

@@ -405,6 +405,27 @@ async fn models_can_be_made_to_fail() {
 }
 
 #[tokio::test]
+async fn a_good_answer_can_have_any_usage() {
+    let s = StandIns::start().await;
+    for upstream in ["openai", "anthropic"] {
+        s.control(
+            "POST",
+            "faults",
+            &json!({"upstream": upstream, "kind": "usage", "usage": "[1e999, -5]", "times": 1}),
+        )
+        .await;
+    }
+    let openai = s.request("POST", "/openai/chat/completions").bearer_auth("sk-test").json(&chat("x"));
+    for request in [openai, s.anthropic_request(&message("x"))] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        let text = answer.text().await.unwrap();
+        assert!(text.contains(r#""usage":[1e999, -5],"#) && text.contains("fitScore"), "{text}");
+        assert_eq!(text.matches(r#""usage""#).count(), 1);
+    }
+}
+
+#[tokio::test]
 async fn an_obedient_model_follows_what_a_profile_says() {
     let s = StandIns::start().await;
     let (_, items) = s.scrape(&["kate_injected"]).await;
