@@ -7,8 +7,8 @@
 use crate::{Item, n, number, text, update_if};
 use aws_sdk_dynamodb::{Client, operation::update_item::builders::UpdateItemFluentBuilder};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
-use oslira_domain::{AccountId, Class, Error, Result};
-use oslira_lambda::Env;
+use oslira_domain::{AccountId, Class, Result};
+use oslira_lambda::{Env, aws_error};
 
 /// A minute's item is looked at for three minutes.
 const MINUTE_LIVES: SignedDuration = SignedDuration::from_mins(10);
@@ -49,7 +49,7 @@ impl AiUsage {
         let now = Timestamp::now();
         let period = minute(now, 0);
         let update = self.update(&period, now + MINUTE_LIVES, "inFlight :one");
-        update.expression_attribute_values(":one", n(1)).send().await.map_err(Error::store)?;
+        update.expression_attribute_values(":one", n(1)).send().await.map_err(aws_error)?;
         Ok(InFlight { period })
     }
 
@@ -67,7 +67,7 @@ impl AiUsage {
             let Some(InFlight { period }) = in_flight else { return Ok(()) };
             let update = self.update(&period, now + MINUTE_LIVES, "inFlight :minusOne");
             let update = update.expression_attribute_values(":minusOne", n(-1));
-            update.send().await.map(drop).map_err(Error::store)
+            update.send().await.map(drop).map_err(aws_error)
         };
         let cost_usd = counted(cost_usd, calls);
         let spent = async |period: Option<String>| {
@@ -76,7 +76,7 @@ impl AiUsage {
             let update = update
                 .expression_attribute_values(":calls", n(calls))
                 .expression_attribute_values(":costUsd", n(format!("{cost_usd:.9}")));
-            update.send().await.map(drop).map_err(Error::store)
+            update.send().await.map(drop).map_err(aws_error)
         };
         let accounts_day = account_id.map(|account_id| account_day(account_id, now));
         let (ended, by_all, by_account) = tokio::join!(ended, spent(Some(day(now))), spent(accounts_day));
@@ -95,7 +95,7 @@ impl AiUsage {
     async fn take_hedge(&self, now: Timestamp) -> Result<bool> {
         let period = day(now);
         let read = self.client.get_item().table_name(&self.table).key("period", text(&period)).send();
-        let item = read.await.map_err(Error::store)?.item.unwrap_or_default();
+        let item = read.await.map_err(aws_error)?.item.unwrap_or_default();
         let take = self
             .update(&period, now + DAY_LIVES, "hedges :one")
             .condition_expression("attribute_not_exists(hedges) OR hedges <= :most")

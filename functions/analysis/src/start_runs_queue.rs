@@ -1,8 +1,8 @@
 //! Where `start-analysis` leaves a run whose execution it could not start.
 
 use aws_sdk_sqs::Client as Sqs;
-use oslira_domain::{Error, Result, RunId};
-use oslira_lambda::Env;
+use oslira_domain::{Result, RunId};
+use oslira_lambda::{Env, aws_error};
 use serde_json::json;
 
 /// The queue `start-runs`: runs that were charged but whose execution may not have started.
@@ -27,7 +27,7 @@ impl StartRunsQueue {
             .message_body(message)
             .send()
             .await
-            .map_err(Error::store)?;
+            .map_err(aws_error)?;
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! `GET /health`: public, and so it says which part is down and nothing of why.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use oslira_domain::{Error, Result};
-use oslira_lambda::{CachedSecret, Env, Reply, Request, Secret};
+use oslira_domain::Result;
+use oslira_lambda::{CachedSecret, Env, Reply, Request, Secret, aws_error};
 use oslira_models::Catalogue;
 use oslira_postgres::UserDb;
 use serde_json::{Map, Value, json};
@@ -88,16 +88,22 @@ impl Dependencies {
         }
         let (postgres, dynamodb, s3, sqs, step_functions, secrets) = tokio::join!(
             state("postgres", self.db.query(NOBODY, "select 1", &[])),
-            state("dynamodb", self.dynamodb.describe_table().table_name(&self.progress_table).send()),
-            state("s3", self.s3.head_bucket().bucket(&self.profiles_bucket).send()),
-            state("sqs", self.sqs.get_queue_attributes().queue_url(&self.start_runs_queue).send()),
-            state(
-                "stepFunctions",
-                self.step_functions
-                    .describe_state_machine()
-                    .state_machine_arn(&self.state_machine_arn)
-                    .send()
-            ),
+            state("dynamodb", async {
+                let request = self.dynamodb.describe_table().table_name(&self.progress_table);
+                request.send().await.map_err(aws_error)
+            }),
+            state("s3", async {
+                self.s3.head_bucket().bucket(&self.profiles_bucket).send().await.map_err(aws_error)
+            }),
+            state("sqs", async {
+                let request = self.sqs.get_queue_attributes().queue_url(&self.start_runs_queue);
+                request.send().await.map_err(aws_error)
+            }),
+            state("stepFunctions", async {
+                let request =
+                    self.step_functions.describe_state_machine().state_machine_arn(&self.state_machine_arn);
+                request.send().await.map_err(aws_error)
+            }),
             state("secrets", self.secret.get()),
         );
         let states = Map::from_iter([postgres, dynamodb, s3, sqs, step_functions, secrets]);
@@ -106,14 +112,11 @@ impl Dependencies {
     }
 }
 
-async fn state<T, E>(name: &str, answer: impl Future<Output = Result<T, E>>) -> (String, Value)
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
+async fn state<T>(name: &str, answer: impl Future<Output = Result<T>>) -> (String, Value) {
     let state = match answer.await {
         Ok(_) => "up",
         Err(error) => {
-            tracing::warn!(dependency = name, cause = Error::store(error).chain(), "dependency down");
+            tracing::warn!(dependency = name, cause = error.chain(), "dependency down");
             "down"
         }
     };

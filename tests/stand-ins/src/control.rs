@@ -211,6 +211,9 @@ struct TokenOrder {
     key: SigningKey,
     #[serde(default)]
     claims: Map<String, Value>,
+    /// Further fields of the header.
+    #[serde(default)]
+    header: Map<String, Value>,
     #[serde(default)]
     omit: Vec<String>,
 }
@@ -233,7 +236,7 @@ async fn make_token(State(state): State<Shared>, Json(order): Json<Value>) -> Re
         Some(None) => KeyId::Absent,
         Some(Some(name)) => KeyId::Named(name),
     };
-    match state.keys.lock().token(&claims, order.alg, order.key, kid) {
+    match state.keys.lock().token_with(&order.header, &claims, order.alg, order.key, kid) {
         Ok(token) => Json(json!({ "token": token })).into_response(),
         Err(cause) => refused(format!("{cause:#}")),
     }

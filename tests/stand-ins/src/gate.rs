@@ -35,7 +35,8 @@ pub(crate) async fn gate(
         return upstream.error(StatusCode::PAYLOAD_TOO_LARGE, None, None);
     };
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let in_flight = state.counters.begin(upstream, is_get, &path, &text);
+    let gateway_token = parts.headers.get("cf-aig-authorization").and_then(|token| token.to_str().ok());
+    let in_flight = state.counters.begin(upstream, is_get, &path, &text, gateway_token);
 
     let fault = state.faults.lock().strike(upstream, Stage::Transport, &path, &text);
     let request = Request::from_parts(parts, Body::from(bytes));

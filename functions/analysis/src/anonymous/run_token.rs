@@ -17,8 +17,10 @@ impl RunToken {
         Ok(Self(bits))
     }
 
-    /// The run's id, by which everything else knows it. It tells nothing of the token, and is no id that an account's run
-    /// ever has: those are of another version.
+    /// The run's id, by which everything else knows it. It tells nothing of the token, and is of another version than the
+    /// ids that we give to accounts' runs. Who calls the database themselves chooses their run's id, and can choose this one
+    /// if the token is theirs. They gain nothing by it: a progress item keeps its first owner, [`show`](super::show) opens
+    /// only those without one, and all else that is kept of the two runs has different names.
     pub(super) fn run_id(&self) -> RunId {
         let mut id = [0; 16];
         id.iter_mut().zip(Sha256::digest(self.0)).for_each(|(to, from)| *to = from);
