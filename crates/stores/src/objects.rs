@@ -28,7 +28,12 @@ impl Objects {
     /// The document under a key; `None` when there is none.
     pub(crate) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         let Some((bytes, _)) = self.get_bytes(key).await? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(Error::internal)
+        // The parser's own words may quote a profile.
+        let unreadable = |error: serde_json::Error| {
+            let (line, column) = (error.line(), error.column());
+            Error::internal(format!("the object {key} cannot be read: line {line}, column {column}"))
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(unreadable)
     }
 
     /// Puts a document under a key, over the one that is there.

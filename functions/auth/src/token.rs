@@ -2,7 +2,7 @@
 
 use crate::keys::{self, KeySet};
 use jiff::Timestamp;
-use jsonwebtoken::{Header, Validation, decode, decode_header};
+use jsonwebtoken::{Header, Validation, decode, decode_header, errors::ErrorKind};
 use oslira_domain::{Code, Error, Result, UserId};
 use serde::Deserialize;
 
@@ -25,7 +25,7 @@ pub(crate) struct Claims {
 /// could not be found out.
 pub(crate) async fn verify(keys: &KeySet, issuer: &str, audience: &str, token: &str) -> Result<Claims> {
     // `none` and algorithms of other families do not even parse.
-    let header = decode_header(token).map_err(refused)?;
+    let header = decode_header(token).map_err(unread)?;
     if !is_plain(&header) {
         return Err(refused("the header asks for more than a signature"));
     }
@@ -37,7 +37,7 @@ pub(crate) async fn verify(keys: &KeySet, issuer: &str, audience: &str, token: &
     rules.set_issuer(&[issuer]);
     rules.set_audience(&[audience]);
     rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    let claims = decode::<Claims>(token, &key.decoding, &rules).map_err(refused)?.claims;
+    let claims = decode::<Claims>(token, &key.decoding, &rules).map_err(unread)?.claims;
 
     if claims.role != "authenticated" {
         return Err(refused("the role is not a user's"));
@@ -50,6 +50,15 @@ pub(crate) async fn verify(keys: &KeySet, issuer: &str, audience: &str, token: &
         return Err(refused("issued in the future"));
     }
     Ok(claims)
+}
+
+/// A token that does not verify. What the library says of one that it cannot read may quote it; of all others, it is a fixed
+/// sentence.
+fn unread(error: jsonwebtoken::errors::Error) -> Error {
+    match error.kind() {
+        ErrorKind::Json(_) | ErrorKind::Base64(_) | ErrorKind::Utf8(_) => refused("the token cannot be read"),
+        _ => refused(error),
+    }
 }
 
 /// Whether a header asks for nothing that is not done here. What it offers of keys (`jwk`, `jku`, `x5u`, `x5c`) is not looked
@@ -74,6 +83,14 @@ pub(crate) fn refused(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) 
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+
+    #[test]
+    fn a_token_that_cannot_be_read_is_not_repeated() {
+        // {"alg":"canary"}
+        let error = unread(decode_header("eyJhbGciOiJjYW5hcnkifQ.e30.x").unwrap_err());
+        assert_eq!((error.code, error.chain().as_str()), (Code::Unauthorized, "the token cannot be read"));
+        assert_eq!(unread(decode_header("x").unwrap_err()).chain(), "InvalidToken");
+    }
 
     #[test]
     fn a_header_that_asks_for_more_than_a_signature_is_refused() {
