@@ -133,7 +133,7 @@ async fn an_absurd_usage_beside_a_good_answer_fails_no_run_blames_nobody_and_lea
         };
         let sql = "select input_tokens, cached_tokens, output_tokens, cost_usd from public.ai_usage_logs
                      where run_id = $1::text::uuid and provider = $2 and outcome = 'answered'";
-        let row = stack.database.row(sql, &[&run.run_id, &provider]).await?;
+        let row = stack.database.row(sql, &[&run.run_id, provider]).await?;
         let count = |name: &str| row[name].as_i64().context("no count");
         let bytes = i64::try_from(body.to_string().len())?;
         anyhow::ensure!(count("input_tokens")? + count("cached_tokens")? <= bytes, "{row} of {bytes} bytes");
