@@ -115,6 +115,11 @@ async fn bad_bodies_are_explained_and_cost_nothing() -> Result<()> {
         json!({"followerRange": {"min": min, "max": max}, "engagementMin": 0,
         "contentThemes": [], "geoFocus": []})
     };
+    let icp_of = |theme: &str| {
+        let mut icp = icp(0, 1);
+        icp["contentThemes"] = json!([theme]);
+        icp
+    };
     for (body, field) in [
         (json!({}), "username"),
         (json!({"username": "nasa"}), "business"),
@@ -123,6 +128,9 @@ async fn bad_bodies_are_explained_and_cost_nothing() -> Result<()> {
         (change("/accountId", json!("00000000-0000-4000-8000-0000000000a1")), "accountId"),
         (change("/business/summary", json!("  ")), "business.summary"),
         (change("/business/summary", json!("é".repeat(501))), "business.summary"),
+        (change("/business/summary", json!("a\0b")), "business.summary"),
+        (change("/business/icp", icp_of("a\0b")), "business.icp.contentThemes"),
+        (change("/business/icp", icp(-1, 1)), "business.icp.followerRange.min"),
         (change("/business/name", json!("Brew & Co")), "business.name"),
         (change("/business/icp", icp(9, 1)), "business.icp.followerRange"),
         (change("/business/icp", json!({})), "business.icp.engagementMin"),

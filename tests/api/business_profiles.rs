@@ -74,6 +74,41 @@ async fn every_bad_field_is_named() -> Result<()> {
 }
 
 #[tokio::test]
+async fn no_text_may_hold_what_postgres_cannot_store() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    for place in
+        ["/name", "/description", "/website", "/voice", "/offer", "/icp/contentThemes/0", "/icp/geoFocus/0"]
+    {
+        let mut body = coffee();
+        body["offer"] = json!("Beans");
+        *body.pointer_mut(place).context("no such place")? = json!("https://a.example/\0b");
+        let reply = user.post(PATH, &body).await?;
+        assert_eq!((reply.status, reply.code()), (400, "ValidationFailed"), "{place}: {}", reply.body);
+        assert!(reply.body["details"].to_string().contains("U+0000"), "{place}: {}", reply.body);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_website_is_stored_as_it_was_written_or_refused() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let with = |website: &str| {
+        let mut body = coffee();
+        body["website"] = json!(website);
+        body
+    };
+    let reply = user.post(PATH, &with(" HTTPS://Brew.example/Café?q=1 ")).await?;
+    assert_eq!((reply.status, &reply.data()["website"]), (201, &json!("HTTPS://Brew.example/Café?q=1")));
+    for bad in ["http://", "https://brew.example/\r\nX: y", "https://a@brew.example", "ftp://brew.example"] {
+        let reply = user.post(PATH, &with(bad)).await?;
+        assert_eq!((reply.status, reply.code()), (400, "ValidationFailed"), "{bad:?}: {}", reply.body);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn one_idempotency_key_makes_one_profile() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;

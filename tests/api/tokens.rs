@@ -28,6 +28,12 @@ async fn tokens_of_each_kind_that_supabase_signs_are_good() -> Result<()> {
         json!({"alg": "ES256", "claims": {"sub": user.user_id, "exp": now() - 30, "iat": now() - 3_600}});
     let token = stack.stand_ins.token(late).await?;
     assert_eq!(status(&stack, &token).await?, 200, "half a minute late");
+    let header = json!({"typ": "jwt", "jku": "https://elsewhere.example/jwks.json", "x-more": 1});
+    let token = stack
+        .stand_ins
+        .token(json!({"alg": "ES256", "claims": {"sub": user.user_id}, "header": header}))
+        .await?;
+    assert_eq!(status(&stack, &token).await?, 200, "what a header says beside is not looked at");
     let listed = json!({"alg": "ES256", "claims": {"sub": user.user_id, "aud": ["authenticated", "other"]}});
     let token = stack.stand_ins.token(listed).await?;
     assert_eq!(status(&stack, &token).await?, 200, "a list of audiences");
@@ -45,6 +51,11 @@ async fn forged_expired_and_foreign_tokens_are_refused() -> Result<()> {
         }
         claims
     };
+    // The one that Supabase signs with at present: a forgery's own key claims to be it.
+    let published = stack.stand_ins.keys().await?;
+    let published: Value =
+        stack.http.get(published["jwksUrl"].as_str().context("no JWKS")?).send().await?.json().await?;
+    let (jwk, kid) = (&published["keys"][0], &published["keys"][0]["kid"]);
     let forgeries = [
         ("unsigned", json!({"alg": "none", "claims": claims(json!({}))})),
         (
@@ -67,6 +78,31 @@ async fn forged_expired_and_foreign_tokens_are_refused() -> Result<()> {
         ("issued in the future", json!({"alg": "ES256", "claims": claims(json!({"iat": now() + 90}))})),
         ("an anonymous user", json!({"alg": "ES256", "claims": claims(json!({"is_anonymous": true}))})),
         ("the service role", json!({"alg": "ES256", "claims": claims(json!({"role": "service_role"}))})),
+        (
+            "critical extensions",
+            json!({"alg": "ES256", "claims": claims(json!({})), "header": {"crit": ["exp"]}}),
+        ),
+        (
+            "a payload that is not encoded",
+            json!({"alg": "ES256", "claims": claims(json!({})), "header": {"b64": false, "crit": ["b64"]}}),
+        ),
+        (
+            "a token in a token",
+            json!({"alg": "ES256", "claims": claims(json!({})), "header": {"cty": "JWT"}}),
+        ),
+        (
+            "another kind of token",
+            json!({"alg": "ES256", "claims": claims(json!({})), "header": {"typ": "logout+jwt"}}),
+        ),
+        (
+            "a key of its own",
+            json!({"alg": "ES256", "key": "unknown", "kid": kid, "claims": claims(json!({})), "header": {"jwk": jwk}}),
+        ),
+        (
+            "a key somewhere else",
+            json!({"alg": "ES256", "key": "unknown", "claims": claims(json!({})), "header": {
+                "jku": "https://evil.example/jwks.json", "x5u": "https://evil.example/x5u", "x5c": ["bm9uZQ=="]}}),
+        ),
         ("the anon role", json!({"alg": "ES256", "claims": claims(json!({"role": "anon"}))})),
     ];
     for (what, terms) in forgeries {

@@ -87,6 +87,58 @@ fn who_needs_no_token_is_throttled() {
     assert_eq!(throttled, open, "MethodSettings are of the public routes, with both limits");
 }
 
+/// SAM answers `OPTIONS` of every path by what `Cors` says. The emulator does not, so this stands in for a test of it.
+#[test]
+fn a_browser_may_send_what_every_route_takes() {
+    let template = Template::read();
+    assert_eq!(
+        template.api()["Auth"]["AddDefaultAuthorizerToCorsPreflight"],
+        false,
+        "a preflight has no token: with an authorizer every one of them is refused"
+    );
+    assert_eq!(template.cors("AllowOrigin"), BTreeSet::from(["*"]), "replies name the configured origins");
+    assert!(
+        template.api()["Cors"].get("AllowCredentials").is_none(),
+        "there are no cookies, and browsers refuse them with the origin *"
+    );
+    assert!(template.cors("MaxAge").iter().all(|seconds| seconds.parse::<u32>().is_ok_and(|it| it > 0)));
+
+    let allowed = template.cors("AllowMethods");
+    let routes: Vec<Route> = template.functions().flat_map(|function| function.routes()).collect();
+    none(routes.iter().filter(|route| !allowed.contains(route.method.to_uppercase().as_str())).map(
+        |route| {
+            format!(
+                "{} {}: Cors must have the method in AllowMethods",
+                route.method.to_uppercase(),
+                route.path
+            )
+        },
+    ));
+    assert!(
+        routes.iter().all(|route| route.method != "options"),
+        "a route of its own would take the preflight's place"
+    );
+
+    let allowed: BTreeSet<String> =
+        template.cors("AllowHeaders").iter().map(|name| name.to_lowercase()).collect();
+    assert_eq!(
+        allowed,
+        read_headers(),
+        "AllowHeaders are those that the code and its clients need, and no other"
+    );
+}
+
+/// What a front end may have to send, in lower case: the headers that handlers read, the one that says that a body is JSON,
+/// and the one that API Gateway hands to the authorizer. A browser sends `Origin` by itself.
+fn read_headers() -> BTreeSet<String> {
+    let sources = files::rust_sources("functions") + &files::rust_sources("crates/lambda");
+    let identity =
+        string(&Template::read().api()["Auth"]["Authorizers"]["Token"]["Identity"]["Header"]).to_lowercase();
+    let read = sources.split("headers.get(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let read = read.filter(|name| *name != "origin").map(str::to_owned);
+    read.chain([identity, "content-type".to_owned()]).collect()
+}
+
 #[test]
 fn documented_answers_have_the_status_of_their_code() {
     let openapi = openapi();

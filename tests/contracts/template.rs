@@ -84,6 +84,14 @@ impl Template {
         apis.next().expect("the template has an API").properties
     }
 
+    /// What a preflight allows: one of the lists in `Cors`, without its quotes, which the template needs.
+    pub(crate) fn cors(&self, list: &str) -> BTreeSet<&str> {
+        let text = string(&self.api()["Cors"][list]);
+        let list =
+            text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).expect("text in single quotes");
+        list.split(',').collect()
+    }
+
     /// The function that checks tokens.
     pub(crate) fn authorizer(&self) -> &str {
         let auth = &self.api()["Auth"];

@@ -73,10 +73,20 @@ impl StandIns {
 
     /// The bodies of the latest requests to a service with this text in them.
     pub async fn bodies(&self, upstream: &str, containing: &str) -> Result<Vec<Value>> {
+        let requests = self.latest(upstream, containing).await?;
+        Ok(requests.iter().map(|request| request["body"].clone()).collect())
+    }
+
+    /// The tokens for an AI gateway that came with them; `None` where none did.
+    pub async fn gateway_tokens(&self, upstream: &str, containing: &str) -> Result<Vec<Option<String>>> {
+        let requests = self.latest(upstream, containing).await?;
+        Ok(requests.iter().map(|request| request["gatewayToken"].as_str().map(str::to_owned)).collect())
+    }
+
+    async fn latest(&self, upstream: &str, containing: &str) -> Result<Vec<Value>> {
         let path = format!("requests?upstream={upstream}&contains={containing}");
         let requests = self.call(reqwest::Method::GET, &path, &Value::Null).await?;
-        let requests = requests.get("requests").unwrap_or(&requests);
-        Ok(requests.as_array().into_iter().flatten().map(|request| request["body"].clone()).collect())
+        Ok(requests.as_array().context("no requests")?.clone())
     }
 
     /// Changes how the services behave; see the stand-ins' README.
@@ -87,6 +97,14 @@ impl StandIns {
     /// Changes fields of an Instagram profile, in the scraper's words.
     pub async fn profile(&self, username: &str, fields: &Value) -> Result<()> {
         self.call(reqwest::Method::PUT, &format!("profiles/{username}"), fields).await.map(drop)
+    }
+
+    /// What the scraper finds of an Instagram profile, as JSON that is passed on as it is.
+    pub async fn profile_item(&self, username: &str, item: String) -> Result<()> {
+        let url = format!("{}/_control/profiles/{username}/item", self.url);
+        let status = self.http.put(url).body(item).send().await?.status();
+        anyhow::ensure!(status.is_success(), "the stand-ins answered {status}");
+        Ok(())
     }
 
     /// A token of these terms; see the stand-ins' README.

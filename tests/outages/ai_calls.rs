@@ -1,7 +1,8 @@
 //! What AI calls count towards: the day's spending, the calls under way, the budget for slow calls that are made twice.
 
 use anyhow::{Context, Result};
-use oslira_tests::{Lambda, Stack, User};
+use futures::future::try_join_all;
+use oslira_tests::{Lambda, Stack, User, Visitor};
 use serde_json::{Value, json};
 
 /// What was counted of today: calls, dollars, second calls; and AI steps under way.
@@ -85,6 +86,80 @@ async fn a_slow_call_is_made_twice_as_far_as_the_budget_goes() -> Result<()> {
     let (named, asked, _) = slow("alone").await?;
     assert_eq!((named, asked), (vec!["answered".to_owned()], 1));
     assert_eq!(usage(stack).await?.2, 1.0);
+    Ok(())
+}
+
+/// What stands in place of a count of tokens.
+const ABSURD: [&str; 6] = ["1000000000000000000", "3000000000", "-5", "\"12\"", "1e999", "null"];
+
+/// The usage that a provider tells, with these figures of the prompt and of the answer.
+fn usage_of(provider: &str, prompt: &str, output: &str) -> String {
+    match provider {
+        "openai" => format!(
+            r#"{{"prompt_tokens": {prompt}, "completion_tokens": {output}, "prompt_tokens_details": {{"cached_tokens": {prompt}}}}}"#
+        ),
+        _ => format!(
+            r#"{{"input_tokens": {prompt}, "cache_creation_input_tokens": {prompt}, "cache_read_input_tokens": {prompt},
+                "output_tokens": {output}}}"#
+        ),
+    }
+}
+
+#[tokio::test]
+async fn an_absurd_usage_beside_a_good_answer_fails_no_run_blames_nobody_and_leaves_the_day_to_the_others()
+-> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    let user = &User::sign_up(stack, 30).await?;
+    let absurd = async |provider: &str, prompt: &str, output: &str| -> Result<String> {
+        let username = user.username("absurd");
+        if provider == "anthropic" {
+            stack
+                .stand_ins
+                .fault(json!({"upstream": "openai", "match": username, "kind": "refusal"}))
+                .await?;
+        }
+        let usage = usage_of(provider, prompt, output);
+        let fault = json!({"upstream": provider, "match": username, "kind": "usage", "usage": usage});
+        stack.stand_ins.fault(fault).await?;
+        Ok(username)
+    };
+    let analyze = async |(provider, prompt, output): (&str, &str, &str)| -> Result<()> {
+        let username = absurd(provider, prompt, output).await?;
+        let (run, progress) = user.analyze(&username).await?;
+        assert_eq!(progress["status"], "complete", "{provider} {prompt} {output}: {progress}");
+        let asked = stack.stand_ins.bodies(provider, &username).await?;
+        let [body] = &asked[..] else {
+            anyhow::bail!("asked {} times: {provider} {prompt} {output}", asked.len())
+        };
+        let sql = "select input_tokens, cached_tokens, output_tokens, cost_usd from public.ai_usage_logs
+                     where run_id = $1::text::uuid and provider = $2 and outcome = 'answered'";
+        let row = stack.database.row(sql, &[&run.run_id, provider]).await?;
+        let count = |name: &str| row[name].as_i64().context("no count");
+        let bytes = i64::try_from(body.to_string().len())?;
+        anyhow::ensure!(count("input_tokens")? + count("cached_tokens")? <= bytes, "{row} of {bytes} bytes");
+        anyhow::ensure!(count("output_tokens")? <= 1_000 && count("output_tokens")? >= 0, "{row}");
+        Ok(())
+    };
+    let cases = ["openai", "anthropic"].into_iter().flat_map(|provider| {
+        ABSURD.into_iter().flat_map(move |figure| [(provider, figure, "20"), (provider, "20", figure)])
+    });
+    try_join_all(cases.map(analyze)).await?;
+    // A visitor's run is asked for in another place.
+    for figure in ["1000000000000000000", "-5"] {
+        let visitor = Visitor::arrive(stack);
+        let (_, ended) = visitor.analyze(&absurd("openai", figure, figure).await?).await?;
+        assert_eq!(ended["status"], "complete", "{figure}: {ended}");
+    }
+
+    let cost = usage(stack).await?.1;
+    assert!(cost > 0.0 && cost < 0.10, "$100 are the day's: {cost}");
+    for breaker in stack.aws.items(&stack.functions_env["CIRCUIT_BREAKERS_TABLE"]).await? {
+        let is_blamed = breaker.get("failures").or(breaker.get("openUntil")).is_some();
+        assert!(!is_blamed || breaker["upstream"]["S"] == "apify", "{breaker}");
+    }
+    let other = User::sign_up(stack, 1).await?;
+    let (_, progress) = other.analyze(&other.username("other")).await?;
+    assert_eq!(progress["status"], "complete", "{progress}");
     Ok(())
 }
 

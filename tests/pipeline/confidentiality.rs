@@ -1,7 +1,9 @@
 //! What must not be seen: secrets and strangers' words in histories, one tenant's business in another's prompt.
 
 use anyhow::Result;
+use jiff::Timestamp;
 use oslira_tests::{Stack, User};
+use serde_json::json;
 
 #[tokio::test]
 async fn an_executions_history_holds_ids_and_keys_only() -> Result<()> {
@@ -47,5 +49,40 @@ async fn a_prompt_holds_the_callers_business_and_nobody_elses() -> Result<()> {
     let prompt = bodies.iter().map(ToString::to_string).collect::<String>();
     assert!(prompt.contains(&username) && !prompt.contains("canary-of-the-stranger"));
     assert!(!prompt.contains(&user.email) && !prompt.contains(&user.account_id));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_ai_vendors_say_in_errors_is_in_no_log_no_history_and_no_answer() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("told");
+    let canaries = ["sk-proj-canary-key", "canary-prompt", "canary-bio", "canary@example.test"];
+    let message =
+        format!("Incorrect API key provided: {}. Your prompt was: {}", canaries[0], canaries[1..].join(" "));
+    for upstream in ["openai", "anthropic"] {
+        // A 400 is held against nobody.
+        let fault = json!({"upstream": upstream, "match": username, "kind": "status", "status": 400,
+            "code": message, "message": message});
+        stack.stand_ins.fault(fault).await?;
+    }
+    let since = Timestamp::now().as_millisecond();
+    let (run, progress) = user.analyze(&username).await?;
+    assert_eq!(progress["code"], "AiRejected", "{progress}");
+    let mut logs = String::new();
+    for function in stack.description.functions.values() {
+        logs.push_str(&stack.aws.logs(function, since).await?);
+    }
+    for upstream in ["openai", "anthropic"] {
+        assert!(logs.contains(&format!("{upstream} answered 400")), "the log tells of it:\n{logs}");
+    }
+    let history =
+        stack.aws.history(&stack.description.state_machines["analysis"], &run.run_id).await?.to_string();
+    let result = user.result(&run).await?.body.to_string();
+    let seen = [("logs", logs), ("history", history), ("progress", progress.to_string()), ("result", result)];
+    for (place, text) in seen {
+        let told = canaries.iter().find(|canary| text.contains(**canary));
+        assert_eq!(told, None, "in the {place}:\n{text}");
+    }
     Ok(())
 }

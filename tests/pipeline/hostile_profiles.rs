@@ -59,6 +59,10 @@ impl<'a> Scene<'a> {
         let mut secrets = Vec::new();
         for variable in stack.functions_env.keys().filter(|name| name.ends_with("_SECRET")) {
             let secret = stack.secret(variable).await?;
+            // There is no AI gateway here, and no token of one.
+            if secret == "none" {
+                continue;
+            }
             // Of an address, what is secret in it.
             let password = secret.split_once('@').and_then(|(login, _)| login.rsplit(':').next());
             secrets.push(password.unwrap_or(&secret).to_owned());

@@ -5,6 +5,7 @@ mod anonymous;
 mod compensation;
 mod confidentiality;
 mod deep_and_xray;
+mod gateway;
 mod hostile_profiles;
 mod kills;
 mod light;

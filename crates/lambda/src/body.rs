@@ -75,7 +75,7 @@ impl DeserializeError for BodyErrors {
             ),
             ErrorKind::IncorrectValueKind { actual, accepted } => (
                 path(location, None),
-                format!("must be {}, not {}", kinds(accepted), kinds(&[actual.kind()])),
+                format!("must be {}, not {}", wanted(accepted), given(&actual, accepted)),
             ),
             ErrorKind::UnknownValue { accepted, .. } => {
                 (path(location, None), format!("must be one of {}", accepted.join(", ")))
@@ -134,18 +134,46 @@ fn path(location: ValuePointerRef<'_>, field: Option<&str>) -> String {
     }
 }
 
-fn kinds(kinds: &[ValueKind]) -> String {
-    let name = |kind: &ValueKind| match kind {
+/// Of numbers the widest kind that would do.
+fn wanted(accepted: &[ValueKind]) -> String {
+    let mut names: Vec<&str> = accepted
+        .iter()
+        .map(|kind| match kind {
+            kind if !is_number(*kind) => name(*kind),
+            _ if accepted.contains(&ValueKind::Float) => "a number",
+            _ if accepted.contains(&ValueKind::NegativeInteger) => "a whole number",
+            _ => "a whole number from 0 on",
+        })
+        .collect();
+    names.dedup();
+    names.join(" or ")
+}
+
+/// Where another number would do, the number itself; else only what it is.
+fn given<V: IntoValue>(actual: &deserr::Value<V>, accepted: &[ValueKind]) -> String {
+    match actual {
+        deserr::Value::NegativeInteger(number) if accepted.iter().copied().any(is_number) => {
+            number.to_string()
+        }
+        // `Debug` writes 1e300 as that, and 2.0 as what it was.
+        deserr::Value::Float(number) if accepted.iter().copied().any(is_number) => format!("{number:?}"),
+        actual => name(actual.kind()).to_owned(),
+    }
+}
+
+fn is_number(kind: ValueKind) -> bool {
+    matches!(kind, ValueKind::Integer | ValueKind::NegativeInteger | ValueKind::Float)
+}
+
+fn name(kind: ValueKind) -> &'static str {
+    match kind {
         ValueKind::Null => "null",
         ValueKind::Boolean => "a boolean",
         ValueKind::Integer | ValueKind::NegativeInteger | ValueKind::Float => "a number",
         ValueKind::String => "a string",
         ValueKind::Sequence => "an array",
         ValueKind::Map => "an object",
-    };
-    let mut names: Vec<&str> = kinds.iter().map(name).collect();
-    names.dedup();
-    names.join(" or ")
+    }
 }
 
 /// For text fields: trims, and refuses what is empty or longer than `MAX` characters.
@@ -194,10 +222,49 @@ mod tests {
             Some(json!({
                 "name": "must be at most 5 characters long, not 8",
                 "other": "is not a known field; known are name, inner",
-                "inner.howMany": "must be a number, not a string",
+                "inner.howMany": "must be a whole number from 0 on, not a string",
                 "inner.tags[1]": "must be a string, not a number",
             }))
         );
+    }
+
+    #[test]
+    fn a_number_of_the_wrong_kind_is_told_what_would_be_right() {
+        #[derive(Debug, Deserr)]
+        #[deserr(error = BodyErrors)]
+        #[expect(dead_code, reason = "only what is wrong with them is of interest")]
+        struct Numbers {
+            #[deserr(default)]
+            count: u32,
+            #[deserr(default)]
+            change: i64,
+            #[deserr(default)]
+            share: f64,
+            #[deserr(default)]
+            text: String,
+        }
+        for (body, problem) in [
+            (r#"{"count": -1}"#, "must be a whole number from 0 on, not -1"),
+            (r#"{"count": 1.5}"#, "must be a whole number from 0 on, not 1.5"),
+            (r#"{"count": 2.0}"#, "must be a whole number from 0 on, not 2.0"),
+            (r#"{"count": 1e300}"#, "must be a whole number from 0 on, not 1e300"),
+            (
+                r#"{"count": 18446744073709551616}"#,
+                "must be a whole number from 0 on, not 1.8446744073709552e19",
+            ),
+            (r#"{"count": null}"#, "must be a whole number from 0 on, not null"),
+            (r#"{"count": [1]}"#, "must be a whole number from 0 on, not an array"),
+            (r#"{"change": 0.5}"#, "must be a whole number, not 0.5"),
+            (r#"{"change": true}"#, "must be a whole number, not a boolean"),
+            (r#"{"share": "0.5"}"#, "must be a number, not a string"),
+            (r#"{"share": {}}"#, "must be a number, not an object"),
+            (r#"{"text": -1}"#, "must be a string, not a number"),
+            (r#"{"text": 0.5}"#, "must be a string, not a number"),
+        ] {
+            let details = parse::<Numbers>(body.as_bytes()).unwrap_err().details.unwrap();
+            assert_eq!(details.as_object().unwrap().values().next().unwrap(), problem, "{body}");
+        }
+        parse::<Numbers>(br#"{"count": 0, "change": -1, "share": -1}"#).unwrap();
     }
 
     #[test]

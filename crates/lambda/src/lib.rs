@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod aws;
 mod body;
 mod caller;
 mod env;
@@ -12,6 +13,7 @@ mod secrets;
 mod stage;
 mod telemetry;
 
+pub use aws::{aws_error, aws_refused};
 pub use body::{BodyErrors, FieldProblem, trimmed};
 pub use caller::Caller;
 pub use env::Env;

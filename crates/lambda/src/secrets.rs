@@ -1,6 +1,8 @@
 //! Secrets: read from Secrets Manager, kept five minutes, never printed.
 
+use crate::aws_error;
 use aws_config::SdkConfig;
+use aws_sdk_secretsmanager::{error::SdkError, operation::get_secret_value::GetSecretValueError};
 use oslira_domain::{Error, Result};
 use std::{
     fmt,
@@ -27,9 +29,14 @@ pub enum Secret {
     OpenAiKey,
     /// Anthropic's API key.
     AnthropicKey,
+    /// The token that an AI gateway wants for itself. Optional: see [`CachedSecret::get_if_set`].
+    AiGatewayToken,
     /// Supabase's legacy HS256 secret.
     JwtSecret,
 }
+
+/// What stands in an optional secret that is not used.
+const NOTHING: &str = "none";
 
 impl Secret {
     /// The environment variable that holds the secret's ARN.
@@ -41,6 +48,7 @@ impl Secret {
             Self::ApifyToken => "APIFY_TOKEN_SECRET",
             Self::OpenAiKey => "OPENAI_KEY_SECRET",
             Self::AnthropicKey => "ANTHROPIC_KEY_SECRET",
+            Self::AiGatewayToken => "AI_GATEWAY_TOKEN_SECRET",
             Self::JwtSecret => "JWT_SECRET_SECRET",
         }
     }
@@ -67,8 +75,18 @@ impl CachedSecret {
         Self { source: Source::Fixed(Arc::from(value)), cached: Mutex::default() }
     }
 
+    /// The value of an optional secret: `None` when it says `none` or nothing, or has never been given a value.
+    pub async fn get_if_set(&self) -> Result<Option<Arc<str>>> {
+        let value = self.read(true).await?;
+        Ok(Some(value).filter(|value| !value.is_empty() && !value.eq_ignore_ascii_case(NOTHING)))
+    }
+
     /// The value. An old one is used on when Secrets Manager does not answer.
     pub async fn get(&self) -> Result<Arc<str>> {
+        self.read(false).await
+    }
+
+    async fn read(&self, is_optional: bool) -> Result<Arc<str>> {
         let (reader, arn) = match &self.source {
             Source::Fixed(value) => return Ok(Arc::clone(value)),
             Source::SecretsManager { reader, arn } => (reader, arn),
@@ -79,7 +97,7 @@ impl CachedSecret {
         {
             return Ok(Arc::clone(value));
         }
-        let value = match (reader.read(arn).await, cached.take()) {
+        let value = match (reader.read(arn, is_optional).await, cached.take()) {
             (Ok(value), _) => value,
             // Kept for another five minutes: waiting in vain at every call would make one fault two.
             (Err(error), Some((value, _))) => {
@@ -120,8 +138,18 @@ impl Reader {
         Self(aws_sdk_secretsmanager::Client::new(sdk))
     }
 
-    async fn read(&self, arn: &str) -> Result<Arc<str>> {
-        let answer = self.0.get_secret_value().secret_id(arn).send().await.map_err(Error::store)?;
+    /// An optional secret without a value is empty.
+    async fn read(&self, arn: &str, is_optional: bool) -> Result<Arc<str>> {
+        let answer = match self.0.get_secret_value().secret_id(arn).send().await {
+            Ok(answer) => answer,
+            Err(SdkError::ServiceError(error))
+                if is_optional
+                    && matches!(error.err(), GetSecretValueError::ResourceNotFoundException(_)) =>
+            {
+                return Ok(Arc::from(""));
+            }
+            Err(error) => return Err(aws_error(error)),
+        };
         // Editors end a file with a line break, and a key with one is no header.
         let value = answer.secret_string.map(|value| Arc::from(value.trim()));
         value.ok_or_else(|| Error::internal(format!("the secret {arn} has no text value")))
@@ -137,5 +165,13 @@ mod tests {
         let secret = CachedSecret::fixed("hunter2");
         assert_eq!(&*secret.get().await.unwrap(), "hunter2");
         assert!(!format!("{secret:?}").contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn an_optional_secret_may_say_that_there_is_none() {
+        for (value, expected) in [("token", Some("token")), ("none", None), ("None", None), ("", None)] {
+            let read = CachedSecret::fixed(value).get_if_set().await.unwrap();
+            assert_eq!(read.as_deref(), expected, "{value}");
+        }
     }
 }

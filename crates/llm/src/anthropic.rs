@@ -4,8 +4,10 @@
 
 use crate::{
     Model, Question,
-    call::{Content, Reply, Usage},
+    call::{Content, Reply},
+    json::Part,
     question::data_with,
+    usage::{Told, figure, figure_or_none},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -27,51 +29,39 @@ pub(crate) fn request(model: &Model, question: &Question<'_>, correction: Option
     })
 }
 
+/// Reads an answer. Only what is no message at all is an error.
 pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     #[derive(Deserialize)]
     struct Message {
-        content: Vec<Block>,
+        content: Part,
         #[serde(default)]
-        stop_reason: Option<String>,
+        stop_reason: Part,
         #[serde(default)]
-        usage: Option<Counts>,
-    }
-    #[derive(Deserialize)]
-    struct Block {
-        r#type: String,
-        #[serde(default)]
-        text: Option<String>,
+        usage: Part,
     }
     #[derive(Default, Deserialize)]
+    #[serde(default)]
     struct Counts {
-        #[serde(default)]
-        input_tokens: Option<u64>,
-        #[serde(default)]
-        cache_creation_input_tokens: Option<u64>,
-        #[serde(default)]
-        cache_read_input_tokens: Option<u64>,
-        #[serde(default)]
-        output_tokens: Option<u64>,
+        input_tokens: Part,
+        cache_creation_input_tokens: Part,
+        cache_read_input_tokens: Part,
+        output_tokens: Part,
     }
 
-    let Message { content, stop_reason, usage } = serde_json::from_slice(body)?;
-    let counts = usage.unwrap_or_default();
-    let content = match stop_reason.as_deref() {
+    let Message { content, stop_reason, usage } = oslira_upstream::json(body)?;
+    let content = match stop_reason.read::<String>().as_deref() {
         Some("refusal") => Content::Refused,
         Some("max_tokens") => Content::Truncated,
-        // Thinking comes first.
-        _ => {
-            let text = content.into_iter().find(|block| block.r#type == "text").and_then(|block| block.text);
-            Content::Text(text.unwrap_or_default())
-        }
+        // Thinking comes first, and is no text.
+        _ => Content::Text(content.text()),
     };
-    // `input_tokens` counts neither what was read from the cache nor what was written to it.
-    let cache_written = counts.cache_creation_input_tokens.unwrap_or_default();
-    let usage = Usage {
-        input: counts.input_tokens.unwrap_or_default() + cache_written,
-        cache_written,
-        cached: counts.cache_read_input_tokens.unwrap_or_default(),
-        output: counts.output_tokens.unwrap_or_default(),
+    let counts: Counts = usage.read().unwrap_or_default();
+    let told = Told {
+        // It counts neither what was read from the cache nor what was written to it.
+        fresh: figure(&counts.input_tokens),
+        cache_written: figure_or_none(&counts.cache_creation_input_tokens),
+        cached: figure_or_none(&counts.cache_read_input_tokens),
+        output: figure(&counts.output_tokens),
     };
-    Ok(Reply { usage, content })
+    Ok(Reply { told, content })
 }

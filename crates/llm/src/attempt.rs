@@ -5,7 +5,9 @@ use crate::{
     call::{Content, Reply},
     failure::Failure,
     openai,
+    usage::{Bounds, Counted},
 };
+use oslira_upstream::BodyError;
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 use std::time::Duration;
@@ -13,6 +15,10 @@ use tokio::time::Instant;
 
 /// Longer explanations of what was wrong help no model.
 const MAX_CORRECTION_CHARS: usize = 500;
+
+/// The largest body that is read, in bytes. The longest answer that a task allows has 4,000 tokens, and none is longer than some
+/// 130 bytes: no profile can make a vendor that keeps to the limit write so much. Its list of models is a tenth of it.
+const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// An answer that can be used.
 pub(crate) struct Fit<T> {
@@ -34,12 +40,12 @@ impl From<Failure> for Problem {
     }
 }
 
-/// Makes one call and judges its answer. `estimated_usd` says what it costs if the vendor does not.
+/// Makes one call and judges its answer. `bounds` say what it may have used, and what is likely where the vendor does not.
 pub(crate) async fn attempt<T>(
     assignment: Assignment<'_>,
     request: RequestBuilder,
     timeout: Duration,
-    estimated_usd: &impl Fn() -> f64,
+    bounds: Bounds,
     read: &impl Fn(Value) -> Result<T, String>,
 ) -> (Call, Result<Fit<T>, Problem>) {
     let model = assignment.model;
@@ -47,17 +53,21 @@ pub(crate) async fn attempt<T>(
     let received = receive(request.timeout(timeout), model.provider, &model.id).await;
     let mut call = unanswered(assignment, started, CallOutcome::Failed);
     let judged = match received.and_then(|(body, headers)| Ok((parse(model.provider, &body)?, headers))) {
-        Ok((Reply { usage, content }, headers)) => {
+        Ok((Reply { told, content }, headers)) => {
+            let Counted { usage, estimated } = bounds.count(assignment, told);
             call.input_tokens = usage.input;
             call.cached_tokens = usage.cached;
             call.output_tokens = usage.output;
             call.cache_hit = headers.get("cf-aig-cache-status").is_some_and(|status| status == "HIT");
-            call.cost_usd = if call.cache_hit { 0.0 } else { usage.cost(model) };
+            if !call.cache_hit {
+                call.cost_usd = usage.cost(model);
+                call.estimated_usd = estimated.cost(model);
+            }
             judge(&model.id, content, read)
         }
         Err(failure) => {
             if failure.may_be_charged() {
-                call.estimated_usd = estimated_usd();
+                call.estimated_usd = bounds.estimate().cost(model);
             }
             Err(failure.into())
         }
@@ -104,7 +114,9 @@ pub(crate) fn judge<T>(
             Err(Problem { failure: Failure::Truncated { model }, correction: Some(correction) })
         }
         Content::Text(text) => {
-            let parsed = serde_json::from_str(&text).map_err(|error| format!("it is not JSON ({error})."));
+            // What a model repeats of a profile may be cut inside an emoji there, too: that spoils a character, not the answer.
+            let parsed = oslira_upstream::json(text.as_bytes());
+            let parsed = parsed.map_err(|error| format!("it is not JSON ({error})."));
             match parsed.and_then(read) {
                 Ok(answer) => Ok(Fit { answer, text }),
                 Err(correction) => {
@@ -125,9 +137,15 @@ pub(crate) async fn receive(
     let broken = |error: reqwest::Error| Failure::transport(provider, &error);
     let response = request.send().await.map_err(broken)?;
     let (status, headers) = (response.status(), response.headers().clone());
-    let body = response.bytes().await.map_err(broken)?;
+    let body = match oslira_upstream::read(response, MAX_BODY_BYTES).await {
+        Ok(body) => body,
+        Err(BodyError::Transport(error)) => return Err(broken(error)),
+        Err(BodyError::TooLarge { .. }) if status.is_success() => return Err(Failure::Body { provider }),
+        // The status says enough.
+        Err(BodyError::TooLarge { .. }) => Vec::new(),
+    };
     if status.is_success() {
-        Ok((body.into(), headers))
+        Ok((body, headers))
     } else {
         Err(Failure::status(provider, model, status.as_u16(), &headers, &body))
     }

@@ -1,9 +1,8 @@
 //! What a question cost, call by call.
 
-use crate::{Model, Provider};
+use crate::{Provider, usage::Told};
 use oslira_domain::Result;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::{fmt, pin::Pin};
 
 /// The answer, and everything that was paid for it.
@@ -37,17 +36,19 @@ pub struct Call {
     pub provider: Provider,
     /// The vendor's name of the model.
     pub model: String,
-    /// Prompt tokens that were not read from the vendor's cache.
+    /// Prompt tokens that were not read from the vendor's cache: those that were told, and with the cached ones no more than
+    /// the request had bytes.
     pub input_tokens: u64,
     /// Prompt tokens that were.
     pub cached_tokens: u64,
-    /// Tokens written, reasoning included.
+    /// Tokens written, reasoning included: those that were told, and no more than were allowed.
     pub output_tokens: u64,
-    /// What it cost by the catalogue's prices, in US dollars; 0 from a cache of answers, and for a call that failed or
-    /// was abandoned, of which the vendor tells no usage.
+    /// What it cost by the catalogue's prices, in US dollars, as far as the vendor tells what was used: 0 from a cache of
+    /// answers, and for a call that failed or was abandoned.
     pub cost_usd: f64,
-    /// What the vendor may charge in spite of that, in US dollars: for limits, not for bills. An estimate for a call that
-    /// timed out, broke off or was abandoned: a token for every four bytes sent, and as long an answer as was allowed.
+    /// What the vendor may charge beside that, in US dollars: for limits, not for bills. An estimate for a call that timed
+    /// out, broke off or was abandoned, and of what cannot be read in an answer's usage: a token for every four bytes sent,
+    /// and as long an answer as was allowed.
     pub estimated_usd: f64,
     /// From sending to the last byte, in milliseconds; of an abandoned call, until it was.
     pub duration_ms: u64,
@@ -77,43 +78,10 @@ pub enum CallOutcome {
     Abandoned,
 }
 
-/// Tokens in the meaning of [`Call`], whoever counted them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
-    /// Prompt tokens not read from the cache, those written to it included.
-    pub(crate) input: u64,
-    /// Of the former, those written to the cache.
-    pub(crate) cache_written: u64,
-    pub(crate) cached: u64,
-    pub(crate) output: u64,
-}
-
-/// Bytes of a prompt to a token, as a rule of thumb.
-const BYTES_PER_TOKEN: u64 = 4;
-
-impl Usage {
-    /// What a request may use whose answer nobody has seen.
-    pub(crate) fn estimated(body: &Value, max_output_tokens: u32) -> Self {
-        let bytes = body.to_string().len() as u64;
-        Self { input: bytes / BYTES_PER_TOKEN, output: max_output_tokens.into(), ..Self::default() }
-    }
-
-    /// In US dollars.
-    pub(crate) fn cost(self, model: &Model) -> f64 {
-        let price = model.price;
-        let written = self.cache_written.min(self.input);
-        let dollars_per_million = (self.input - written) as f64 * price.input
-            + written as f64 * price.cache_write.unwrap_or(price.input)
-            + self.cached as f64 * price.cached
-            + self.output as f64 * price.output;
-        dollars_per_million / 1e6
-    }
-}
-
 /// A vendor's answer, in the same form from both.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Reply {
-    pub(crate) usage: Usage,
+    pub(crate) told: Told,
     pub(crate) content: Content,
 }
 

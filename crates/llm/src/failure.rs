@@ -1,6 +1,6 @@
 //! What can go wrong with a vendor, and which of the product's errors it is.
 
-use crate::{CallOutcome, Provider};
+use crate::{CallOutcome, Provider, json::Part};
 use jiff::civil::Date;
 use oslira_domain::{Code, Error};
 use reqwest::header::HeaderMap;
@@ -96,7 +96,7 @@ impl Failure {
 
     /// The vendor may have written an answer and charge for it, and nobody told us.
     pub(crate) fn may_be_charged(&self) -> bool {
-        matches!(self, Self::TimedOut { .. } | Self::Broken { .. } | Self::Body { .. })
+        matches!(self, Self::TimedOut { .. } | Self::Broken { .. } | Self::Body { .. } | Self::Unfit { .. })
     }
 
     /// What a call is recorded as that ended like this.
@@ -136,41 +136,66 @@ impl Failure {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Self {
-        let kind = Kind::of(body);
+        let VendorError { kind, is_about_content } = VendorError::of(body);
         let model = model.to_owned();
-        // What OpenAI answers when it finds that the prompt itself must not be answered.
-        if status == 400
-            && ["invalid_prompt", "content_filter", "content_policy_violation"].iter().any(|it| kind.is(it))
-        {
+        if status == 400 && is_about_content {
             return Self::Refused { model };
+        }
+        // "The model produced invalid content." It is the prompt that does it, and the next one may be answered.
+        if status == 500 && kind.is("model_error") {
+            return Self::Unfit { model };
         }
         Self::Status { provider, model, status, kind, retry_after: retry_after(headers) }
     }
 }
 
+/// What is read of a vendor's error.
+#[derive(Default)]
+struct VendorError {
+    kind: Kind,
+    /// It is the prompt, or what the model made of it, that the vendor will not have.
+    is_about_content: bool,
+}
+
+impl VendorError {
+    fn of(body: &[u8]) -> Self {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Body {
+            error: Part,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Told {
+            r#type: Part,
+            code: Part,
+            message: Part,
+        }
+        let body: Body = oslira_upstream::json(body).unwrap_or_default();
+        let told: Told = body.error.read().unwrap_or_default();
+        // An identifier, or it is not what it should be and stays out of the log.
+        let identifier = |part: &Part| {
+            part.read::<String>().filter(|text| {
+                text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            })
+        };
+        let kind = Kind { r#type: identifier(&told.r#type), code: identifier(&told.code) };
+        let is_named =
+            ["invalid_prompt", "content_filter", "content_policy_violation"].iter().any(|it| kind.is(it));
+        // Anthropic has no code for it, only these words.
+        let is_said = told.message.read::<String>().is_some_and(|it| it.contains("content filtering policy"));
+        Self { kind, is_about_content: is_named || is_said }
+    }
+}
+
 /// An error's `type` and `code`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub(crate) struct Kind {
     r#type: Option<String>,
     code: Option<String>,
 }
 
 impl Kind {
-    fn of(body: &[u8]) -> Self {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Body {
-            error: Kind,
-        }
-        let Kind { r#type, code } = serde_json::from_slice::<Body>(body).unwrap_or_default().error;
-        // An identifier, or it is not what it should be and stays out of the log.
-        let identifier = |text: &String| {
-            text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-        };
-        Self { r#type: r#type.filter(identifier), code: code.filter(identifier) }
-    }
-
     fn is(&self, name: &str) -> bool {
         [&self.r#type, &self.code].into_iter().any(|it| it.as_deref() == Some(name))
     }
@@ -186,11 +211,11 @@ impl fmt::Display for Kind {
     }
 }
 
-/// `retry-after-ms`, or `Retry-After` in seconds.
+/// `retry-after-ms`, or `Retry-After` in seconds. More than any time has is for ever; less than nothing is no wish.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
     let seconds = number("retry-after-ms").map(|ms| ms / 1e3).or_else(|| number("retry-after"))?;
-    Duration::try_from_secs_f64(seconds).ok()
+    (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 /// Why no vendor gave an answer: the cause of the error.
@@ -223,6 +248,23 @@ impl From<Failures> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_absurd_wish_to_wait_is_for_ever_or_none() {
+        let wish = |header: &'static str| {
+            retry_after(&HeaderMap::from_iter([(reqwest::header::RETRY_AFTER, header.parse().unwrap())]))
+        };
+        for (header, expected) in [
+            ("1.5", Some(Duration::from_millis(1_500))),
+            ("1e308", Some(Duration::MAX)),
+            ("inf", Some(Duration::MAX)),
+            ("-1", None),
+            ("NaN", None),
+            ("soon", None),
+        ] {
+            assert_eq!(wish(header), expected, "{header}");
+        }
+    }
 
     #[test]
     fn only_a_time_out_depends_on_how_much_time_there_was() {

@@ -3,9 +3,9 @@
 use crate::{
     Call, CallOutcome, Shared,
     attempt::{Fit, Problem, attempt, unanswered},
-    call::Usage,
     failure::{Failure, Verdict},
     turn::{MIN_ATTEMPT, Turn},
+    usage::Bounds,
 };
 use serde_json::Value;
 use std::{pin::pin, time::Duration};
@@ -23,11 +23,10 @@ impl<S: Shared> Turn<'_, S> {
         read: &impl Fn(Value) -> Result<T, String>,
     ) -> Result<(Fit<T>, S::Permit), Problem> {
         let (llm, assignment) = (self.llm, self.assignment);
-        let most = self.question.max_output_tokens;
-        let estimated_usd = || Usage::estimated(body, most).cost(assignment.model);
+        let bounds = Bounds::new(body, self.question.max_output_tokens);
         let make = |time| {
             let request = llm.request(assignment.model.provider, body);
-            attempt(assignment, request, time, &estimated_usd, read)
+            attempt(assignment, request, time, bounds, read)
         };
 
         let first_began = Instant::now();
@@ -62,7 +61,8 @@ impl<S: Shared> Turn<'_, S> {
             Ok(fit) => {
                 let loser_began = if is_first { second_began } else { first_began };
                 let loser = unanswered(assignment, loser_began, CallOutcome::Abandoned);
-                self.calls.extend(in_order(call, Call { estimated_usd: estimated_usd(), ..loser }));
+                let estimated_usd = bounds.estimate().cost(assignment.model);
+                self.calls.extend(in_order(call, Call { estimated_usd, ..loser }));
                 return Ok((fit, permit));
             }
             Err(problem) => problem,

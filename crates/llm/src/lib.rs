@@ -5,12 +5,14 @@ mod attempt;
 mod call;
 mod failure;
 mod hedge;
+mod json;
 mod llm;
 mod openai;
 mod question;
 mod schema;
 mod shared;
 mod turn;
+mod usage;
 
 pub use call::{Afterwards, Call, CallOutcome, Outcome};
 pub use llm::{Endpoint, Llm};

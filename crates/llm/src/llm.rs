@@ -41,6 +41,11 @@ impl Endpoint {
             key: key.as_ref().trim().to_owned(),
         }
     }
+
+    /// There is somebody else at this address than the vendor: a gateway.
+    pub fn is_a_gateway(base_url: &str) -> bool {
+        ![Self::OPENAI, Self::ANTHROPIC].contains(&base_url.trim_end_matches('/'))
+    }
 }
 
 impl fmt::Debug for Endpoint {
@@ -56,6 +61,7 @@ pub struct Llm<'a, S = SharesNothing> {
     http: Client,
     openai: Endpoint,
     anthropic: Endpoint,
+    gateway_token: Option<HeaderValue>,
     catalogue: Arc<Catalogue>,
     pub(crate) shared: &'a S,
 }
@@ -63,7 +69,14 @@ pub struct Llm<'a, S = SharesNothing> {
 impl Llm<'static> {
     /// A client that uses the [embedded catalogue](Catalogue::embedded) and shares nothing with others.
     pub fn new(http: Client, openai: Endpoint, anthropic: Endpoint) -> Self {
-        Self { http, openai, anthropic, catalogue: Catalogue::embedded(), shared: &SharesNothing }
+        Self {
+            http,
+            openai,
+            anthropic,
+            gateway_token: None,
+            catalogue: Catalogue::embedded(),
+            shared: &SharesNothing,
+        }
     }
 }
 
@@ -74,11 +87,18 @@ impl<'a, S: Shared> Llm<'a, S> {
         Self { catalogue: catalogue.into(), ..self }
     }
 
+    /// The same client, with the token that an AI gateway wants for itself, beside the vendor's key
+    /// (`cf-aig-authorization`). It is sent to [gateways](Endpoint::is_a_gateway) only.
+    #[must_use]
+    pub fn with_gateway_token(self, token: &str) -> Self {
+        Self { gateway_token: Some(sensitive(&format!("Bearer {token}"))), ..self }
+    }
+
     /// The same client, with what it shares with others.
     #[must_use]
     pub fn sharing<T: Shared>(self, shared: &T) -> Llm<'_, T> {
-        let Self { http, openai, anthropic, catalogue, .. } = self;
-        Llm { http, openai, anthropic, catalogue, shared }
+        let Self { http, openai, anthropic, gateway_token, catalogue, .. } = self;
+        Llm { http, openai, anthropic, gateway_token, catalogue, shared }
     }
 
     /// Asks until a model's answer can be read, in the order that this crate's page describes.
@@ -142,6 +162,7 @@ impl<'a, S: Shared> Llm<'a, S> {
         let provider = Provider::OpenAi;
         let url = format!("{}/models", self.openai.base_url);
         let request = self.http.get(url).bearer_auth(&self.openai.key).timeout(timeout);
+        let request = self.past_the_gateway(&self.openai, request);
         let listed = receive(request, provider, "the list of models").await;
         listed
             .and_then(|(body, _)| openai::shutdown_dates(&body).map_err(|_| Failure::Body { provider }))
@@ -172,18 +193,30 @@ impl<'a, S: Shared> Llm<'a, S> {
 
     /// The HTTP request with this body.
     pub(crate) fn request(&self, provider: Provider, body: &Value) -> RequestBuilder {
-        let request = match provider {
-            Provider::OpenAi => self
-                .http
-                .post(format!("{}/chat/completions", self.openai.base_url))
-                .bearer_auth(&self.openai.key),
-            Provider::Anthropic => self
-                .http
-                .post(format!("{}/v1/messages", self.anthropic.base_url))
-                .header("x-api-key", sensitive(&self.anthropic.key))
-                .header("anthropic-version", anthropic::VERSION),
+        let (endpoint, request) = match provider {
+            Provider::OpenAi => {
+                let url = format!("{}/chat/completions", self.openai.base_url);
+                (&self.openai, self.http.post(url).bearer_auth(&self.openai.key))
+            }
+            Provider::Anthropic => {
+                let request = self
+                    .http
+                    .post(format!("{}/v1/messages", self.anthropic.base_url))
+                    .header("x-api-key", sensitive(&self.anthropic.key))
+                    .header("anthropic-version", anthropic::VERSION);
+                (&self.anthropic, request)
+            }
         };
-        request.json(body)
+        self.past_the_gateway(endpoint, request).json(body)
+    }
+
+    fn past_the_gateway(&self, endpoint: &Endpoint, request: RequestBuilder) -> RequestBuilder {
+        match &self.gateway_token {
+            Some(token) if Endpoint::is_a_gateway(&endpoint.base_url) => {
+                request.header("cf-aig-authorization", token)
+            }
+            _ => request,
+        }
     }
 }
 

@@ -4,11 +4,13 @@
 
 use crate::{
     Model, Question,
-    call::{Content, Reply, Usage},
+    call::{Content, Reply},
+    json::Part,
     question::data_with,
+    usage::{Told, figure, figure_or_none},
 };
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::{Deserialize, de::Error as _};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -35,68 +37,76 @@ pub(crate) fn request(model: &Model, question: &Question<'_>, correction: Option
     body
 }
 
+/// Reads an answer. Only what is no completion at all is an error.
 pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     #[derive(Deserialize)]
     struct Completion {
-        choices: [Choice; 1],
+        choices: Part,
         #[serde(default)]
-        usage: Option<Counts>,
+        usage: Part,
     }
     #[derive(Deserialize)]
     struct Choice {
         message: Message,
         #[serde(default)]
-        finish_reason: Option<String>,
+        finish_reason: Part,
     }
     #[derive(Deserialize)]
     struct Message {
         #[serde(default)]
-        content: Option<String>,
+        content: Part,
         #[serde(default)]
-        refusal: Option<String>,
+        refusal: Part,
     }
     #[derive(Default, Deserialize)]
+    #[serde(default)]
     struct Counts {
-        #[serde(default)]
-        prompt_tokens: Option<u64>,
-        #[serde(default)]
-        completion_tokens: Option<u64>,
-        #[serde(default)]
-        prompt_tokens_details: Option<Details>,
+        prompt_tokens: Part,
+        completion_tokens: Part,
+        prompt_tokens_details: Part,
     }
     #[derive(Default, Deserialize)]
+    #[serde(default)]
     struct Details {
-        #[serde(default)]
-        cached_tokens: Option<u64>,
+        cached_tokens: Part,
     }
 
-    let Completion { choices: [Choice { message, finish_reason }], usage } = serde_json::from_slice(body)?;
-    let counts = usage.unwrap_or_default();
-    let cached = counts.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or_default();
-    let content = match finish_reason.as_deref() {
-        _ if message.refusal.is_some() => Content::Refused,
+    let Completion { choices, usage } = oslira_upstream::json(body)?;
+    // One was asked for, so the first is it, whatever else there is.
+    let first = choices.items::<Choice>().and_then(|choices| choices.into_iter().next());
+    let Choice { message, finish_reason } = first.ok_or_else(|| serde_json::Error::custom("no choice"))?;
+    let content = match finish_reason.read::<String>().as_deref() {
+        _ if !message.refusal.is_absent() => Content::Refused,
         Some("content_filter") => Content::Refused,
         Some("length") => Content::Truncated,
-        _ => Content::Text(message.content.unwrap_or_default()),
+        _ => Content::Text(message.content.text()),
     };
-    // `prompt_tokens` includes the cached ones.
-    let input = counts.prompt_tokens.unwrap_or_default().saturating_sub(cached);
-    let output = counts.completion_tokens.unwrap_or_default();
-    Ok(Reply { usage: Usage { input, cache_written: 0, cached, output }, content })
+    let counts: Counts = usage.read().unwrap_or_default();
+    let details: Details = counts.prompt_tokens_details.read().unwrap_or_default();
+    // It includes the cached ones.
+    let prompt = figure(&counts.prompt_tokens);
+    let cached = figure_or_none(&details.cached_tokens).map(|cached| cached.min(prompt.unwrap_or(cached)));
+    let told = Told {
+        fresh: prompt.map(|prompt| prompt - cached.unwrap_or_default()),
+        cache_written: Some(0),
+        cached,
+        output: figure(&counts.completion_tokens),
+    };
+    Ok(Reply { told, content })
 }
 
-/// The dates in a list of models.
+/// The dates in a list of models. What has no name or no date is left out.
 pub(crate) fn shutdown_dates(body: &[u8]) -> serde_json::Result<BTreeMap<String, Date>> {
     #[derive(Deserialize)]
     struct List {
-        data: Vec<Listed>,
+        data: Vec<Part>,
     }
     #[derive(Deserialize)]
     struct Listed {
         id: String,
-        #[serde(default)]
-        shutdown_date: Option<Date>,
+        shutdown_date: Date,
     }
-    let List { data } = serde_json::from_slice(body)?;
-    Ok(data.into_iter().filter_map(|model| Some((model.id, model.shutdown_date?))).collect())
+    let List { data } = oslira_upstream::json(body)?;
+    let dates = data.iter().filter_map(Part::read::<Listed>);
+    Ok(dates.map(|model| (model.id, model.shutdown_date)).collect())
 }

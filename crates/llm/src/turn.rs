@@ -77,7 +77,7 @@ impl<S: Shared> Turn<'_, S> {
                 Err(Problem { failure, .. }) if failure.remedy() == Remedy::Wait => {
                     let Some(delay) = backoff.next() else { return Err(failure) };
                     let delay = failure.retry_after().unwrap_or(delay);
-                    if self.left() < delay + MIN_ATTEMPT {
+                    if self.left() < delay.saturating_add(MIN_ATTEMPT) {
                         return Err(failure);
                     }
                     tokio::time::sleep(delay).await;

@@ -7,7 +7,7 @@ use aws_sdk_sfn::{
     types::ExecutionStatus,
 };
 use oslira_domain::{AnalysisInput, AnonymousInput, Error, Result, RunId, execution_name, execution_of};
-use oslira_lambda::Env;
+use oslira_lambda::{Env, aws_error};
 use serde::Serialize;
 
 /// How a run's latest execution stands.
@@ -80,7 +80,7 @@ impl Executions {
             {
                 Ok(())
             }
-            Err(error) => Err(Error::store(error)),
+            Err(error) => Err(aws_error(error)),
         }
     }
 
@@ -127,7 +127,7 @@ impl Executions {
             {
                 Ok(None)
             }
-            Err(error) => Err(Error::store(error)),
+            Err(error) => Err(aws_error(error)),
         }
     }
 }

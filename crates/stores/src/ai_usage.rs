@@ -7,13 +7,15 @@
 use crate::{Item, n, number, text, update_if};
 use aws_sdk_dynamodb::{Client, operation::update_item::builders::UpdateItemFluentBuilder};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
-use oslira_domain::{AccountId, Error, Result};
-use oslira_lambda::Env;
+use oslira_domain::{AccountId, Class, Result};
+use oslira_lambda::{Env, aws_error};
 
 /// A minute's item is looked at for three minutes.
 const MINUTE_LIVES: SignedDuration = SignedDuration::from_mins(10);
 /// A day's item, for its day; the rest is for people.
 const DAY_LIVES: SignedDuration = SignedDuration::from_hours(72);
+/// No call costs so much: 100,000 tokens of a prompt and 10,000 of an answer are $0.30 with the dearest model that has a role.
+const MOST_USD_PER_CALL: f64 = 1.0;
 /// The part of a day's calls that may be sent a second time.
 const HEDGED_SHARE: f64 = 0.05;
 
@@ -47,7 +49,7 @@ impl AiUsage {
         let now = Timestamp::now();
         let period = minute(now, 0);
         let update = self.update(&period, now + MINUTE_LIVES, "inFlight :one");
-        update.expression_attribute_values(":one", n(1)).send().await.map_err(Error::store)?;
+        update.expression_attribute_values(":one", n(1)).send().await.map_err(aws_error)?;
         Ok(InFlight { period })
     }
 
@@ -65,17 +67,16 @@ impl AiUsage {
             let Some(InFlight { period }) = in_flight else { return Ok(()) };
             let update = self.update(&period, now + MINUTE_LIVES, "inFlight :minusOne");
             let update = update.expression_attribute_values(":minusOne", n(-1));
-            update.send().await.map(drop).map_err(Error::store)
+            update.send().await.map(drop).map_err(aws_error)
         };
-        // A price that is no number must not stop the count of calls.
-        let cost_usd = if cost_usd.is_finite() { cost_usd.max(0.0) } else { 0.0 };
+        let cost_usd = counted(cost_usd, calls);
         let spent = async |period: Option<String>| {
             let Some(period) = period.filter(|_| calls > 0) else { return Ok(()) };
             let update = self.update(&period, now + DAY_LIVES, "calls :calls, costUsd :costUsd");
             let update = update
                 .expression_attribute_values(":calls", n(calls))
                 .expression_attribute_values(":costUsd", n(format!("{cost_usd:.9}")));
-            update.send().await.map(drop).map_err(Error::store)
+            update.send().await.map(drop).map_err(aws_error)
         };
         let accounts_day = account_id.map(|account_id| account_day(account_id, now));
         let (ended, by_all, by_account) = tokio::join!(ended, spent(Some(day(now))), spent(accounts_day));
@@ -94,7 +95,7 @@ impl AiUsage {
     async fn take_hedge(&self, now: Timestamp) -> Result<bool> {
         let period = day(now);
         let read = self.client.get_item().table_name(&self.table).key("period", text(&period)).send();
-        let item = read.await.map_err(Error::store)?.item.unwrap_or_default();
+        let item = read.await.map_err(aws_error)?.item.unwrap_or_default();
         let take = self
             .update(&period, now + DAY_LIVES, "hedges :one")
             .condition_expression("attribute_not_exists(hedges) OR hedges <= :most")
@@ -148,6 +149,23 @@ pub(crate) fn cost_usd(item: &Item) -> f64 {
     number(item, "costUsd").unwrap_or(0.0)
 }
 
+/// What counts of a step's cost: a sum that cannot be must neither stop the count of calls nor use up everyone's day.
+fn counted(cost_usd: f64, calls: u32) -> f64 {
+    let most = f64::from(calls) * MOST_USD_PER_CALL;
+    if (0.0..=most).contains(&cost_usd) {
+        return cost_usd;
+    }
+    let counted = if cost_usd > most { most } else { 0.0 };
+    tracing::error!(
+        class = Class::Error.as_str(),
+        cost_usd,
+        calls,
+        counted,
+        "AI calls cannot have cost so much"
+    );
+    counted
+}
+
 /// The second calls that this day's calls pay for.
 fn share(item: &Item) -> u64 {
     (number::<u64>(item, "calls").unwrap_or(0) as f64 * HEDGED_SHARE) as u64
@@ -177,6 +195,20 @@ mod tests {
             assert_eq!(share(&Item::from([("calls".into(), n(calls))])), expected);
         }
         assert_eq!(share(&Item::new()), 0);
+    }
+
+    #[test]
+    fn no_sum_uses_up_everyones_day() {
+        for (cost_usd, calls, expected) in [
+            (0.25, 2, 0.25),
+            (1e18, 2, 2.0),
+            (f64::INFINITY, 3, 3.0),
+            (-1.0, 2, 0.0),
+            (f64::NAN, 2, 0.0),
+            (0.0, 0, 0.0),
+        ] {
+            assert_eq!(counted(cost_usd, calls), expected, "{cost_usd}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
 };
 use jiff::Timestamp;
 use oslira_domain::{Error, Result};
-use oslira_lambda::Env;
+use oslira_lambda::{Env, aws_error, aws_refused};
 use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -197,7 +197,7 @@ impl Breakers {
     /// Strongly consistent: the very next call must see that the breaker is open.
     async fn read(&self, upstream: Upstream) -> Result<Seen> {
         let request = self.client.get_item().table_name(&self.table).key("upstream", key(upstream));
-        let answer = request.consistent_read(true).send().await.map_err(Error::store)?;
+        let answer = request.consistent_read(true).send().await.map_err(aws_error)?;
         Ok(Seen::new(answer.item.as_ref()))
     }
 
@@ -229,9 +229,9 @@ impl Breakers {
                     let is_ours = newer.revision.as_ref() == Some(&revision);
                     Ok(if is_ours { Written::As(revision) } else { Written::Not(newer) })
                 }
-                error => Err(Error::store(error)),
+                error => Err(aws_refused(&error)),
             },
-            Err(error) => Err(Error::store(error)),
+            Err(error) => Err(aws_error(error)),
         }
     }
 }

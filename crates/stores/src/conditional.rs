@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::{
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use oslira_domain::{Error, Result};
+use oslira_lambda::{aws_error, aws_refused};
 
 /// Sends a conditional update: the item as it is afterwards; or, as the inner error, as it was when the condition refused
 /// it, `None` if there was none.
@@ -24,9 +25,9 @@ pub async fn update_if(update: UpdateItemFluentBuilder) -> Result<Result<Item, O
         Ok(_) => Err(Error::store("DynamoDB answered without the item")),
         Err(SdkError::ServiceError(error)) => match error.into_err() {
             UpdateItemError::ConditionalCheckFailedException(refused) => Ok(Err(refused.item)),
-            error => Err(Error::store(error)),
+            error => Err(aws_refused(&error)),
         },
-        Err(error) => Err(Error::store(error)),
+        Err(error) => Err(aws_error(error)),
     }
 }
 
@@ -35,6 +36,6 @@ pub async fn delete_if(delete: DeleteItemFluentBuilder) -> Result<()> {
     match delete.send().await {
         Ok(_) => Ok(()),
         Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => Ok(()),
-        Err(error) => Err(Error::store(error)),
+        Err(error) => Err(aws_error(error)),
     }
 }

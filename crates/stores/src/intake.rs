@@ -10,7 +10,7 @@ use crate::{
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use oslira_domain::{AccountId, Code, Error, Result};
-use oslira_lambda::Env;
+use oslira_lambda::{Env, aws_error};
 use serde_json::json;
 use std::{collections::HashMap, str::FromStr, time::Duration};
 
@@ -129,7 +129,7 @@ impl Intake {
             .request_items(&self.breakers_table, keys("upstream", PROVIDERS.map(Upstream::as_str))?)
             .send()
             .await
-            .map_err(Error::store)?;
+            .map_err(aws_error)?;
         if answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
             return Err(Error::store("DynamoDB read only some of what decides on intake"));
         }

@@ -3,7 +3,7 @@
 use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
 use jiff::Timestamp;
 use oslira_domain::{Error, Result};
-use oslira_lambda::Env;
+use oslira_lambda::{Env, aws_error};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The bucket.
@@ -28,7 +28,12 @@ impl Objects {
     /// The document under a key; `None` when there is none.
     pub(crate) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         let Some((bytes, _)) = self.get_bytes(key).await? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(Error::internal)
+        // The parser's own words may quote a profile.
+        let unreadable = |error: serde_json::Error| {
+            let (line, column) = (error.line(), error.column());
+            Error::internal(format!("the object {key} cannot be read: line {line}, column {column}"))
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(unreadable)
     }
 
     /// Puts a document under a key, over the one that is there.
@@ -44,7 +49,7 @@ impl Objects {
             Err(SdkError::ServiceError(error)) if matches!(error.err(), GetObjectError::NoSuchKey(_)) => {
                 return Ok(None);
             }
-            Err(error) => return Err(Error::store(error)),
+            Err(error) => return Err(aws_error(error)),
         };
         let put_at = object.last_modified().and_then(|time| Timestamp::from_second(time.secs()).ok());
         let bytes = object.body.collect().await.map_err(Error::store)?.into_bytes();
@@ -54,7 +59,7 @@ impl Objects {
     /// Puts these bytes of JSON under a key, over those that are there.
     pub(crate) async fn put_bytes(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
         let put = self.client.put_object().bucket(&self.bucket).key(key).content_type("application/json");
-        put.body(ByteStream::from(bytes)).send().await.map_err(Error::store)?;
+        put.body(ByteStream::from(bytes)).send().await.map_err(aws_error)?;
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
 };
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus, Step};
-use oslira_lambda::Env;
+use oslira_lambda::{Env, aws_error};
 use std::time::Duration;
 
 /// How long it lives after the run has ended.
@@ -184,7 +184,7 @@ impl ProgressStore {
             .consistent_read(true)
             .send()
             .await
-            .map_err(Error::store)?;
+            .map_err(aws_error)?;
         let Some(item) = answer.item else { return Ok(None) };
         // DynamoDB may keep an expired item for two days.
         let is_live = number::<i64>(&item, "expiresAt").is_some_and(|at| at > Timestamp::now().as_second());

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use jiff::Timestamp;
 use oslira_domain::{Code, Error, Result};
-use oslira_lambda::Env;
+use oslira_lambda::{Env, aws_error};
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
@@ -123,7 +123,7 @@ impl RateLimits {
 
     async fn read(&self, key: &str) -> Result<Entry> {
         let get = self.client.get_item().table_name(&self.table).key("key", text(key)).consistent_read(true);
-        let item = get.send().await.map_err(Error::store)?.item;
+        let item = get.send().await.map_err(aws_error)?.item;
         item.map_or_else(|| Ok(Entry::default()), |item| Entry::read(&item))
     }
 

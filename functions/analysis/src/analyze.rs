@@ -129,6 +129,24 @@ async fn context(db: &SystemDb, run_id: RunId, task: Task) -> Result<Context> {
     })
 }
 
+/// The row of a call, as `ai_usage_logs` can hold it: a figure that is none must not fail a run that has its answer.
+fn usage_log(call: &Call) -> Value {
+    let count = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
+    json!({
+        "id": Uuid::now_v7(),
+        "provider": call.provider.as_str(),
+        "model": call.model,
+        "input_tokens": count(call.input_tokens),
+        "cached_tokens": count(call.cached_tokens),
+        "output_tokens": count(call.output_tokens),
+        "cost_usd": if call.cost_usd.is_finite() { call.cost_usd.max(0.0) } else { 0.0 },
+        "duration_ms": i64::try_from(call.duration_ms).unwrap_or(i64::MAX),
+        "is_fallback": call.is_fallback,
+        "is_cache_hit": call.cache_hit,
+        "outcome": call.outcome,
+    })
+}
+
 async fn record(
     db: &SystemDb,
     run_id: RunId,
@@ -137,24 +155,7 @@ async fn record(
     calls: &[Call],
 ) -> Result<()> {
     // The ids are made before the statement is sent, so that sending it twice writes each row once.
-    let calls: Vec<Value> = calls
-        .iter()
-        .map(|call| {
-            json!({
-                "id": Uuid::now_v7(),
-                "provider": call.provider.as_str(),
-                "model": call.model,
-                "input_tokens": call.input_tokens,
-                "cached_tokens": call.cached_tokens,
-                "output_tokens": call.output_tokens,
-                "cost_usd": call.cost_usd,
-                "duration_ms": call.duration_ms,
-                "is_fallback": call.is_fallback,
-                "is_cache_hit": call.cache_hit,
-                "outcome": call.outcome,
-            })
-        })
-        .collect();
+    let calls: Vec<Value> = calls.iter().map(usage_log).collect();
     let sql = "with answered as (
                  insert into oslira.task_answers (run_id, task, answer)
                    select $1, $2, $3::jsonb where $3 is not null
@@ -181,4 +182,32 @@ async fn record(
     )
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oslira_llm::{CallOutcome, Provider};
+
+    #[test]
+    fn every_call_has_a_row_that_the_table_takes() {
+        for cost_usd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
+            let row = usage_log(&Call {
+                provider: Provider::OpenAi,
+                model: "gpt-6-luna".to_owned(),
+                input_tokens: 3_000_000_000,
+                cached_tokens: u64::MAX,
+                output_tokens: 7,
+                cost_usd,
+                estimated_usd: 0.0,
+                duration_ms: u64::MAX,
+                is_fallback: false,
+                cache_hit: false,
+                outcome: CallOutcome::Answered,
+            });
+            let tokens = ["input_tokens", "cached_tokens", "output_tokens"].map(|name| row[name].as_i64());
+            assert_eq!(tokens, [Some(i32::MAX.into()), Some(i32::MAX.into()), Some(7)]);
+            assert_eq!((row["cost_usd"].as_f64(), row["duration_ms"].as_i64()), (Some(0.0), Some(i64::MAX)));
+        }
+    }
 }

@@ -21,6 +21,8 @@ pub struct Asking {
     openai_key: CachedSecret,
     anthropic_url: String,
     anthropic_key: CachedSecret,
+    /// The token of the AI gateway, if there is a gateway in front of a vendor at all.
+    gateway_token: Option<CachedSecret>,
     catalogue: Arc<Catalogue>,
     hedges: bool,
     shared: SharedState,
@@ -39,11 +41,15 @@ pub(crate) struct Matter<'a> {
 impl Asking {
     /// Reads the vendors' addresses, the roles' models and whether slow calls are made twice; opens no connection.
     pub fn new(env: &Env) -> Result<Self> {
+        let (openai_url, anthropic_url) = (env.var("OPENAI_BASE_URL")?, env.var("ANTHROPIC_BASE_URL")?);
+        let is_gateway = [&openai_url, &anthropic_url].into_iter().any(|url| Endpoint::is_a_gateway(url));
+        let gateway_token = is_gateway.then(|| env.secret(Secret::AiGatewayToken)).transpose()?;
         Ok(Self {
             http: http_client()?,
-            openai_url: env.var("OPENAI_BASE_URL")?,
+            openai_url,
             openai_key: env.secret(Secret::OpenAiKey)?,
-            anthropic_url: env.var("ANTHROPIC_BASE_URL")?,
+            anthropic_url,
+            gateway_token,
             anthropic_key: env.secret(Secret::AnthropicKey)?,
             catalogue: catalogue(&env.optional("AI_ROLES").unwrap_or_default())?,
             hedges: hedges(&env.var("AI_HEDGING")?)?,
@@ -55,14 +61,25 @@ impl Asking {
         })
     }
 
-    /// A client of both vendors, once their keys are known.
+    /// A client of both vendors, once their keys are known, and the gateway's token.
     pub(crate) async fn llm(&self) -> Result<Llm<'_, SharedState>> {
-        let (openai_key, anthropic_key) = tokio::join!(self.openai_key.get(), self.anthropic_key.get());
+        let gateway_token = async {
+            match &self.gateway_token {
+                Some(token) => token.get_if_set().await,
+                None => Ok(None),
+            }
+        };
+        let (openai_key, anthropic_key, gateway_token) =
+            tokio::join!(self.openai_key.get(), self.anthropic_key.get(), gateway_token);
         let llm = Llm::new(
             self.http.clone(),
             Endpoint::new(&self.openai_url, openai_key?),
             Endpoint::new(&self.anthropic_url, anthropic_key?),
         );
+        let llm = match gateway_token? {
+            Some(token) => llm.with_gateway_token(&token),
+            None => llm,
+        };
         Ok(llm.with_catalogue(Arc::clone(&self.catalogue)).sharing(&self.shared))
     }
 

@@ -155,9 +155,11 @@ pub(crate) fn data(profile: &Profile, metrics: &Metrics, posts: usize) -> String
     format!("<instagram_profile>\n{}\n</instagram_profile>", profile.to_string().replace('<', "\\u003c"))
 }
 
-/// At most this many characters, with an ellipsis where something was cut, and without what Postgres cannot store.
+/// At most this many characters, with an ellipsis where something was cut, and without control characters but line breaks
+/// and tabs: Postgres cannot store U+0000, and a terminal obeys others.
 pub(crate) fn shortened(text: &str, max_chars: usize) -> String {
-    let mut short: String = text.chars().filter(|c| *c != '\0').take(max_chars + 1).collect();
+    let is_kept = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    let mut short: String = text.chars().filter(is_kept).take(max_chars + 1).collect();
     if let Some((end, _)) = short.char_indices().nth(max_chars) {
         short.truncate(end);
         short.truncate(short.trim_end().len());
@@ -276,6 +278,6 @@ mod tests {
     #[test]
     fn text_is_cut_between_characters() {
         assert_eq!(shortened("añb", 2), "añ…");
-        assert_eq!(shortened("a\0ñb", 3), "añb");
+        assert_eq!(shortened("a\0ñ\u{7f}b\n", 4), "añb\n");
     }
 }

@@ -1,8 +1,8 @@
 //! Where `start-analysis` leaves a run whose execution it could not start, or of which it does not know whether it was charged.
 
 use aws_sdk_sqs::Client as Sqs;
-use oslira_domain::{Error, Result, RunId};
-use oslira_lambda::Env;
+use oslira_domain::{Result, RunId};
+use oslira_lambda::{Env, aws_error};
 use oslira_postgres::TRANSACTIONS_END_WITHIN;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl StartRunsQueue {
     async fn send_after(&self, delay: Duration, message: Value) -> Result<()> {
         let delay = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
         let send = self.client.send_message().queue_url(&self.url).message_body(message.to_string());
-        send.delay_seconds(delay).send().await.map_err(Error::store)?;
+        send.delay_seconds(delay).send().await.map_err(aws_error)?;
         Ok(())
     }
 }

@@ -3,6 +3,8 @@
 use jsonwebtoken::{Algorithm, DecodingKey, jwk};
 use oslira_domain::{Error, Result};
 use oslira_lambda::CachedSecret;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::{
     collections::{HashMap, HashSet},
     time::{Duration, Instant},
@@ -17,6 +19,8 @@ const BETWEEN_FETCHES: Duration = Duration::from_secs(30);
 const SHORTEST_SECRET: usize = 32;
 /// How many unknown key ids are remembered.
 const MOST_UNKNOWN: usize = 1_000;
+/// The largest key set that is read. Supabase's has one or two keys of some 300 bytes.
+const MOST_BYTES: usize = 64 * 1024;
 /// How long a fetch may take: the caller is waiting.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -100,11 +104,27 @@ impl KeySet {
         // Whatever comes of it, this was a try: the next unknown key id waits its turn.
         state.asked_at = Some(Instant::now());
         let answer = self.http.get(&self.url).timeout(PATIENCE).send().await;
-        let answer = answer.and_then(reqwest::Response::error_for_status).map_err(Error::store)?;
-        let set: jwk::JwkSet = answer.json().await.map_err(Error::store)?;
-        state.keys = set.keys.iter().filter_map(key).collect();
+        let answer = answer.map_err(|error| Error::store(error.without_url()))?;
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(Error::store(format!("the key server answered {}", status.as_u16())));
+        }
+        let body = oslira_upstream::read(answer, MOST_BYTES).await.map_err(Error::store)?;
+        state.keys =
+            published_keys(&body).ok_or_else(|| Error::store("the key server answered no key set"))?;
         Ok(())
     }
+}
+
+/// The keys of a key set's JSON by their ids. One of a kind that nobody here knows spoils no other.
+fn published_keys(body: &[u8]) -> Option<HashMap<String, Key>> {
+    #[derive(Deserialize)]
+    struct Set {
+        keys: Vec<Box<RawValue>>,
+    }
+    let set: Set = oslira_upstream::json(body).ok()?;
+    let keys = set.keys.iter().filter_map(|jwk| key(&serde_json::from_str(jwk.get()).ok()?));
+    Some(keys.collect())
 }
 
 /// Reads a published key; those we cannot use, and symmetric ones, are left out.
@@ -126,5 +146,24 @@ pub(crate) async fn for_header(keys: &KeySet, header: &jsonwebtoken::Header) -> 
         (_, Algorithm::HS256) => keys.legacy().await,
         (Some(key_id), _) => keys.published(key_id).await,
         (None, _) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_an_unknown_kind_spoils_no_other() {
+        let good = r#"{"kty": "EC", "crv": "P-256", "kid": "good", "alg": "ES256", "use": "sig",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+        let set = format!(
+            r#"{{"keys": [{{"kty": "AKP", "kid": "new", "alg": "ML-DSA-44"}}, 7, {good}, {{"n": 1e999}}], "x": 1}}"#
+        );
+        let keys = published_keys(set.as_bytes()).unwrap();
+        assert_eq!(keys.keys().collect::<Vec<_>>(), ["good"]);
+        for none in ["<html>", "[]", "{}", r#"{"keys": {}}"#] {
+            assert!(published_keys(none.as_bytes()).is_none(), "{none}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::keys::{self, KeySet};
 use jiff::Timestamp;
-use jsonwebtoken::{Validation, decode, decode_header};
+use jsonwebtoken::{Header, Validation, decode, decode_header, errors::ErrorKind};
 use oslira_domain::{Code, Error, Result, UserId};
 use serde::Deserialize;
 
@@ -25,7 +25,10 @@ pub(crate) struct Claims {
 /// could not be found out.
 pub(crate) async fn verify(keys: &KeySet, issuer: &str, audience: &str, token: &str) -> Result<Claims> {
     // `none` and algorithms of other families do not even parse.
-    let header = decode_header(token).map_err(refused)?;
+    let header = decode_header(token).map_err(unread)?;
+    if !is_plain(&header) {
+        return Err(refused("the header asks for more than a signature"));
+    }
     let key = keys::for_header(keys, &header).await?.ok_or_else(|| refused("no such key"))?;
 
     let mut rules = Validation::new(key.algorithm);
@@ -34,7 +37,7 @@ pub(crate) async fn verify(keys: &KeySet, issuer: &str, audience: &str, token: &
     rules.set_issuer(&[issuer]);
     rules.set_audience(&[audience]);
     rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    let claims = decode::<Claims>(token, &key.decoding, &rules).map_err(refused)?.claims;
+    let claims = decode::<Claims>(token, &key.decoding, &rules).map_err(unread)?.claims;
 
     if claims.role != "authenticated" {
         return Err(refused("the role is not a user's"));
@@ -49,7 +52,70 @@ pub(crate) async fn verify(keys: &KeySet, issuer: &str, audience: &str, token: &
     Ok(claims)
 }
 
+/// A token that does not verify. What the library says of one that it cannot read may quote it; of all others, it is a fixed
+/// sentence.
+fn unread(error: jsonwebtoken::errors::Error) -> Error {
+    match error.kind() {
+        ErrorKind::Json(_) | ErrorKind::Base64(_) | ErrorKind::Utf8(_) => refused("the token cannot be read"),
+        _ => refused(error),
+    }
+}
+
+/// Whether a header asks for nothing that is not done here. What it offers of keys (`jwk`, `jku`, `x5u`, `x5c`) is not looked
+/// at at all: a key is one that Supabase publishes, or none.
+fn is_plain(header: &Header) -> bool {
+    // Whoever does not know what is critical must refuse (RFC 7515, 4.1.11), and nothing is known here. `b64` is critical by
+    // itself (RFC 7797).
+    let is_critical = header.crit.is_some() || header.extras.inner().contains_key("b64");
+    // A token in a token, or one that is encrypted or compressed.
+    let is_wrapped = header.cty.is_some() || header.enc.is_some() || header.zip.is_some();
+    // What says of itself that it is something else, such as `logout+jwt`, is no access token (RFC 8725, 3.11).
+    let is_typed = header.typ.as_ref().is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
+    !is_critical && !is_wrapped && is_typed
+}
+
 /// API Gateway turns an authorizer's error into a 401 only when its message is this one word.
 pub(crate) fn refused(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new(Code::Unauthorized, "Unauthorized").because(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_token_that_cannot_be_read_is_not_repeated() {
+        // {"alg":"canary"}
+        let error = unread(decode_header("eyJhbGciOiJjYW5hcnkifQ.e30.x").unwrap_err());
+        assert_eq!((error.code, error.chain().as_str()), (Code::Unauthorized, "the token cannot be read"));
+        assert_eq!(unread(decode_header("x").unwrap_err()).chain(), "InvalidToken");
+    }
+
+    #[test]
+    fn a_header_that_asks_for_more_than_a_signature_is_refused() {
+        let plain = |more: Value| {
+            let mut header = json!({"alg": "ES256", "kid": "k"});
+            header.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            is_plain(&serde_json::from_value(header).unwrap())
+        };
+        for good in
+            [json!({}), json!({"typ": "JWT"}), json!({"typ": "jwt", "jku": "https://evil.example", "x": 1})]
+        {
+            assert!(plain(good.clone()), "{good}");
+        }
+        for bad in [
+            json!({"crit": ["exp"], "exp": 1}),
+            json!({"crit": []}),
+            json!({"b64": false}),
+            json!({"b64": true}),
+            json!({"cty": "JWT"}),
+            json!({"enc": "A128GCM"}),
+            json!({"zip": "DEF"}),
+            json!({"typ": "logout+jwt"}),
+            json!({"typ": ""}),
+        ] {
+            assert!(!plain(bad.clone()), "{bad}");
+        }
+    }
 }

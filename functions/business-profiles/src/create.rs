@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
+use url::Url;
 use uuid::Uuid;
 
 const ROUTE: &str = "POST /api/business-profiles";
@@ -131,17 +132,72 @@ fn optional<const MAX: usize>(text: Option<String>) -> Result<Option<String>, Fi
     text.map(|text| trimmed::<MAX>(&text)).transpose()
 }
 
+/// An address that a link may lead to, as it was written.
 fn web_address(text: Option<String>) -> Result<Option<String>, FieldProblem> {
     let website = optional::<500>(text)?;
-    match &website {
-        Some(url) if !url.starts_with("https://") && !url.starts_with("http://") => {
-            Err(FieldProblem("must begin with https:// or http://".to_owned()))
+    let problem = website.as_deref().and_then(|text| {
+        // The parser would leave these out, and read another address than is shown.
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Some("must not hold spaces, line breaks or control characters");
         }
-        _ => Ok(website),
-    }
+        let begins =
+            |scheme: &str| text.get(..scheme.len()).is_some_and(|it| it.eq_ignore_ascii_case(scheme));
+        if !begins("https://") && !begins("http://") {
+            return Some("must begin with https:// or http://");
+        }
+        match Url::parse(text) {
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                Some("must not hold a user name or password")
+            }
+            Ok(url) if url.has_host() => None,
+            _ => Some("must be a web address with a host, such as https://example.com"),
+        }
+    });
+    problem.map_or(Ok(website), |problem| Err(FieldProblem(problem.to_owned())))
 }
 
 /// A count of the body's, which has 32 bits.
 fn followers(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_website_is_an_address_with_a_host_and_is_kept_as_it_is_written() {
+        for good in [
+            "https://brew.example",
+            "HTTP://Brew.Example:8080/a?b=c#d",
+            "https://cafés.example/menü",
+            "http://[2001:db8::1]/",
+        ] {
+            assert_eq!(web_address(Some(format!(" {good}\n"))).unwrap().as_deref(), Some(good));
+        }
+        assert_eq!(web_address(None).unwrap(), None);
+        let long = format!("https://brew.example/{}", "x".repeat(480));
+        for (bad, problem) in [
+            ("http://", "must be a web address"),
+            ("https://:80/", "must be a web address"),
+            ("https://?a", "must be a web address"),
+            ("https://a:port/", "must be a web address"),
+            ("https://[::1", "must be a web address"),
+            ("brew.example", "must begin with"),
+            ("https:brew.example", "must begin with"),
+            ("javascript:alert(1)//https://", "must begin with"),
+            ("é://brew.example", "must begin with"),
+            ("https://brew.example/\r\nSet-Cookie: a", "must not hold spaces"),
+            ("https://brew\t.example", "must not hold spaces"),
+            ("https://brew.\u{85}example", "must not hold spaces"),
+            ("https://brew.example/\0", "must not hold the character U+0000"),
+            ("https://brew.example@evil.example", "must not hold a user name"),
+            ("https://:secret@brew.example", "must not hold a user name"),
+            (&long, "must be at most 500"),
+            ("", "must not be empty"),
+        ] {
+            let told = web_address(Some(bad.to_owned())).unwrap_err().0;
+            assert!(told.starts_with(problem), "{bad}: {told}");
+        }
+    }
 }

@@ -2,11 +2,12 @@
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use oslira_domain::{Error, Result};
-use oslira_lambda::{CachedSecret, Env, Reply, Request, Secret};
+use oslira_lambda::{CachedSecret, Env, Reply, Request, Secret, aws_error};
 use oslira_models::Catalogue;
 use oslira_postgres::UserDb;
 use serde_json::{Map, Value, json};
 use std::{
+    convert::identity,
     future::Future,
     time::{Duration, Instant},
 };
@@ -87,18 +88,23 @@ impl Dependencies {
             return states.clone();
         }
         let (postgres, dynamodb, s3, sqs, step_functions, secrets) = tokio::join!(
-            state("postgres", self.db.query(NOBODY, "select 1", &[])),
-            state("dynamodb", self.dynamodb.describe_table().table_name(&self.progress_table).send()),
-            state("s3", self.s3.head_bucket().bucket(&self.profiles_bucket).send()),
-            state("sqs", self.sqs.get_queue_attributes().queue_url(&self.start_runs_queue).send()),
+            state("postgres", identity, self.db.query(NOBODY, "select 1", &[])),
+            state(
+                "dynamodb",
+                aws_error,
+                self.dynamodb.describe_table().table_name(&self.progress_table).send()
+            ),
+            state("s3", aws_error, self.s3.head_bucket().bucket(&self.profiles_bucket).send()),
+            state("sqs", aws_error, self.sqs.get_queue_attributes().queue_url(&self.start_runs_queue).send()),
             state(
                 "stepFunctions",
+                aws_error,
                 self.step_functions
                     .describe_state_machine()
                     .state_machine_arn(&self.state_machine_arn)
                     .send()
             ),
-            state("secrets", self.secret.get()),
+            state("secrets", identity, self.secret.get()),
         );
         let states = Map::from_iter([postgres, dynamodb, s3, sqs, step_functions, secrets]);
         *last = Some((Instant::now(), states.clone()));
@@ -106,14 +112,15 @@ impl Dependencies {
     }
 }
 
-async fn state<T, E>(name: &str, answer: impl Future<Output = Result<T, E>>) -> (String, Value)
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
+async fn state<T, E>(
+    name: &str,
+    told: fn(E) -> Error,
+    answer: impl Future<Output = Result<T, E>>,
+) -> (String, Value) {
     let state = match answer.await {
         Ok(_) => "up",
         Err(error) => {
-            tracing::warn!(dependency = name, cause = Error::store(error).chain(), "dependency down");
+            tracing::warn!(dependency = name, cause = told(error).chain(), "dependency down");
             "down"
         }
     };

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
 };
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Code, Error, Result, RunId};
-use oslira_lambda::Env;
+use oslira_lambda::{Env, aws_error};
 use oslira_stores::{Item, delete_if, milliseconds, text, time, update_if};
 use serde::Deserialize;
 use std::{collections::HashMap, time::Duration};
@@ -239,7 +239,7 @@ impl ScrapeSlots {
         let keys = (0..SLOTS).map(|slot| HashMap::from([("slot".to_owned(), text(slot))])).collect();
         let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
         let request = self.client.batch_get_item().request_items(&self.table, keys.map_err(Error::internal)?);
-        let answer = request.send().await.map_err(Error::store)?;
+        let answer = request.send().await.map_err(aws_error)?;
         if answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
             return Err(Error::store("DynamoDB read only some of the slots"));
         }

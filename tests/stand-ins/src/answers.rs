@@ -60,6 +60,15 @@ pub(crate) fn unfit(answer: &Value) -> Value {
     Value::Object(fields)
 }
 
+/// An answer as it is sent, with this JSON in place of its usage, if there is any.
+pub(crate) fn with_usage(mut answer: Value, usage: Option<String>) -> String {
+    let Some(usage) = usage else { return answer.to_string() };
+    if let Some(fields) = answer.as_object_mut() {
+        fields.remove("usage");
+    }
+    answer.to_string().replacen('{', &format!(r#"{{"usage":{usage},"#), 1)
+}
+
 /// What a text that poses as instructions asks for.
 struct HiddenOrder {
     score: i64,

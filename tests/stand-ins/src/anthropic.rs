@@ -58,8 +58,8 @@ fn error(status: StatusCode, kind: &str, message: &str) -> Response {
 }
 
 /// Anthropic's answer for a status, as a fault asks for it.
-pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>) -> Response {
-    let (kind, message) = match status.as_u16() {
+pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>, message: Option<&str>) -> Response {
+    let (kind, usual) = match status.as_u16() {
         401 => ("authentication_error", "invalid x-api-key"),
         402 => ("billing_error", "There is an issue with your billing or payment information."),
         403 => ("permission_error", "Your API key does not have permission to use the specified resource."),
@@ -71,7 +71,7 @@ pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>) -> Respon
         500.. => ("api_error", "Internal server error"),
         _ => ("invalid_request_error", "The request is not valid."),
     };
-    error(status, code.unwrap_or(kind), message)
+    error(status, code.unwrap_or(kind), message.unwrap_or(usual))
 }
 
 async fn authorize(request: Request, next: Next) -> Response {
@@ -92,7 +92,7 @@ fn refusal_of(headers: &HeaderMap) -> Option<Response> {
             ));
         }
         Some(key) if !key.starts_with("sk-ant-") => {
-            return Some(error_for_status(StatusCode::UNAUTHORIZED, None));
+            return Some(error_for_status(StatusCode::UNAUTHORIZED, None, None));
         }
         Some(_) => {}
     }
@@ -121,7 +121,7 @@ async fn answer(State(state): State<Shared>, body: String) -> Response {
     }
     let fault =
         state.faults.lock().strike(Upstream::Anthropic, Stage::Answer, "/anthropic/v1/messages", &body);
-    let fault = fault.map(|rule| rule.kind);
+    let (fault, usage) = fault.map(|rule| (rule.kind, rule.usage)).unzip();
 
     let prompt = Prompt { system: text_of(&request["system"]), content: content_of(&request) };
     let prompt_seed = seed(&prompt.text());
@@ -177,7 +177,12 @@ async fn answer(State(state): State<Shared>, body: String) -> Response {
             "output_tokens": output_tokens, "service_tier": "standard",
         },
     });
-    ([("request-id", format!("req_{}", Uuid::new_v4().simple()))], Json(body)).into_response()
+    let body = answers::with_usage(body, usage.flatten());
+    let headers = [
+        ("request-id", format!("req_{}", Uuid::new_v4().simple())),
+        ("content-type", "application/json".into()),
+    ];
+    (headers, body).into_response()
 }
 
 /// Thinks when told to, and from medium effort on.

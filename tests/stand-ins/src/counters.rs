@@ -34,6 +34,7 @@ struct Kept {
     at: Timestamp,
     path: String,
     body: String,
+    gateway_token: Option<String>,
     outcome: Option<String>,
 }
 
@@ -69,7 +70,14 @@ impl Drop for InFlight {
 
 impl Counters {
     /// Counts a request in. Only requests that are not GET are kept for [`Counters::requests`].
-    pub(crate) fn begin(&self, upstream: Upstream, is_get: bool, path: &str, body: &str) -> InFlight {
+    pub(crate) fn begin(
+        &self,
+        upstream: Upstream,
+        is_get: bool,
+        path: &str,
+        body: &str,
+        gateway_token: Option<&str>,
+    ) -> InFlight {
         let mut lanes = self.0.lock();
         let lane = lanes.entry(upstream).or_default();
         lane.requests += 1;
@@ -84,6 +92,7 @@ impl Counters {
                 at: Timestamp::now(),
                 path: path.to_owned(),
                 body: body.to_owned(),
+                gateway_token: gateway_token.map(str::to_owned),
                 outcome: None,
             });
             lane.first_number + lane.kept.len() as u64 - 1
@@ -138,7 +147,7 @@ impl Kept {
         // A number where it is one: tests compare it with a status.
         let status =
             self.outcome.as_deref().map(|outcome| outcome.parse::<u16>().map_or(json!(outcome), Value::from));
-        json!({ "at": self.at, "path": self.path, "status": status, "body": body })
+        json!({ "at": self.at, "path": self.path, "status": status, "gatewayToken": self.gateway_token, "body": body })
     }
 }
 
@@ -149,11 +158,12 @@ mod tests {
     #[test]
     fn requests_are_counted_while_and_after_they_run() {
         let counters = Counters::default();
-        let first = counters.begin(Upstream::Openai, false, "/openai", "{\"user\":\"nasa\"}");
-        let second = counters.begin(Upstream::Openai, false, "/openai", "nike");
+        let first =
+            counters.begin(Upstream::Openai, false, "/openai", "{\"user\":\"nasa\"}", Some("Bearer t"));
+        let second = counters.begin(Upstream::Openai, false, "/openai", "nike", None);
         first.finish("200");
         drop(second);
-        counters.begin(Upstream::Openai, true, "/openai/models", "").finish("401");
+        counters.begin(Upstream::Openai, true, "/openai/models", "", None).finish("401");
         let summary = counters.summary(Upstream::Openai);
         assert_eq!(summary["requests"], 3);
         assert_eq!(summary["byStatus"], json!({"200": 1, "401": 1, "dropped": 1}));
@@ -163,15 +173,19 @@ mod tests {
         assert_eq!(requests.len(), 2);
         assert_eq!(requests[0]["status"], 200);
         assert_eq!(requests[0]["body"]["user"], "nasa");
+        assert_eq!(
+            (&requests[0]["gatewayToken"], &requests[1]["gatewayToken"]),
+            (&json!("Bearer t"), &Value::Null)
+        );
         assert_eq!(requests[1]["status"], "dropped");
     }
 
     #[test]
     fn memory_is_bounded_and_outcomes_stay_with_their_request() {
         let counters = Counters::default();
-        let old = counters.begin(Upstream::Apify, false, "/old", "old");
+        let old = counters.begin(Upstream::Apify, false, "/old", "old", None);
         for _ in 0..KEPT {
-            counters.begin(Upstream::Apify, false, "/new", "new").finish("201");
+            counters.begin(Upstream::Apify, false, "/new", "new", None).finish("201");
         }
         old.finish("500");
         assert_eq!(counters.containing(Upstream::Apify, "old"), 0);

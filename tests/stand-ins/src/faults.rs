@@ -4,6 +4,7 @@ use crate::{Upstream, random::seeded};
 use axum::http::StatusCode;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::num::NonZeroU64;
 
 /// What a `slow` or `runSlow` fault adds unless told.
@@ -26,6 +27,12 @@ pub(crate) struct FaultRule {
     /// The vendor's error code of a `status` fault, where the status has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<String>,
+    /// What a `status` fault's error says, in place of the vendor's usual sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
+    /// What stands in place of an answer's usage with a `usage` fault: JSON, also such as no library writes (`1e999`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) usage: Option<String>,
     /// Seconds that a `status` fault asks the client to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after_seconds: Option<f64>,
@@ -66,6 +73,8 @@ pub(crate) enum FaultKind {
     Refusal,
     /// The model ran into its output limit.
     Truncated,
+    /// A good answer, with other usage.
+    Usage,
     /// The actor run ends as `FAILED`.
     RunFailed,
     /// The actor run ends as `ABORTED`.
@@ -96,6 +105,7 @@ impl FaultKind {
             Self::InvalidAnswer
             | Self::Refusal
             | Self::Truncated
+            | Self::Usage
             | Self::RunFailed
             | Self::RunAborted
             | Self::RunTimedOut
@@ -119,7 +129,8 @@ impl FaultRule {
             self.kind,
             FaultKind::RunFailed | FaultKind::RunAborted | FaultKind::RunTimedOut | FaultKind::RunSlow
         );
-        let is_model_fault = matches!(self.kind, FaultKind::Refusal | FaultKind::Truncated);
+        let is_model_fault =
+            matches!(self.kind, FaultKind::Refusal | FaultKind::Truncated | FaultKind::Usage);
         if is_run_fault && self.upstream != Upstream::Apify {
             return Err("only apify has actor runs".into());
         }
@@ -136,6 +147,15 @@ impl FaultRule {
             (FaultKind::Status, _) => return Err("a status fault needs a status from 400 to 599".into()),
             (_, Some(_)) => return Err("only a status fault has a status".into()),
             _ => {}
+        }
+        if self.message.is_some() && self.kind != FaultKind::Status {
+            return Err("only a status fault has a message".into());
+        }
+        if self.usage.is_some() != (self.kind == FaultKind::Usage) {
+            return Err("a usage fault has a usage, and no other has one".into());
+        }
+        if self.usage.as_ref().is_some_and(|usage| serde_json::from_str::<&RawValue>(usage).is_err()) {
+            return Err("a usage is JSON, as a text".into());
         }
         if self.rate.is_none() && self.seed.is_some() {
             return Err("only a fault with a rate has a seed".into());
@@ -364,6 +384,11 @@ mod tests {
             json!({"upstream": "openai", "kind": "status"}),
             json!({"upstream": "openai", "kind": "status", "status": 200}),
             json!({"upstream": "openai", "kind": "reset", "status": 500}),
+            json!({"upstream": "openai", "kind": "reset", "message": "x"}),
+            json!({"upstream": "openai", "kind": "usage"}),
+            json!({"upstream": "openai", "kind": "usage", "usage": "{"}),
+            json!({"upstream": "apify", "kind": "usage", "usage": "{}"}),
+            json!({"upstream": "openai", "kind": "reset", "usage": "{}"}),
             json!({"upstream": "openai", "kind": "random"}),
             json!({"upstream": "openai", "kind": "random", "rate": 2}),
             json!({"upstream": "openai", "kind": "reset", "seed": 7}),
@@ -372,5 +397,6 @@ mod tests {
             assert!(rule(value.clone()).check().is_err(), "{value}");
         }
         assert!(rule(json!({"upstream": "jwks", "kind": "status", "status": 503})).check().is_ok());
+        assert!(rule(json!({"upstream": "openai", "kind": "usage", "usage": "[1e999]"})).check().is_ok());
     }
 }

@@ -173,6 +173,21 @@ impl Keys {
         key: SigningKey,
         kid: KeyId,
     ) -> Result<String> {
+        self.token_with(&Map::new(), claims, algorithm, key, kid)
+    }
+
+    /// Signs claims, with further fields in the header.
+    ///
+    /// # Errors
+    /// When the key does not go with the algorithm, or a field is none that a header can have.
+    pub(crate) fn token_with(
+        &self,
+        fields: &Map<String, Value>,
+        claims: &Map<String, Value>,
+        algorithm: TokenAlgorithm,
+        key: SigningKey,
+        kid: KeyId,
+    ) -> Result<String> {
         let current = self.es256.last().context("no ES256 key")?;
         let (header_algorithm, signing_key, fitting) = match (algorithm, key) {
             (TokenAlgorithm::None, _) => return unsigned_token(claims, &kid),
@@ -208,6 +223,9 @@ impl Keys {
             KeyId::Absent => None,
             KeyId::Named(name) => Some(name),
         };
+        let mut header = serde_json::to_value(header)?;
+        header.as_object_mut().context("a header is an object")?.extend(fields.clone());
+        let header: Header = serde_json::from_value(header).context("no such header")?;
         Ok(encode(&header, claims, &signing_key)?)
     }
 

@@ -211,6 +211,7 @@ fn put_secrets(
         ("system-database", pooler_url("oslira_system", &secrets.system_password, ports)),
         ("migrations-database", postgres.migrations_url()),
         ("jwt-secret", keys.hs256_secret.clone()),
+        ("ai-gateway-token", "none".to_owned()),
     ];
     for (name, value) in values.into_iter().chain(options.upstreams.keys().secrets()) {
         aws.put_secret(&format!("oslira/local/{name}"), &value)?;

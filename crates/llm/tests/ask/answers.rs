@@ -12,7 +12,7 @@ use CallOutcome::{Answered, Failed, Refused, Truncated, Unfit};
 use Provider::{Anthropic, OpenAi};
 use jiff::civil::date;
 use oslira_domain::{Code, Role};
-use oslira_llm::{CallOutcome, Catalogue, Provider, Question, assert_strict};
+use oslira_llm::{CallOutcome, Catalogue, Endpoint, Provider, Question, assert_strict};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -40,9 +40,10 @@ async fn openai_is_asked_as_its_api_wants() {
 
     let call = &outcome.calls[0];
     assert_eq!((call.provider, call.model.as_str(), call.outcome), (OpenAi, "gpt-6-luna", Answered));
-    // 1,500 prompt tokens, of which 1,200 from the cache.
-    assert_eq!((call.input_tokens, call.cached_tokens, call.output_tokens), (300, 1_200, 200));
-    assert!((call.cost_usd - (300.0 * 0.10 + 1_200.0 * 0.01 + 200.0 * 0.50) / 1e6).abs() < 1e-12);
+    // 150 prompt tokens, of which 120 from the cache.
+    assert_eq!((call.input_tokens, call.cached_tokens, call.output_tokens), (30, 120, 20));
+    assert!((call.cost_usd - (30.0 * 0.10 + 120.0 * 0.01 + 20.0 * 0.50) / 1e6).abs() < 1e-12);
+    assert_eq!(call.estimated_usd, 0.0, "all was told");
     assert!(!call.is_fallback && !call.cache_hit);
 }
 
@@ -67,12 +68,10 @@ async fn anthropic_is_asked_as_its_api_wants() {
     assert_eq!(request.body, expected);
 
     let call = &outcome.calls[0];
-    // 300 at full price, 1,000 written to the cache, 1,200 read from it.
-    assert_eq!((call.input_tokens, call.cached_tokens, call.output_tokens), (1_300, 1_200, 200));
-    assert!(
-        (call.cost_usd - (300.0 * 0.10 + 1_000.0 * 0.125 + 1_200.0 * 0.01 + 200.0 * 0.50) / 1e6).abs()
-            < 1e-12
-    );
+    // 30 at full price, 100 written to the cache, 120 read from it.
+    assert_eq!((call.input_tokens, call.cached_tokens, call.output_tokens), (130, 120, 20));
+    assert!((call.cost_usd - (30.0 * 0.10 + 100.0 * 0.125 + 120.0 * 0.01 + 20.0 * 0.50) / 1e6).abs() < 1e-12);
+    assert_eq!(call.estimated_usd, 0.0, "all was told");
     assert!(call.is_fallback);
 }
 
@@ -82,12 +81,37 @@ async fn a_gateways_cached_answer_costs_nothing() {
     answer.headers_mut().insert("cf-aig-cache-status", "HIT".parse().unwrap());
     let (_vendors, llm) = Vendors::start([answer], []).await;
     let call = ask(&llm).await.calls.remove(0);
-    assert_eq!((call.cache_hit, call.cost_usd, call.cached_tokens), (true, 0.0, 1_200));
+    assert_eq!((call.cache_hit, call.cost_usd, call.cached_tokens), (true, 0.0, 120));
     let json = serde_json::to_value(&call).unwrap();
     assert_eq!(
         (&json["provider"], &json["cacheHit"], &json["outcome"]),
         (&json!("openai"), &json!(true), &json!("answered"))
     );
+}
+
+#[tokio::test]
+async fn a_gateway_is_shown_its_own_token_if_there_is_one() {
+    let answers = || [openai_error(401, "x"), respond(200, json!({"data": []}))];
+    let claude = || [message("end_turn", r#"{"score":6}"#)];
+    for token in [None, Some("aig-secret")] {
+        let (vendors, llm) = Vendors::start(answers(), claude()).await;
+        let llm = if let Some(token) = token { llm.with_gateway_token(token) } else { llm };
+        ask(&llm).await.answer.unwrap();
+        llm.openai_shutdown_dates(Duration::from_secs(10)).await.unwrap();
+        let (openai, anthropic) = (vendors.openai_requests(), vendors.anthropic_requests());
+        assert_eq!((openai.len(), anthropic.len()), (2, 1));
+        for request in openai.iter().chain(&anthropic) {
+            let shown = request.headers.get("cf-aig-authorization").map(|it| it.to_str().unwrap().to_owned());
+            assert_eq!(shown, token.map(|token| format!("Bearer {token}")), "{}", request.path);
+        }
+        assert_eq!(anthropic[0].headers["x-api-key"], ANTHROPIC_KEY, "beside the vendor's key");
+        assert!(!format!("{llm:?}").contains("aig-secret"));
+    }
+    assert!(
+        !Endpoint::is_a_gateway(Endpoint::OPENAI)
+            && !Endpoint::is_a_gateway(&format!("{}/", Endpoint::ANTHROPIC))
+    );
+    assert!(Endpoint::is_a_gateway("https://gateway.ai.cloudflare.com/v1/a/g/openai"));
 }
 
 #[tokio::test]
@@ -197,7 +221,8 @@ async fn a_cut_off_answer_is_truncated_at_openai_too() {
     let (_vendors, llm) = Vendors::start([cut, openai_answer(r#"{"score":7}"#)], []).await;
     let outcome = ask(&llm).await;
     assert_eq!(outcomes(&outcome), [(OpenAi, Truncated), (OpenAi, Answered)]);
-    assert_eq!(outcome.calls[0].output_tokens, 0, "no usage was told");
+    assert_eq!((outcome.calls[0].output_tokens, outcome.calls[0].cost_usd), (0, 0.0), "no usage was told");
+    assert!(outcome.calls[0].estimated_usd > 1_000.0 * 0.5 / 1e6, "so it is estimated");
 }
 
 #[tokio::test]
@@ -316,7 +341,8 @@ async fn long_cache_keys_are_cut() {
 async fn openai_tells_shutdown_dates() {
     let models = json!({"object": "list", "data": [
         {"id": "gpt-5", "object": "model", "created": 1, "owned_by": "openai", "shutdown_date": "2026-12-11"},
-        {"id": "gpt-6-luna", "object": "model", "shutdown_date": null}, {"id": "gpt-6.1-sol"}]});
+        {"id": "gpt-6-luna", "object": "model", "shutdown_date": null}, {"id": "gpt-6.1-sol"},
+        {"id": "gpt-7", "shutdown_date": "soon"}, 7]});
     let answers = [respond(200, models), respond(200, json!([])), openai_error(401, "invalid_api_key")];
     let (vendors, llm) = Vendors::start(answers, []).await;
     let asked = async || llm.openai_shutdown_dates(Duration::from_secs(10)).await;

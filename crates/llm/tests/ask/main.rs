@@ -3,6 +3,7 @@
 
 mod answers;
 mod hedging;
+mod hostile;
 mod shared;
 mod sharing;
 mod vendors;

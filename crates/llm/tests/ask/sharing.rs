@@ -73,6 +73,14 @@ async fn what_speaks_against_a_provider_and_what_does_not() {
         openai_error(404, "model_not_found"),
         openai_error(413, "x"),
         openai_error(400, "invalid_prompt"),
+        respond(
+            400,
+            json!({"error": {"type": "x", "message": "Output blocked by content filtering policy"}}),
+        ),
+        respond(
+            500,
+            json!({"error": {"type": "model_error", "message": "The model produced invalid content."}}),
+        ),
         respond(200, json!({"choices": [{"message": {"refusal": "no"}}]})),
         respond(200, json!({"choices": [{"message": {"content": "{"}, "finish_reason": "length"}]})),
         openai_answer("{}"),

@@ -122,9 +122,9 @@ pub(crate) fn openai_answer(content: &str) -> Response {
             "id": "chatcmpl-C1", "object": "chat.completion", "created": 1763600000, "model": "gpt-6-luna",
             "choices": [{"index": 0, "message": {"role": "assistant", "content": content, "refusal": null},
                 "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 1500, "completion_tokens": 200, "total_tokens": 1700,
-                "prompt_tokens_details": {"cached_tokens": 1200},
-                "completion_tokens_details": {"reasoning_tokens": 120}},
+            "usage": {"prompt_tokens": 150, "completion_tokens": 20, "total_tokens": 170,
+                "prompt_tokens_details": {"cached_tokens": 120},
+                "completion_tokens_details": {"reasoning_tokens": 12}},
         }),
     )
 }
@@ -136,8 +136,8 @@ pub(crate) fn message(stop_reason: &str, text: &str) -> Response {
             "id": "msg_01", "type": "message", "role": "assistant", "model": "claude-haiku-5-5",
             "content": [{"type": "thinking", "thinking": "…", "signature": "s"}, {"type": "text", "text": text}],
             "stop_reason": stop_reason,
-            "usage": {"input_tokens": 300, "cache_creation_input_tokens": 1000, "cache_read_input_tokens": 1200,
-                "output_tokens": 200},
+            "usage": {"input_tokens": 30, "cache_creation_input_tokens": 100, "cache_read_input_tokens": 120,
+                "output_tokens": 20},
         }),
     )
 }
@@ -153,6 +153,11 @@ pub(crate) fn openai_error(status: u16, code: &str) -> Response {
 /// Any answer; it asks for no wait, so that a test need not wait for the client's own back-off.
 pub(crate) fn respond(status: u16, body: Value) -> Response {
     (StatusCode::from_u16(status).unwrap(), [("retry-after", "0")], Json(body)).into_response()
+}
+
+/// An answer with these bytes as body.
+pub(crate) fn respond_with(status: u16, body: impl Into<axum::body::Body>) -> Response {
+    (StatusCode::from_u16(status).unwrap(), [("retry-after", "0")], body.into()).into_response()
 }
 
 /// The answer, once it is released.

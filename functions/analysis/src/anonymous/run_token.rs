@@ -17,8 +17,8 @@ impl RunToken {
         Ok(Self(bits))
     }
 
-    /// The run's id, by which everything else knows it. It tells nothing of the token, and is no id that an account's run
-    /// ever has: those are of another version.
+    /// The run's id, by which everything else knows it. It tells nothing of the token, and no account's run has it: the
+    /// database takes no id of this version (`runs_run_id_no_visitors`), whoever chooses it.
     pub(super) fn run_id(&self) -> RunId {
         let mut id = [0; 16];
         id.iter_mut().zip(Sha256::digest(self.0)).for_each(|(to, from)| *to = from);

@@ -66,7 +66,7 @@ impl Shape {
             (Self::Percent(_), _) => wrong("a whole number"),
             (Self::Text(_, most), Value::String(text)) => {
                 // Models count characters badly: half as much again passes.
-                let text = shortened(text.trim(), most + most / 2);
+                let text = shortened(text.trim_matches(is_blank), most + most / 2);
                 if text.is_empty() { Err(Problem::Empty(name.to_owned())) } else { Ok(Value::String(text)) }
             }
             (Self::Text(..), _) => wrong("text"),
@@ -102,6 +102,11 @@ impl Shape {
             (Self::Fields(_), _) => wrong("an object"),
         }
     }
+}
+
+/// Nothing that anyone sees.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
 }
 
 /// What is wrong with a part of an answer.
@@ -188,11 +193,22 @@ mod tests {
     }
 
     #[test]
+    fn control_characters_stay_out_of_answers() {
+        let read = SHAPE
+            .read(json!({"score": 50, "summary": "\0 a\u{0}b\r\n\tc\u{1b}[31m\u{9b}d\0 ", "size": "small",
+            "points": [{"point": "\0", "share": 1}, {"point": "p\0", "share": 1}]}));
+        let read = read.unwrap();
+        assert_eq!(read["summary"], "ab\n\tc[31md");
+        assert_eq!(read["points"], json!([{"point": "p", "share": 1}]));
+    }
+
+    #[test]
     fn an_answer_that_does_not_fit_says_why() {
         for (field, value, problem) in [
             ("score", json!("high"), "score must be a whole number"),
             ("summary", json!(1), "summary must be text"),
             ("summary", json!(" "), "summary is empty"),
+            ("summary", json!("\0 \u{1b}\n\0"), "summary is empty"),
             ("size", json!("huge"), "size must be one of: small, large"),
             ("points", json!("p"), "points must be a list"),
             ("points", json!([]), "points must be at least 1"),
