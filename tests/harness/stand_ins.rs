@@ -89,6 +89,14 @@ impl StandIns {
         self.call(reqwest::Method::PUT, &format!("profiles/{username}"), fields).await.map(drop)
     }
 
+    /// What the scraper finds of an Instagram profile, as JSON that is passed on as it is.
+    pub async fn profile_item(&self, username: &str, item: String) -> Result<()> {
+        let url = format!("{}/_control/profiles/{username}/item", self.url);
+        let status = self.http.put(url).body(item).send().await?.status();
+        anyhow::ensure!(status.is_success(), "the stand-ins answered {status}");
+        Ok(())
+    }
+
     /// A token of these terms; see the stand-ins' README.
     pub async fn token(&self, terms: Value) -> Result<String> {
         let answer = self.call(reqwest::Method::POST, "jwt", &terms).await?;

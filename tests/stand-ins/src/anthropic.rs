@@ -58,8 +58,8 @@ fn error(status: StatusCode, kind: &str, message: &str) -> Response {
 }
 
 /// Anthropic's answer for a status, as a fault asks for it.
-pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>) -> Response {
-    let (kind, message) = match status.as_u16() {
+pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>, message: Option<&str>) -> Response {
+    let (kind, usual) = match status.as_u16() {
         401 => ("authentication_error", "invalid x-api-key"),
         402 => ("billing_error", "There is an issue with your billing or payment information."),
         403 => ("permission_error", "Your API key does not have permission to use the specified resource."),
@@ -71,7 +71,7 @@ pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>) -> Respon
         500.. => ("api_error", "Internal server error"),
         _ => ("invalid_request_error", "The request is not valid."),
     };
-    error(status, code.unwrap_or(kind), message)
+    error(status, code.unwrap_or(kind), message.unwrap_or(usual))
 }
 
 async fn authorize(request: Request, next: Next) -> Response {
@@ -92,7 +92,7 @@ fn refusal_of(headers: &HeaderMap) -> Option<Response> {
             ));
         }
         Some(key) if !key.starts_with("sk-ant-") => {
-            return Some(error_for_status(StatusCode::UNAUTHORIZED, None));
+            return Some(error_for_status(StatusCode::UNAUTHORIZED, None, None));
         }
         Some(_) => {}
     }

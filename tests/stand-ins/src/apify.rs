@@ -18,7 +18,10 @@ use axum::{
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 use std::{sync::Arc, time::Duration};
 
 /// Longest `waitForFinish`, in seconds.
@@ -51,8 +54,8 @@ fn error(status: StatusCode, kind: &str, message: &str) -> Response {
 }
 
 /// Apify's answer for a status, as a fault asks for it.
-pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>) -> Response {
-    let (kind, message) = match status.as_u16() {
+pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>, message: Option<&str>) -> Response {
+    let (kind, usual) = match status.as_u16() {
         401 => ("invalid-token", "Authentication token is not valid."),
         402 => ("concurrent-runs-limit-exceeded", "You have reached the limit of concurrent Actor runs."),
         404 => ("record-not-found", "Requested record was not found."),
@@ -64,7 +67,7 @@ pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>) -> Respon
         500.. => ("internal-server-error", "Something went wrong on our side. Please try again later."),
         _ => ("invalid-request", "The request is not valid."),
     };
-    error(status, code.unwrap_or(kind), message)
+    error(status, code.unwrap_or(kind), message.unwrap_or(usual))
 }
 
 async fn authorize(request: Request, next: Next) -> Response {
@@ -74,7 +77,7 @@ async fn authorize(request: Request, next: Next) -> Response {
             error(StatusCode::UNAUTHORIZED, "token-not-provided", "Authentication token was not provided.")
         }
         Some(token) if token.starts_with("apify_api_") => next.run(request).await,
-        Some(_) => error_for_status(StatusCode::UNAUTHORIZED, None),
+        Some(_) => error_for_status(StatusCode::UNAUTHORIZED, None, None),
     }
 }
 
@@ -146,7 +149,7 @@ async fn run_sync(
                 format!("Actor run did not succeed (run ID: {}, status: {}).", run.id, status.as_str());
             error(StatusCode::BAD_REQUEST, "run-failed", &message)
         }
-        _ => error_for_status(StatusCode::REQUEST_TIMEOUT, None),
+        _ => error_for_status(StatusCode::REQUEST_TIMEOUT, None, None),
     }
 }
 
@@ -155,13 +158,17 @@ async fn show_run(State(state): State<Shared>, Path(run_id): Path<String>, uri: 
         Ok(query) => query,
         Err(refusal) => return *refusal,
     };
-    let Some(run) = state.runs.find(&run_id) else { return error_for_status(StatusCode::NOT_FOUND, None) };
+    let Some(run) = state.runs.find(&run_id) else {
+        return error_for_status(StatusCode::NOT_FOUND, None, None);
+    };
     run.settled(Duration::from_secs(query.wait_for_finish.unwrap_or(0))).await;
     Json(json!({ "data": run.to_json(items(&state, &run).len()) })).into_response()
 }
 
 async fn abort_run(State(state): State<Shared>, Path(run_id): Path<String>) -> Response {
-    let Some(run) = state.runs.find(&run_id) else { return error_for_status(StatusCode::NOT_FOUND, None) };
+    let Some(run) = state.runs.find(&run_id) else {
+        return error_for_status(StatusCode::NOT_FOUND, None, None);
+    };
     state.runs.abort(&run);
     Json(json!({ "data": run.to_json(items(&state, &run).len()) })).into_response()
 }
@@ -212,7 +219,8 @@ fn start(
     };
     let max_in_flight = state.behaviour.lock().max_concurrent_runs;
     let run = state.runs.start(order, max_in_flight);
-    run.map(|run| (run, query)).ok_or_else(|| Box::new(error_for_status(StatusCode::PAYMENT_REQUIRED, None)))
+    run.map(|run| (run, query))
+        .ok_or_else(|| Box::new(error_for_status(StatusCode::PAYMENT_REQUIRED, None, None)))
 }
 
 /// Whom to scrape, and how many posts of each.
@@ -261,17 +269,25 @@ fn due_times(actor: Actor, usernames: &[String], latency: &ApifyLatency) -> Vec<
 }
 
 /// The dataset of a run as it is now.
-fn items(state: &StandIns, run: &Run) -> Vec<Value> {
+fn items(state: &StandIns, run: &Run) -> Vec<Box<RawValue>> {
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let mut items: Vec<Value> =
-        run.finished_usernames().flat_map(|username| account_items(state, run, username, today)).collect();
+    let mut items: Vec<Value> = Vec::new();
+    let mut as_given = Vec::new();
+    for username in run.finished_usernames() {
+        match state.profile_items.lock().get(username) {
+            Some(item) if run.order.actor == Actor::ProfileScraper => as_given.push(item.clone()),
+            _ => items.extend(account_items(state, run, username, today)),
+        }
+    }
     if run.order.fault == Some(FaultKind::InvalidAnswer) {
         for item in &mut items {
             *item =
                 json!({ "username": 7, "followersCount": "many", "latestPosts": "none", "timestamp": false });
         }
     }
-    items
+    // A value that was made here is always JSON.
+    as_given.extend(items.iter().filter_map(|item| to_raw_value(item).ok()));
+    as_given
 }
 
 fn account_items(state: &StandIns, run: &Run, username: &str, today: Date) -> Vec<Value> {

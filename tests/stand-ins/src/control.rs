@@ -10,14 +10,14 @@ use crate::{
 };
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
+    extract::{DefaultBodyLimit, Path, Query, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 use uuid::Uuid;
 
 /// The user of a token that names none.
@@ -35,6 +35,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/requests", get(list_requests))
         .route("/runs/release", post(release_runs))
         .route("/profiles/{username}", put(change_profile).delete(restore_profile))
+        .route("/profiles/{username}/item", put(replace_item).layer(DefaultBodyLimit::disable()))
         .route("/users", put(set_users))
         .route("/jwt", post(make_token))
         .route("/keys", get(show_keys))
@@ -172,9 +173,21 @@ async fn change_profile(
     StatusCode::NO_CONTENT.into_response()
 }
 
+async fn replace_item(State(state): State<Shared>, Path(username): Path<String>, item: String) -> Response {
+    match RawValue::from_string(item) {
+        Ok(item) => {
+            state.profile_items.lock().insert(username.to_lowercase(), item);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(cause) => refused(cause),
+    }
+}
+
 async fn restore_profile(State(state): State<Shared>, Path(username): Path<String>) -> StatusCode {
-    let was_changed = state.profile_changes.lock().remove(&username.to_lowercase()).is_some();
-    if was_changed { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+    let username = username.to_lowercase();
+    let was_changed = state.profile_changes.lock().remove(&username).is_some();
+    let was_replaced = state.profile_items.lock().remove(&username).is_some();
+    if was_changed || was_replaced { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
 async fn set_users(State(state): State<Shared>, Json(users): Json<Value>) -> Response {

@@ -26,6 +26,9 @@ pub(crate) struct FaultRule {
     /// The vendor's error code of a `status` fault, where the status has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<String>,
+    /// What a `status` fault's error says, in place of the vendor's usual sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
     /// Seconds that a `status` fault asks the client to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after_seconds: Option<f64>,
@@ -136,6 +139,9 @@ impl FaultRule {
             (FaultKind::Status, _) => return Err("a status fault needs a status from 400 to 599".into()),
             (_, Some(_)) => return Err("only a status fault has a status".into()),
             _ => {}
+        }
+        if self.message.is_some() && self.kind != FaultKind::Status {
+            return Err("only a status fault has a message".into());
         }
         if self.rate.is_none() && self.seed.is_some() {
             return Err("only a fault with a rate has a seed".into());
@@ -364,6 +370,7 @@ mod tests {
             json!({"upstream": "openai", "kind": "status"}),
             json!({"upstream": "openai", "kind": "status", "status": 200}),
             json!({"upstream": "openai", "kind": "reset", "status": 500}),
+            json!({"upstream": "openai", "kind": "reset", "message": "x"}),
             json!({"upstream": "openai", "kind": "random"}),
             json!({"upstream": "openai", "kind": "random", "rate": 2}),
             json!({"upstream": "openai", "kind": "reset", "seed": 7}),

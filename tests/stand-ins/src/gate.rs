@@ -32,7 +32,7 @@ pub(crate) async fn gate(
     let is_get = request.method() == Method::GET;
     let (parts, body) = request.into_parts();
     let Ok(bytes) = to_bytes(body, MAX_BODY_BYTES).await else {
-        return upstream.error(StatusCode::PAYLOAD_TOO_LARGE, None);
+        return upstream.error(StatusCode::PAYLOAD_TOO_LARGE, None, None);
     };
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let in_flight = state.counters.begin(upstream, is_get, &path, &text);
@@ -80,7 +80,8 @@ async fn faulty_answer(fault: &FaultRule) -> Option<Response> {
 }
 
 fn error(fault: &FaultRule) -> Response {
-    let mut response = fault.upstream.error(fault.http_status(), fault.code.as_deref());
+    let FaultRule { upstream, code, message, .. } = fault;
+    let mut response = upstream.error(fault.http_status(), code.as_deref(), message.as_deref());
     if let Some(seconds) = fault.retry_after_seconds {
         let headers = response.headers_mut();
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.ceil() as u64));

@@ -58,8 +58,8 @@ fn error(status: StatusCode, kind: &str, code: Option<&str>, param: Value, messa
 }
 
 /// OpenAI's answer for a status, as a fault asks for it.
-pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>) -> Response {
-    let (kind, usual, message) = match (status.as_u16(), code) {
+pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>, message: Option<&str>) -> Response {
+    let (kind, usual, usual_message) = match (status.as_u16(), code) {
         (429, Some("insufficient_quota")) => (
             "insufficient_quota",
             Some("insufficient_quota"),
@@ -84,14 +84,14 @@ pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>) -> Respon
         }
         _ => ("invalid_request_error", None, "The request is not valid."),
     };
-    error(status, kind, code.or(usual), Value::Null, message)
+    error(status, kind, code.or(usual), Value::Null, message.unwrap_or(usual_message))
 }
 
 async fn authorize(request: Request, next: Next) -> Response {
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     match header.and_then(|value| value.strip_prefix("Bearer ")) {
         Some(key) if key.starts_with("sk-") => next.run(request).await,
-        Some(_) => error_for_status(StatusCode::UNAUTHORIZED, None),
+        Some(_) => error_for_status(StatusCode::UNAUTHORIZED, None, None),
         None => {
             let message = "You didn't provide an API key. You need to provide it in an Authorization header using Bearer \
                            auth (i.e. Authorization: Bearer YOUR_KEY).";

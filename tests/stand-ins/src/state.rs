@@ -10,7 +10,7 @@ use crate::{
     supabase::User,
 };
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use std::{collections::HashMap, sync::Arc};
 
 /// The state as handlers get it.
@@ -37,6 +37,8 @@ pub(crate) struct StandIns {
     pub(crate) runs: Runs,
     /// Changes to generated profiles, by username.
     pub(crate) profile_changes: Mutex<HashMap<String, Value>>,
+    /// Items in place of generated ones, by username, as JSON that no library would write.
+    pub(crate) profile_items: Mutex<HashMap<String, Box<RawValue>>>,
     /// OpenAI's prefix cache.
     pub(crate) openai_cache: PromptCache,
     /// Anthropic's prefix cache.
@@ -56,6 +58,7 @@ impl StandIns {
             counters: Counters::default(),
             runs: Runs::default(),
             profile_changes: Mutex::default(),
+            profile_items: Mutex::default(),
             openai_cache: PromptCache::default(),
             anthropic_cache: PromptCache::default(),
         }

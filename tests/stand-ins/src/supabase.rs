@@ -40,7 +40,7 @@ pub(crate) fn routes() -> Router<Shared> {
 }
 
 /// The answer of Supabase Auth for a status, as a fault asks for it.
-pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>) -> Response {
+pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>, message: Option<&str>) -> Response {
     let usual = match status.as_u16() {
         401 => "no_authorization",
         404 => "not_found",
@@ -48,7 +48,8 @@ pub(crate) fn error_for_status(status: StatusCode, code: Option<&str>) -> Respon
         500.. => "unexpected_failure",
         _ => "validation_failed",
     };
-    error(status, code.unwrap_or(usual), status.canonical_reason().unwrap_or("Error"))
+    let message = message.or(status.canonical_reason()).unwrap_or("Error");
+    error(status, code.unwrap_or(usual), message)
 }
 
 fn error(status: StatusCode, code: &str, message: &str) -> Response {
@@ -57,7 +58,7 @@ fn error(status: StatusCode, code: &str, message: &str) -> Response {
 
 async fn jwks(State(state): State<Shared>) -> Response {
     if state.behaviour.lock().jwks_outage {
-        return error_for_status(StatusCode::SERVICE_UNAVAILABLE, None);
+        return error_for_status(StatusCode::SERVICE_UNAVAILABLE, None, None);
     }
     match state.keys.lock().jwks() {
         Ok(jwks) => ([("cache-control", "public, max-age=600")], Json(jwks)).into_response(),

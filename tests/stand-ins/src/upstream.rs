@@ -52,13 +52,13 @@ impl Upstream {
         matches!(self, Self::Openai | Self::Anthropic)
     }
 
-    /// The vendor's own answer for a status, with `code` in place of the usual one if given.
-    pub(crate) fn error(self, status: StatusCode, code: Option<&str>) -> Response {
+    /// The vendor's own answer for a status, with `code` and `message` in place of the usual ones if given.
+    pub(crate) fn error(self, status: StatusCode, code: Option<&str>, message: Option<&str>) -> Response {
         match self {
-            Self::Apify => apify::error_for_status(status, code),
-            Self::Openai => openai::error_for_status(status, code),
-            Self::Anthropic => anthropic::error_for_status(status, code),
-            Self::Jwks | Self::Auth => supabase::error_for_status(status, code),
+            Self::Apify => apify::error_for_status(status, code, message),
+            Self::Openai => openai::error_for_status(status, code, message),
+            Self::Anthropic => anthropic::error_for_status(status, code, message),
+            Self::Jwks | Self::Auth => supabase::error_for_status(status, code, message),
         }
     }
 }

@@ -199,6 +199,21 @@ async fn profiles_can_be_changed() {
 }
 
 #[tokio::test]
+async fn items_can_be_what_no_library_writes() {
+    let s = StandIns::start().await;
+    for (item, status) in [(r#"{"biography": "\ud83d", "n": 1e999}"#, 204), (r#"{"biography": "#, 400)] {
+        let put = s.request("PUT", "/_control/profiles/kate/item").body(item);
+        assert_eq!(put.send().await.unwrap().status().as_u16(), status);
+    }
+    let path = "/apify/v2/acts/apify~instagram-profile-scraper/run-sync-get-dataset-items";
+    let request = s.request("POST", path).bearer_auth("apify_api_test").json(&json!({"usernames": ["kate"]}));
+    let items = request.send().await.unwrap().text().await.unwrap();
+    assert_eq!(items, r#"[{"biography": "\ud83d", "n": 1e999}]"#);
+    s.control("DELETE", "profiles/kate", &Value::Null).await;
+    assert_eq!(s.scrape(&["kate"]).await.1[0]["username"], "kate");
+}
+
+#[tokio::test]
 async fn openai_answers_by_schema_and_caches_prefixes() {
     let s = StandIns::start().await;
     let (status, first) = s.openai(&chat("username: kate.fit #yoga")).await;
@@ -341,6 +356,10 @@ async fn faults_speak_the_vendors_language() {
     .await;
     let (status, body) = s.anthropic(&message("x")).await;
     assert_eq!((status, &body["error"]["type"]), (529, &json!("overloaded_error")));
+    let said = json!({"upstream": "apify", "kind": "status", "status": 402, "message": "said", "times": 1});
+    s.control("POST", "faults", &said).await;
+    let (status, body) = s.scrape(&["nasa"]).await;
+    assert_eq!((status, &body["error"]["message"]), (402, &json!("said")));
     let faults = s.control("GET", "faults", &Value::Null).await;
     assert!(faults.as_array().unwrap().iter().all(|fault| fault["hits"] == 1));
     s.control("DELETE", "faults", &Value::Null).await;
