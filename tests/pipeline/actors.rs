@@ -1,6 +1,7 @@
-//! An actor at work is left to whoever wants it and stopped when nobody does, also when Apify or a scraper is away just then.
+//! An actor at work is left to whoever wants it and stopped when nobody does; one that has ended is read without its slot. Also
+//! when Apify or a scraper is away just then.
 
-use crate::single_flight::{cancel, hold, noted, payers, scrape_of, slot, slots, waiting};
+use crate::single_flight::{cancel, flight, hold, noted, payers, scrape_of, seem_dead, slot, slots, waiting};
 use anyhow::{Context, Result};
 use oslira_tests::{Lambda, Run, Stack, User, eventually};
 use serde_json::{Value, json};
@@ -92,13 +93,99 @@ async fn what_an_actor_found_and_apify_does_not_show_is_read_later() -> Result<(
     let answer = lambda.answered().await?;
     assert_eq!(
         (answer.error_type()?, slots(&stack, &username).await?),
-        ("ApifyUnavailable", 1),
+        ("ApifyUnavailable", 0),
         "{answer:?}"
     );
     let (_, progress) = second.analyze(&username).await?;
     assert_eq!(progress["status"], "complete", "{progress}");
     lambda.invoke(&scrape_of(&first, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (1, 0));
+    stack.compensate(&run).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_nobody_will_be_able_to_read_is_given_up_for_another_actor() -> Result<()> {
+    let stack = Stack::connect().await?;
+    for (fault, error) in [
+        (json!({"kind": "status", "status": 404, "times": 1}), "ApifyRejected"),
+        (json!({"kind": "malformed", "times": 3}), "ApifyUnavailable"),
+    ] {
+        let user = User::sign_up(&stack, 10).await?;
+        let username = user.username("lost");
+        let slow = json!({"upstream": "apify", "match": username, "kind": "runSlow", "delayMs": 600_000, "times": 1});
+        stack.stand_ins.fault(slow).await?;
+        let run = user.accept(&username, "0 minutes").await?;
+        let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+        lambda.send(&scrape_of(&user, &run))?;
+        noted(&stack, &username).await?;
+        let mut fault = fault;
+        (fault["upstream"], fault["match"]) = (json!("apify"), json!(dataset(&stack, &username).await?));
+        stack.stand_ins.fault(fault).await?;
+        stack.stand_ins.release(&username).await?;
+        let answer = lambda.answered().await?;
+        assert_eq!((answer.error_type()?, slots(&stack, &username).await?), (error, 0), "{answer:?}");
+        lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
+        assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (2, 0));
+        assert_eq!(payers(&stack, &username).await?.len(), 2, "both are on record");
+        stack.compensate(&run).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_an_actor_found_is_read_by_another_run_when_the_one_that_saw_its_end_died() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let (first, second) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    let username = first.username("inherits");
+    hold(&stack, &username).await?;
+    let dead = first.accept(&username, "0 minutes").await?;
+    let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    lambda.send(&scrape_of(&first, &dead))?;
+    noted(&stack, &username).await?;
+    let unread = json!({"upstream": "apify", "match": dataset(&stack, &username).await?, "kind": "timeout", "times": 1});
+    stack.stand_ins.fault(unread).await?;
+    stack.stand_ins.release(&username).await?;
+    eventually("the slot to be given back", || async {
+        Ok((slots(&stack, &username).await? == 0).then_some(()))
+    })
+    .await?;
+    lambda.kill().await?;
+    seem_dead(&stack, &username).await?;
+    let (_, progress) = second.analyze(&username).await?;
+    assert_eq!(progress["status"], "complete", "{progress}");
+    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
+    assert_eq!(
+        payers(&stack, &username).await?,
+        [json!({"run_id": dead.run_id, "task": "scrape"})],
+        "it is put down to the run that started it"
+    );
+    assert!(flight(&stack, &username).await?.is_none(), "what is stored is not noted any more");
+    stack.compensate(&dead).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_cancelled_when_its_actor_has_ended_leaves_the_cost_on_record_and_nothing_else() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("ended");
+    let run = user.accept(&username, "0 minutes").await?;
+    let secret =
+        stack.aws.create_secret("postgresql://oslira_system:x@127.0.0.1:9/postgres?sslmode=require").await?;
+    let mut without_postgres =
+        Lambda::start(&stack, "scrape-profiles", &[("SYSTEM_DATABASE_SECRET", &secret)]).await?;
+    let answer = without_postgres.invoke(&scrape_of(&user, &run)).await?;
+    assert_eq!(
+        (answer.error_type()?, slots(&stack, &username).await?),
+        ("StoreUnavailable", 0),
+        "{answer:?}"
+    );
+    assert_eq!(cancel(&user, &run).await?.status, 202);
+    let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    assert_eq!(lambda.invoke(&scrape_of(&user, &run)).await?.error_type()?, "RunCancelled");
+    assert_eq!(payers(&stack, &username).await?.len(), 1);
+    assert!(flight(&stack, &username).await?.is_none());
     stack.compensate(&run).await?;
     Ok(())
 }

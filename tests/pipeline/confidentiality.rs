@@ -1,4 +1,4 @@
-//! What must not be seen: secrets and strangers' words in histories, one tenant's business in another's prompt.
+//! What must not be seen: secrets and strangers' words in histories and logs, one tenant's business in another's prompt.
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -25,6 +25,41 @@ async fn an_executions_history_holds_ids_and_keys_only() -> Result<()> {
         ("Apify's token", "apify_api_local"),
     ] {
         assert!(!canary.is_empty() && !history.contains(canary), "{what} is in the history");
+    }
+    Ok(())
+}
+
+/// What a vendor's error may quote: the key it was sent, and what it was asked about.
+const QUOTED: [&str; 2] = ["canary_of_a_token", "canary of a bio"];
+
+#[tokio::test]
+async fn what_vendors_say_of_an_error_is_in_no_log_beside_its_status() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let message = format!("The token {} is not valid for {}.", QUOTED[0], QUOTED[1]);
+    // A status that says nothing against the vendor, since others' runs go on; and the Lambda that meets it.
+    for (upstream, status, function, logged) in
+        [("apify", 400, "scrape-profiles", "Apify answered 400 Bad Request")]
+    {
+        let since = Timestamp::now().as_millisecond() - 1_000;
+        let user = User::sign_up(&stack, 10).await?;
+        let username = user.username("quoted");
+        for code in [None, Some(QUOTED[1])] {
+            let mut fault = json!({"upstream": upstream, "match": username, "kind": "status", "status": status,
+                "message": message, "times": 1});
+            if let Some(code) = code {
+                fault["code"] = json!(code);
+            }
+            stack.stand_ins.fault(fault).await?;
+            let (run, progress) = user.analyze(&username).await?;
+            let result = user.result(&run).await?;
+            let machine = &stack.description.state_machines["analysis"];
+            let history = stack.aws.history(machine, &run.run_id).await?.to_string();
+            let log = stack.aws.logs(&stack.description.functions[function], since).await?;
+            assert!(log.contains(&run.run_id) && log.contains(logged), "{upstream}: this is the run's log");
+            for text in [log, history, progress.to_string(), result.body.to_string()] {
+                assert!(!QUOTED.iter().any(|quoted| text.contains(quoted)), "{upstream}: {text}");
+            }
+        }
     }
     Ok(())
 }

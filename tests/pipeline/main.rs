@@ -14,3 +14,4 @@ mod scrape_slots;
 mod single_flight;
 mod stages_twice;
 mod stale_runs;
+mod strange_profiles;

@@ -1,6 +1,6 @@
 //! Slots: none is held for nothing, whatever is lost on the way, and none is freed too early.
 
-use crate::single_flight::{cancel, hold, noted, scrape_of, slot, slots, waiting};
+use crate::single_flight::{cancel, hold, noted, payers, scrape_of, seem_dead, slot, slots, waiting};
 use anyhow::Result;
 use oslira_tests::{DynamoDbProxy, Lambda, Stack, User};
 use serde_json::json;
@@ -32,7 +32,7 @@ async fn a_slot_whose_taking_was_written_and_not_answered_is_taken_once() -> Res
 }
 
 #[tokio::test]
-async fn a_slot_is_renewed_for_the_second_actor_whatever_answers_are_lost() -> Result<()> {
+async fn a_second_actor_is_started_once_whatever_answers_are_lost() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("noposts");
@@ -40,16 +40,19 @@ async fn a_slot_is_renewed_for_the_second_actor_whatever_answers_are_lost() -> R
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let mut lambda = scraper(&stack, &dynamodb).await?;
     let mut first_noted = dynamodb.lose_answer("SET actorRunId");
-    let mut renewed = dynamodb.lose_answer("isSecond = :true");
-    let mut renewed_again = dynamodb.hold("isSecond = :true");
+    let mut first_ended = dynamodb.lose_answer("SET endedActor");
+    let mut first_ended_again = dynamodb.hold("SET endedActor");
     lambda.send(&scrape_of(&user, &run))?;
-    for struck in [&mut first_noted, &mut renewed, &mut renewed_again] {
+    for struck in [&mut first_noted, &mut first_ended, &mut first_ended_again] {
         struck.reached().await?;
     }
-    // Only now, or it would strike when the first is noted once more.
-    let mut second_noted = dynamodb.lose_answer("SET actorRunId");
-    renewed_again.let_go();
-    second_noted.reached().await?;
+    // Only now, or they would strike the first.
+    let texts = ["DeleteItem", "SET holder", "SET actorRunId", "SET endedActor"];
+    let of_the_second = texts.map(|text| dynamodb.lose_answer(text));
+    first_ended_again.let_go();
+    for mut struck in of_the_second {
+        struck.reached().await?;
+    }
     lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (2, 0));
     stack.compensate(&run).await?;
@@ -57,10 +60,34 @@ async fn a_slot_is_renewed_for_the_second_actor_whatever_answers_are_lost() -> R
 }
 
 #[tokio::test]
-async fn what_an_earlier_try_stored_and_still_held_is_freed_by_the_next() -> Result<()> {
+async fn a_second_actor_is_found_by_the_next_try_and_no_third_is_started() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
-    let username = user.username("stored");
+    let username = user.username("noposts");
+    let run = user.accept(&username, "0 minutes").await?;
+    let dynamodb = DynamoDbProxy::start(&stack).await?;
+    let mut lambda = scraper(&stack, &dynamodb).await?;
+    let mut first_ended = dynamodb.hold("SET endedActor");
+    lambda.send(&scrape_of(&user, &run))?;
+    first_ended.reached().await?;
+    let mut second_ended = dynamodb.hold("SET endedActor");
+    first_ended.let_go();
+    second_ended.reached().await?;
+    lambda.kill().await?;
+    assert_eq!(slots(&stack, &username).await?, 1, "the second one's");
+    let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
+    assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (2, 0));
+    assert_eq!(payers(&stack, &username).await?.len(), 2, "both are on record");
+    stack.compensate(&run).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_slot_that_could_not_be_given_back_is_given_back_by_the_next_try() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("kept");
     let run = user.accept(&username, "0 minutes").await?;
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let mut lambda = scraper(&stack, &dynamodb).await?;
@@ -71,6 +98,29 @@ async fn what_an_earlier_try_stored_and_still_held_is_freed_by_the_next() -> Res
     lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (1, 0));
     stack.compensate(&run).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_scraper_that_dies_before_it_gives_the_slot_back_is_followed_by_one_that_does() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let (first, second) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    let username = first.username("between");
+    let run = first.accept(&username, "0 minutes").await?;
+    let dynamodb = DynamoDbProxy::start(&stack).await?;
+    let mut lambda = scraper(&stack, &dynamodb).await?;
+    let mut giving_back = dynamodb.hold("DeleteItem");
+    lambda.send(&scrape_of(&first, &run))?;
+    giving_back.reached().await?;
+    lambda.kill().await?;
+    seem_dead(&stack, &username).await?;
+    let other = second.accept(&username, "0 minutes").await?;
+    let mut next = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    next.invoke(&scrape_of(&second, &other)).await?.outcome.map_err(anyhow::Error::msg)?;
+    assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (1, 0));
+    assert_eq!(payers(&stack, &username).await?, [json!({"run_id": run.run_id, "task": "scrape"})]);
+    stack.compensate(&run).await?;
+    stack.compensate(&other).await?;
     Ok(())
 }
 

@@ -18,12 +18,23 @@ async fn actors(stack: &Stack, username: &str, count: u64) -> Result<()> {
     .await
 }
 
+/// What is noted of a flight, if there is one.
+pub(crate) async fn flight(stack: &Stack, wanted: &str) -> Result<Option<Value>> {
+    let flights = stack.aws.items(&stack.description.tables["scrape-flights"]).await?;
+    Ok(flights.into_iter().find(|flight| flight["wanted"]["S"] == wanted))
+}
+
+/// As if the run in charge had given no sign of life for long.
+pub(crate) async fn seem_dead(stack: &Stack, wanted: &str) -> Result<()> {
+    let flights = &stack.description.tables["scrape-flights"];
+    stack.aws.set_number(flights, json!({"wanted": {"S": wanted}}), "aliveUntil", 0).await
+}
+
 /// Waits until so many runs wait for another one's scrape of what is wanted.
 pub(crate) async fn waiting(stack: &Stack, wanted: &str, count: usize) -> Result<()> {
     eventually("the runs to wait", || async {
-        let flights = stack.aws.items(&stack.description.tables["scrape-flights"]).await?;
-        let flight = flights.iter().find(|flight| flight["wanted"]["S"] == wanted);
-        let names = flight.and_then(Value::as_object).into_iter().flat_map(|flight| flight.keys());
+        let flight = flight(stack, wanted).await?;
+        let names = flight.as_ref().and_then(Value::as_object).into_iter().flat_map(|flight| flight.keys());
         Ok((names.filter(|name| name.starts_with("waits_")).count() == count).then_some(()))
     })
     .await

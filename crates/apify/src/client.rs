@@ -2,20 +2,20 @@
 
 use crate::{
     ActorRun, ActorStatus, ProfileOutcome,
-    error::Failure,
-    items::{PostItem, ProfileItem, outcomes, posts_by_owner, readable},
+    error::{Failure, Unreadable},
+    items::{PostItem, ProfileItem, outcomes, posts_by_owner},
+    limits::{POST_ITEMS, POSTS, PROFILE_ITEMS},
 };
 use backon::{ExponentialBuilder, Retryable};
 use oslira_domain::{Post, Result, Username};
+use oslira_upstream::BodyError;
 use reqwest::{Client, RequestBuilder, Response};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use std::{fmt, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
 const PROFILE_ACTOR: &str = "apify~instagram-profile-scraper";
 const POSTS_ACTOR: &str = "apify~instagram-scraper";
-/// How many posts of an account the posts actor brings.
-const POSTS_PER_ACCOUNT: usize = 50;
 
 /// The longest that Apify holds a request open for a run.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -23,6 +23,11 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Items of ten profiles are some megabytes.
 const ITEMS_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest run object that is read, in bytes: they have a few thousand.
+const OBJECT_BYTES: usize = 1_000_000;
+/// The largest dataset that is read, in bytes: several times what ten profiles or 500 posts weigh. Of a Lambda's 256 MB,
+/// reading it takes 120 MB at worst (measured): when all of it is one text that is not UTF-8.
+const DATASET_BYTES: usize = 16_000_000;
 
 /// How long a read waits inside the client before it leaves the waiting to its caller.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -65,8 +70,8 @@ impl Apify {
     pub async fn start_posts_run(&self, usernames: &[Username], timeout: Duration) -> Result<ActorRun> {
         let urls: Vec<_> =
             usernames.iter().map(|name| format!("https://www.instagram.com/{name}/")).collect();
-        let input = json!({ "directUrls": urls, "resultsType": "posts", "resultsLimit": POSTS_PER_ACCOUNT });
-        self.start(POSTS_ACTOR, &input, usernames.len() * POSTS_PER_ACCOUNT, timeout).await
+        let input = json!({ "directUrls": urls, "resultsType": "posts", "resultsLimit": POSTS });
+        self.start(POSTS_ACTOR, &input, usernames.len() * POSTS, timeout).await
     }
 
     /// Waits until the run ends, up to `wait` (60 s at most), and returns it as it is then, ended or not.
@@ -77,36 +82,33 @@ impl Apify {
     pub async fn wait_for_run(&self, id: &str, wait: Duration) -> Result<ActorRun> {
         let wait = wait.min(MAX_WAIT);
         let url = format!("{}/v2/actor-runs/{id}", self.base_url);
-        let run: Data<ActorRun> = self
-            .read(|| {
-                self.http
-                    .get(&url)
-                    .query(&[("waitForFinish", wait.as_secs())])
-                    .timeout(wait + REQUEST_TIMEOUT)
-            })
-            .await?;
-        Ok(run.data)
+        let request = || {
+            self.http.get(&url).query(&[("waitForFinish", wait.as_secs())]).timeout(wait + REQUEST_TIMEOUT)
+        };
+        Ok(self.read(request, object).await?)
     }
 
-    /// What the run found, one outcome per username asked for, in that order.
+    /// What the run found, one outcome per username asked for, in that order. An item that cannot be read is the outcome of
+    /// its own username alone: `Blocked`.
     ///
     /// # Errors
-    /// `ApifyUnavailable` or `ApifyRejected`; the former also when the run has not succeeded.
+    /// `ApifyUnavailable` or `ApifyRejected`; the former also when the run has not succeeded, and when the whole cannot be
+    /// read: it is no list, or larger than 16 MB.
     pub async fn profiles(
         &self,
         run: &ActorRun,
         requested: &[Username],
     ) -> Result<Vec<(Username, ProfileOutcome)>> {
-        let items: Vec<ProfileItem> = self.items(run).await?;
+        let items: Vec<ProfileItem> = self.items(run, PROFILE_ITEMS).await?;
         Ok(outcomes(items, requested))
     }
 
-    /// The posts the run found by account, newest first. An account without posts is not listed.
+    /// The posts the run found by account, newest first. An account without posts is not among them.
     ///
     /// # Errors
-    /// `ApifyUnavailable` or `ApifyRejected`; the former also when the run has not succeeded.
-    pub async fn posts(&self, run: &ActorRun) -> Result<Vec<(Username, Vec<Post>)>> {
-        let items: Vec<PostItem> = self.items(run).await?;
+    /// As for [`profiles`](Self::profiles).
+    pub async fn posts(&self, run: &ActorRun) -> Result<HashMap<Username, Vec<Post>>> {
+        let items: Vec<PostItem> = self.items(run, POST_ITEMS).await?;
         Ok(posts_by_owner(items))
     }
 
@@ -133,22 +135,30 @@ impl Apify {
             .query(&[("timeout", timeout.as_secs()), ("maxItems", max_items as u64)])
             .timeout(REQUEST_TIMEOUT)
             .json(input);
-        let run: Data<ActorRun> = decode(self.send(request).await?).await?;
-        Ok(run.data)
+        Ok(object(self.send(request).await?).await?)
     }
 
-    async fn items<T: DeserializeOwned>(&self, run: &ActorRun) -> Result<Vec<T>> {
+    async fn items<T: DeserializeOwned>(&self, run: &ActorRun, most: usize) -> Result<Vec<T>> {
         if run.status != ActorStatus::Succeeded {
             return Err(Failure::Run { id: run.id.clone(), status: run.status }.into());
         }
         let url = format!("{}/v2/datasets/{}/items", self.base_url, run.dataset_id);
         let query = [("clean", "true"), ("format", "json"), ("omit", OMITTED)];
-        let items = self.read(|| self.http.get(&url).query(&query).timeout(ITEMS_TIMEOUT)).await?;
-        Ok(readable(items))
+        let request = || self.http.get(&url).query(&query).timeout(ITEMS_TIMEOUT);
+        let items = self.read(request, async |response| dataset(response, most).await).await?;
+        let unreadable = items.iter().filter(|item| item.is_none()).count();
+        if unreadable > 0 {
+            tracing::warn!(actorRunId = run.id, unreadable, "items of a dataset cannot be read");
+        }
+        Ok(items.into_iter().flatten().collect())
     }
 
     /// Sends a request that changes nothing, again when that may help.
-    async fn read<T: DeserializeOwned>(&self, request: impl Fn() -> RequestBuilder) -> Result<T, Failure> {
+    async fn read<T>(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+        decode: impl AsyncFn(Response) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(250))
             .with_max_times(2)
@@ -184,6 +194,26 @@ struct Data<T> {
     data: T,
 }
 
-async fn decode<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
-    Ok(serde_json::from_slice(&response.bytes().await?)?)
+/// An object of Apify's own.
+async fn object<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
+    let body = body(response, OBJECT_BYTES, Failure::Body).await?;
+    let object: Data<T> = oslira_upstream::json(&body).map_err(|error| Failure::Body(error.into()))?;
+    Ok(object.data)
+}
+
+/// What an actor found: every item that can be read.
+async fn dataset<T: DeserializeOwned>(response: Response, most: usize) -> Result<Vec<Option<T>>, Failure> {
+    let body = body(response, DATASET_BYTES, Failure::Dataset).await?;
+    oslira_upstream::items(&body, most).map_err(|error| Failure::Dataset(error.into()))
+}
+
+async fn body(
+    response: Response,
+    most_bytes: usize,
+    unreadable: fn(Unreadable) -> Failure,
+) -> Result<Vec<u8>, Failure> {
+    oslira_upstream::read(response, most_bytes).await.map_err(|error| match error {
+        BodyError::Transport(error) => error.into(),
+        BodyError::TooLarge { most_bytes } => unreadable(Unreadable::TooLarge { most_bytes }),
+    })
 }

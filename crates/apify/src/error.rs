@@ -3,52 +3,72 @@
 use crate::ActorStatus;
 use oslira_domain::{Code, Error};
 use reqwest::StatusCode;
-use serde::Deserialize;
-use std::time::Duration;
+use serde_json::Value;
+use std::{fmt, time::Duration};
 
-/// Messages of Apify are sentences; what is longer is no message.
-const MAX_MESSAGE_CHARS: usize = 300;
+/// The largest error that is read, in bytes: Apify's have a few hundred.
+const ERROR_BYTES: usize = 64_000;
 
 /// The private cause of an error of this crate.
+///
+/// Says nothing that a token or a profile could be part of: Apify's messages quote both, so only its status and its own
+/// words are kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("Apify could not be reached")]
     Transport(#[source] reqwest::Error),
-    #[error("Apify answered {status} {kind}: {message}")]
-    Status { status: StatusCode, kind: String, message: String, retry_after: Option<Duration> },
-    /// Carries the position only: the text would be somebody's profile.
-    #[error("Apify's answer is not the JSON that was expected (line {line}, column {column})")]
-    Body { line: usize, column: usize },
+    #[error("Apify answered {status} {kind}")]
+    Status { status: StatusCode, kind: Kind, retry_after: Option<Duration> },
+    /// An object of Apify's own is not what it should be.
+    #[error("Apify's answer cannot be read: it is {0}")]
+    Body(Unreadable),
+    /// What an actor found is not a list of items. Strangers wrote it: that says nothing of Apify.
+    #[error("what the actor found cannot be read: it is {0}")]
+    Dataset(Unreadable),
     #[error("the actor run {id} is {status:?}")]
     Run { id: String, status: ActorStatus },
+}
+
+/// Why a body was not read. Carries a position only: the text would be somebody's profile.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error("not the JSON that was expected (line {line}, column {column})")]
+    Text { line: usize, column: usize },
+    #[error("larger than {most_bytes} bytes")]
+    TooLarge { most_bytes: usize },
+}
+
+/// An error's type, where it is a word of Apify's own.
+#[derive(Debug, Default)]
+pub(crate) struct Kind(Option<String>);
+
+impl Kind {
+    fn of(body: &[u8]) -> Self {
+        let body: Value = oslira_upstream::json(body).unwrap_or_default();
+        let kind = body["error"]["type"].as_str().filter(|kind| oslira_upstream::is_identifier(kind));
+        Self(kind.map(str::to_owned))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_deref().unwrap_or("(no type)"))
+    }
 }
 
 impl Failure {
     /// Reads an answer that is no success.
     pub(crate) async fn of(response: reqwest::Response) -> Self {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Body {
-            error: Detail,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Detail {
-            r#type: String,
-            message: String,
-        }
         let status = response.status();
         let retry_after = retry_after(&response);
-        let text = response.text().await.unwrap_or_default();
-        let Detail { r#type, message } = serde_json::from_str::<Body>(&text).unwrap_or_default().error;
-        let message = message.chars().take(MAX_MESSAGE_CHARS).collect();
-        Self::Status { status, kind: r#type, message, retry_after }
+        let body = oslira_upstream::read(response, ERROR_BYTES).await.unwrap_or_default();
+        Self::Status { status, kind: Kind::of(&body), retry_after }
     }
 
     /// Trying again may help.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Transport(_) | Self::Body { .. } | Self::Run { .. } => true,
+            Self::Transport(_) | Self::Body(_) | Self::Dataset(_) | Self::Run { .. } => true,
             Self::Status { status, kind, .. } => match status.as_u16() {
                 402 => is_busy(kind),
                 408 | 429 => true,
@@ -57,9 +77,14 @@ impl Failure {
         }
     }
 
-    /// Trying again at once may help: after a timeout the caller's time is as good as over.
+    /// Trying again at once may help: after a timeout the caller's time is as good as over, and what is too large does not
+    /// shrink.
     pub(crate) fn is_soon_over(&self) -> bool {
-        self.is_transient() && !matches!(self, Self::Transport(error) if error.is_timeout())
+        match self {
+            Self::Transport(error) if error.is_timeout() => false,
+            Self::Body(Unreadable::TooLarge { .. }) | Self::Dataset(Unreadable::TooLarge { .. }) => false,
+            _ => self.is_transient(),
+        }
     }
 
     /// How long Apify asks us to wait.
@@ -72,21 +97,38 @@ impl Failure {
 }
 
 /// The account's actors are at their limit, which passes when one of them ends.
-fn is_busy(kind: &str) -> bool {
-    matches!(kind, "concurrent-runs-limit-exceeded" | "actor-memory-limit-exceeded")
+fn is_busy(kind: &Kind) -> bool {
+    matches!(kind.0.as_deref(), Some("concurrent-runs-limit-exceeded" | "actor-memory-limit-exceeded"))
+}
+
+fn cause(error: &Error) -> Option<&Failure> {
+    std::error::Error::source(error)?.downcast_ref()
 }
 
 /// Whether this error shows that Apify serves nobody, or us no more: not that an actor run failed, that we have too many
-/// of them, or that what was asked for was wrong.
+/// of them, or that what was asked for was wrong. Nor that what an actor found cannot be read, since whoever is scraped
+/// could see to that.
 pub fn speaks_against_apify(error: &Error) -> bool {
-    match std::error::Error::source(error).and_then(|cause| cause.downcast_ref()) {
-        Some(Failure::Transport(_) | Failure::Body { .. }) => true,
+    match cause(error) {
+        Some(Failure::Transport(_) | Failure::Body(_)) => true,
         Some(Failure::Status { status, kind, .. }) => match status.as_u16() {
             402 => !is_busy(kind),
             401 | 403 | 408 | 429 => true,
             status => status >= 500,
         },
-        Some(Failure::Run { .. }) | None => false,
+        Some(Failure::Dataset(_) | Failure::Run { .. }) | None => false,
+    }
+}
+
+/// Whether what an actor run found is lost, as far as this error of reading it tells: it is not there, or will look the
+/// same the next time. Not when Apify did not answer, was busy, or does not let us in.
+pub fn is_lost(error: &Error) -> bool {
+    match cause(error) {
+        Some(Failure::Dataset(_) | Failure::Run { .. }) => true,
+        Some(Failure::Status { status, .. }) => {
+            !matches!(status.as_u16(), 401..=403 | 408 | 429) && !status.is_server_error()
+        }
+        Some(Failure::Transport(_) | Failure::Body(_)) | None => false,
     }
 }
 
@@ -96,16 +138,16 @@ impl From<reqwest::Error> for Failure {
     }
 }
 
-impl From<serde_json::Error> for Failure {
+impl From<serde_json::Error> for Unreadable {
     fn from(error: serde_json::Error) -> Self {
-        Self::Body { line: error.line(), column: error.column() }
+        Self::Text { line: error.line(), column: error.column() }
     }
 }
 
 /// Whether an actor run may have been started although starting it gave this error: the answer was lost, or the
 /// server failed. After a refusal, or without a connection, there is none.
 pub fn may_have_started(error: &Error) -> bool {
-    match std::error::Error::source(error).and_then(|cause| cause.downcast_ref()) {
+    match cause(error) {
         // 503 says that the server did not take the request up (RFC 9110); of the other 5xx no one knows.
         Some(Failure::Status { status, .. }) => {
             status.is_server_error() && *status != StatusCode::SERVICE_UNAVAILABLE
@@ -139,42 +181,77 @@ fn retry_after(response: &reqwest::Response) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    fn status(status: u16, kind: &str) -> Error {
+        let status = StatusCode::from_u16(status).unwrap();
+        Failure::Status { status, kind: Kind(Some(kind.to_owned())), retry_after: None }.into()
+    }
+
+    fn text() -> Unreadable {
+        Unreadable::Text { line: 1, column: 1 }
+    }
+
+    fn too_large() -> Unreadable {
+        Unreadable::TooLarge { most_bytes: 1 }
+    }
+
+    fn ended_badly() -> Error {
+        Failure::Run { id: "r".into(), status: ActorStatus::Failed }.into()
+    }
+
     #[test]
-    fn what_speaks_against_apify_is_not_what_speaks_against_us() {
-        let speaks = |status, kind: &str| {
-            let status = StatusCode::from_u16(status).unwrap();
-            let failure =
-                Failure::Status { status, kind: kind.to_owned(), message: String::new(), retry_after: None };
-            speaks_against_apify(&failure.into())
-        };
-        for status in [401, 402, 403, 408, 429, 500, 503] {
-            assert!(speaks(status, "any"), "{status}");
+    fn what_speaks_against_apify_is_not_what_speaks_against_us_or_what_strangers_wrote() {
+        for code in [401, 402, 403, 408, 429, 500, 503] {
+            assert!(speaks_against_apify(&status(code, "any")), "{code}");
         }
-        for (status, kind) in [
+        for (code, kind) in [
             (400, "invalid-input"),
             (404, "record-not-found"),
             (402, "concurrent-runs-limit-exceeded"),
             (402, "actor-memory-limit-exceeded"),
         ] {
-            assert!(!speaks(status, kind), "{status} {kind}");
+            assert!(!speaks_against_apify(&status(code, kind)), "{code} {kind}");
         }
-        assert!(speaks_against_apify(&Failure::Body { line: 1, column: 1 }.into()));
-        assert!(!speaks_against_apify(&Failure::Run { id: "r".into(), status: ActorStatus::Failed }.into()));
+        for (of_apify, of_strangers) in [
+            (Failure::Body(text()), Failure::Dataset(text())),
+            (Failure::Body(too_large()), Failure::Dataset(too_large())),
+        ] {
+            assert!(speaks_against_apify(&of_apify.into()) && !speaks_against_apify(&of_strangers.into()));
+        }
+        assert!(!speaks_against_apify(&ended_badly()));
         assert!(!speaks_against_apify(&Error::store("S3 is down")));
     }
 
     #[test]
-    fn only_a_refusal_is_proof_that_nothing_was_started() {
-        let status = |status| Failure::Status {
-            status: StatusCode::from_u16(status).unwrap(),
-            kind: String::new(),
-            message: String::new(),
-            retry_after: None,
-        };
-        for refusal in [400, 401, 402, 429, 503] {
-            assert!(!may_have_started(&status(refusal).into()), "{refusal}");
+    fn what_an_actor_found_is_lost_when_it_is_gone_or_will_look_the_same() {
+        for code in [400, 404, 410] {
+            assert!(is_lost(&status(code, "any")), "{code}");
         }
-        assert!(may_have_started(&status(502).into()));
-        assert!(may_have_started(&Failure::Body { line: 1, column: 1 }.into()));
+        for code in [401, 402, 403, 408, 429, 500, 503] {
+            assert!(!is_lost(&status(code, "any")), "{code}");
+        }
+        assert!(is_lost(&Failure::Dataset(text()).into()) && is_lost(&ended_badly()));
+        assert!(!is_lost(&Failure::Body(text()).into()) && !is_lost(&Error::store("S3 is down")));
+    }
+
+    #[test]
+    fn only_a_refusal_is_proof_that_nothing_was_started() {
+        for refusal in [400, 401, 402, 429, 503] {
+            assert!(!may_have_started(&status(refusal, "")), "{refusal}");
+        }
+        assert!(may_have_started(&status(502, "")));
+        assert!(may_have_started(&Failure::Body(text()).into()));
+    }
+
+    #[test]
+    fn an_error_of_apify_leaves_its_type_behind_when_that_is_a_word_and_nothing_else() {
+        for (body, shown) in [
+            (r#"{"error": {"type": "run-failed", "message": "token apify_api_x"}}"#, "run-failed"),
+            (r#"{"error": {"type": "a bio\ud83d", "message": "x"}}"#, "(no type)"),
+            (r#"{"error": {"type": 7}}"#, "(no type)"),
+            (r#"{"error": "apify_api_x"}"#, "(no type)"),
+            ("<html>", "(no type)"),
+        ] {
+            assert_eq!(Kind::of(body.as_bytes()).to_string(), shown, "{body}");
+        }
     }
 }

@@ -1,15 +1,19 @@
-//! The actors' items, and what they mean to the domain.
+//! The actors' items, and what they mean to the domain: the one place where a profile enters.
 //!
-//! Items are untrusted and change without notice, so that every field is read by [`lenient`].
+//! Items are untrusted and change without notice, so that every field is read by itself ([`crate::fields`]), cut to what
+//! Instagram can have ([`crate::limits`]) and cleaned. Whoever reads a `Profile` or a `Post` need not do it again.
 
+use crate::{
+    fields::{Flag, count, flag, id, is_set, line, lines, link, list, posted_at, username, value},
+    limits::{
+        BIOGRAPHY, CAPTION, CATEGORY, FOLLOWED, FULL_NAME, HASHTAG, HASHTAGS, LATEST_POSTS, LINKS, PEOPLE,
+        POSTS, POSTS_IN_ALL, TIMES,
+    },
+};
 use jiff::Timestamp;
-use oslira_domain::{Post, PostKind, Profile, Username};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use serde_json::Value;
-use std::collections::HashSet;
-
-/// Longest hashtag, in characters; Instagram allows no longer ones, so what is longer is none and may be cut.
-const MAX_HASHTAG_CHARS: usize = 100;
+use oslira_domain::{Post, PostKind, Profile, Username, clean_line};
+use serde::Deserialize;
+use std::collections::{HashMap, HashSet};
 
 /// What became of one username in a scrape.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +24,7 @@ pub enum ProfileOutcome {
     NotFound,
     /// The account is private.
     Private,
-    /// Instagram did not let the actor see it, or the actor said nothing of it: another scrape may.
+    /// Instagram did not let the actor see it, or nobody can read what the actor said of it: another scrape may.
     Blocked,
 }
 
@@ -28,76 +32,76 @@ pub enum ProfileOutcome {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct ProfileItem {
-    #[serde(deserialize_with = "lenient")]
-    input_url: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    url: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    username: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "username")]
+    input_url: Option<Username>,
+    #[serde(deserialize_with = "username")]
+    url: Option<Username>,
+    #[serde(deserialize_with = "username")]
+    username: Option<Username>,
+    #[serde(deserialize_with = "value")]
     error: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    private: bool,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "flag")]
+    private: Flag,
+    #[serde(deserialize_with = "line::<FULL_NAME, _>")]
     full_name: String,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lines::<BIOGRAPHY, _>")]
     biography: String,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "link")]
     external_url: Option<String>,
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "list::<LINKS, _, _>")]
     external_urls: Vec<ExternalUrl>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "count::<PEOPLE, _>")]
     followers_count: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "count::<FOLLOWED, _>")]
     follows_count: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "count::<POSTS_IN_ALL, _>")]
     posts_count: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "is_set")]
     verified: bool,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "is_set")]
     is_business_account: bool,
-    #[serde(deserialize_with = "lenient")]
-    business_category_name: Option<String>,
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "line::<CATEGORY, _>")]
+    business_category_name: String,
+    #[serde(deserialize_with = "list::<POSTS, _, _>")]
     latest_posts: Vec<PostItem>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ExternalUrl {
-    #[serde(deserialize_with = "lenient")]
-    url: String,
+    #[serde(deserialize_with = "link")]
+    url: Option<String>,
 }
 
 /// A post: an item of the posts actor, or one of a profile's latest.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct PostItem {
-    #[serde(deserialize_with = "lenient")]
-    input_url: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    owner_username: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    short_code: String,
-    #[serde(deserialize_with = "lenient")]
-    r#type: String,
-    #[serde(deserialize_with = "lenient")]
-    product_type: String,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "username")]
+    input_url: Option<Username>,
+    #[serde(deserialize_with = "username")]
+    owner_username: Option<Username>,
+    #[serde(deserialize_with = "id")]
+    short_code: Option<String>,
+    #[serde(deserialize_with = "value")]
+    r#type: Option<String>,
+    #[serde(deserialize_with = "value")]
+    product_type: Option<String>,
+    #[serde(deserialize_with = "lines::<CAPTION, _>")]
     caption: String,
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "list::<HASHTAGS, _, _>")]
     hashtags: Vec<String>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "count::<PEOPLE, _>")]
     likes_count: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "count::<TIMES, _>")]
     comments_count: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "count::<TIMES, _>")]
     video_play_count: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "count::<TIMES, _>")]
     video_view_count: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "posted_at")]
     timestamp: Option<Timestamp>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "is_set")]
     is_pinned: bool,
 }
 
@@ -117,23 +121,19 @@ pub(crate) fn outcomes(items: Vec<ProfileItem>, requested: &[Username]) -> Vec<(
         .collect()
 }
 
-/// Posts by the account whose page they are on, in the order the accounts come.
+/// Posts by the account whose page they are on; an account without posts is not among them.
 ///
 /// The page asked for comes first: a post made together with others is owned by one of them only.
-pub(crate) fn posts_by_owner(items: Vec<PostItem>) -> Vec<(Username, Vec<Post>)> {
-    let mut by_owner: Vec<(Username, Vec<PostItem>)> = Vec::new();
-    for item in items {
-        let Some(owner) = parse(&item.input_url).or_else(|| parse(&item.owner_username)) else { continue };
-        match by_owner.iter_mut().find(|(username, _)| *username == owner) {
-            Some((_, posts)) => posts.push(item),
-            None => by_owner.push((owner, vec![item])),
+pub(crate) fn posts_by_owner(items: Vec<PostItem>) -> HashMap<Username, Vec<Post>> {
+    let mut by_owner: HashMap<Username, Vec<PostItem>> = HashMap::new();
+    for mut item in items {
+        let owner = item.input_url.take().or_else(|| item.owner_username.take());
+        if let Some(owner) = owner {
+            by_owner.entry(owner).or_default().push(item);
         }
     }
-    by_owner
-        .into_iter()
-        .map(|(owner, items)| (owner, posts(items)))
-        .filter(|(_, posts)| !posts.is_empty())
-        .collect()
+    let posts = by_owner.into_iter().map(|(owner, items)| (owner, posts(items, POSTS)));
+    posts.filter(|(_, posts)| !posts.is_empty()).collect()
 }
 
 impl ProfileOutcome {
@@ -151,19 +151,24 @@ impl ProfileOutcome {
 impl ProfileItem {
     /// The usernames it may be an answer to: the one asked for, and the account's present one.
     fn about(&self) -> Vec<Username> {
-        [&self.input_url, &self.username, &self.url].into_iter().filter_map(parse).collect()
+        [&self.input_url, &self.username, &self.url].into_iter().flatten().cloned().collect()
     }
 
     fn outcome(self, username: &Username) -> ProfileOutcome {
         match self.error.as_deref() {
             Some("not_found") => return ProfileOutcome::NotFound,
             Some(_) => return ProfileOutcome::Blocked,
-            None if self.private => return ProfileOutcome::Private,
             None => {}
+        }
+        match self.private {
+            Flag::Yes => return ProfileOutcome::Private,
+            // What may be private is not shown.
+            Flag::Unreadable => return ProfileOutcome::Blocked,
+            Flag::No => {}
         }
         // An empty item is a page that did not load: no account is without a number of followers.
         let Some(followers) = self.followers_count else { return ProfileOutcome::Blocked };
-        let posts = posts(self.latest_posts);
+        let posts = posts(self.latest_posts, LATEST_POSTS);
         ProfileOutcome::Found(Profile {
             username: username.clone(),
             full_name: self.full_name,
@@ -171,14 +176,14 @@ impl ProfileItem {
             external_url: self
                 .external_url
                 .into_iter()
-                .chain(self.external_urls.into_iter().map(|external| external.url))
-                .find(|url| !url.is_empty()),
+                .chain(self.external_urls.into_iter().filter_map(|external| external.url))
+                .next(),
             followers,
             following: self.follows_count.unwrap_or_default(),
             posts_count: self.posts_count.unwrap_or_default().max(posts.len() as u64),
             is_verified: self.verified,
             is_business: self.is_business_account,
-            business_category: self.business_category_name.filter(|name| {
+            business_category: Some(self.business_category_name).filter(|name| {
                 let first = name.split(',').next().unwrap_or_default().trim();
                 !first.is_empty() && first != "None"
             }),
@@ -187,89 +192,48 @@ impl ProfileItem {
     }
 }
 
-/// Unique, newest first, undated last. What has no code is no post: error items end here.
-fn posts(items: Vec<PostItem>) -> Vec<Post> {
+/// Unique, newest first, undated last, and no more than that. What has no code is no post: error items end here.
+fn posts(items: Vec<PostItem>, most: usize) -> Vec<Post> {
     let mut seen = HashSet::new();
-    let mut posts: Vec<Post> = items
-        .into_iter()
-        .filter(|item| !item.short_code.is_empty() && seen.insert(item.short_code.clone()))
-        .map(Post::from)
-        .collect();
+    let mut posts: Vec<Post> =
+        items.into_iter().filter_map(post).filter(|post| seen.insert(post.short_code.clone())).collect();
     posts.sort_by_key(|post| std::cmp::Reverse(post.posted_at));
+    posts.truncate(most);
     posts
 }
 
-impl From<PostItem> for Post {
-    fn from(item: PostItem) -> Self {
-        Self {
-            kind: match (item.product_type.as_str(), item.r#type.as_str()) {
-                ("clips", _) => PostKind::Reel,
-                (_, "Video") => PostKind::Video,
-                (_, "Sidecar") => PostKind::Carousel,
-                _ => PostKind::Image,
-            },
-            short_code: item.short_code,
-            caption: item.caption,
-            hashtags: item.hashtags.iter().map(|tag| hashtag(tag)).collect(),
-            likes: item.likes_count,
-            comments: item.comments_count,
-            views: item.video_play_count.or(item.video_view_count),
-            posted_at: item.timestamp,
-            is_pinned: item.is_pinned,
-        }
-    }
-}
-
-fn parse(text: &Option<String>) -> Option<Username> {
-    text.as_ref()?.parse().ok()
-}
-
-/// `null` and values of another type are the default.
-pub(crate) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
-    input: D,
-) -> Result<T, D::Error> {
-    Ok(serde_json::from_value(storable(Value::deserialize(input)?)).unwrap_or_default())
-}
-
-/// Without the character U+0000, which no one means and Postgres cannot store.
-fn storable(mut value: Value) -> Value {
-    match &mut value {
-        Value::String(text) => text.retain(|c| c != '\0'),
-        Value::Array(items) => items.iter_mut().for_each(|item| *item = storable(item.take())),
-        _ => {}
-    }
-    value
-}
-
-/// The elements that are of the type; none when it is no list.
-fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(input: D) -> Result<Vec<T>, D::Error> {
-    Ok(readable(lenient(input)?))
-}
-
-/// The items that are of the type.
-pub(crate) fn readable<T: DeserializeOwned>(items: Vec<Value>) -> Vec<T> {
-    items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect()
-}
-
-/// A number that is not negative, also one written with a decimal point; anything else is unknown.
-fn count<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
-    let value = Value::deserialize(input)?;
-    Ok(value.as_u64().or_else(|| value.as_f64().filter(|number| *number >= 0.0).map(|number| number as u64)))
-}
-
-/// A hashtag without `#`.
-fn hashtag(tag: &str) -> String {
-    tag.trim_start_matches('#').chars().take(MAX_HASHTAG_CHARS).collect()
+fn post(item: PostItem) -> Option<Post> {
+    Some(Post {
+        kind: match (item.product_type.as_deref(), item.r#type.as_deref()) {
+            (Some("clips"), _) => PostKind::Reel,
+            (_, Some("Video")) => PostKind::Video,
+            (_, Some("Sidecar")) => PostKind::Carousel,
+            _ => PostKind::Image,
+        },
+        short_code: item.short_code?,
+        caption: item.caption,
+        hashtags: item.hashtags.iter().map(|tag| clean_line(tag.trim_start_matches('#'), HASHTAG)).collect(),
+        likes: item.likes_count,
+        comments: item.comments_count,
+        views: item.video_play_count.or(item.video_view_count),
+        posted_at: item.timestamp,
+        is_pinned: item.is_pinned,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    /// As it comes: from text.
+    fn read<T: DeserializeOwned>(value: Value) -> T {
+        serde_json::from_str(&value.to_string()).unwrap()
+    }
 
     fn outcome(item: Value) -> ProfileOutcome {
-        let items = vec![serde_json::from_value(item).unwrap()];
-        outcomes(items, &["nasa".parse().unwrap()]).remove(0).1
+        outcomes(vec![read(item)], &["nasa".parse().unwrap()]).remove(0).1
     }
 
     fn found(item: Value) -> Profile {
@@ -311,7 +275,7 @@ mod tests {
             (profile.biography.as_str(), profile.full_name.as_str(), profile.is_verified),
             ("", "", false)
         );
-        assert_eq!(profile.external_url.as_deref(), Some("https://nasa.gov"));
+        assert_eq!(profile.external_url.as_deref(), Some("https://nasa.gov/"));
         let [post] = &profile.posts[..] else { panic!("{:?}", profile.posts) };
         assert_eq!((post.posted_at, post.likes, post.comments), (None, None, None));
         assert_eq!((post.kind, post.hashtags.as_slice()), (PostKind::Image, &["ok".to_owned()][..]));
@@ -351,7 +315,10 @@ mod tests {
 
     #[test]
     fn kinds_and_views() {
-        let post = |item: Value| Post::from(serde_json::from_value::<PostItem>(item).unwrap());
+        let post = |mut item: Value| {
+            item["shortCode"] = json!("A");
+            post(read(item)).unwrap()
+        };
         assert_eq!(post(json!({"type": "Video", "productType": "clips"})).kind, PostKind::Reel);
         assert_eq!(post(json!({"type": "Video", "productType": "feed"})).kind, PostKind::Video);
         assert_eq!(post(json!({"type": "Sidecar"})).kind, PostKind::Carousel);
@@ -368,7 +335,7 @@ mod tests {
             {"username": "esa", "private": true},
         ]);
         let requested = ["esa", "nasa", "jaxa"].map(|name| name.parse().unwrap());
-        let outcomes = outcomes(serde_json::from_value(items).unwrap(), &requested);
+        let outcomes = outcomes(read(items), &requested);
         assert_eq!(outcomes.len(), 3);
         assert_eq!(outcomes[0].1, ProfileOutcome::Private);
         assert!(
@@ -384,18 +351,67 @@ mod tests {
             {"ownerUsername": "esa", "shortCode": "B", "inputUrl": "https://www.instagram.com/nasa/"},
             {"ownerUsername": "esa", "shortCode": "C"},
             {"ownerUsername": "jaxa", "error": "no_items"},
-            {"shortCode": "nobody's"},
+            {"shortCode": "nobodys"},
         ]);
-        let by_owner = posts_by_owner(serde_json::from_value(items).unwrap());
-        let counts: Vec<_> = by_owner.iter().map(|(owner, posts)| (owner.as_str(), posts.len())).collect();
-        assert_eq!(counts, [("nasa", 2), ("esa", 1)]);
+        let by_owner = posts_by_owner(read(items));
+        let counts = by_owner.iter().map(|(owner, posts)| (owner.as_str(), posts.len()));
+        assert_eq!(counts.collect::<HashMap<_, _>>(), HashMap::from([("nasa", 2), ("esa", 1)]));
     }
 
     #[test]
-    fn what_postgres_cannot_store_is_left_out() {
+    fn a_profile_holds_no_more_than_instagram_can_have() {
+        let long = "x".repeat(1_000_000);
+        let post = json!({"shortCode": "A", "caption": long, "hashtags": vec!["y".repeat(200); 40]});
         let profile = found(
-            json!({"username": "nasa", "followersCount": 1, "biography": "a\u{0}b", "fullName": "\u{0}"}),
+            json!({"username": "nasa", "followersCount": 1, "followsCount": u64::MAX, "postsCount": 1e300,
+            "biography": long, "fullName": long, "businessCategoryName": long,
+            "externalUrl": format!("https://nasa.gov/{long}"), "externalUrls": [{"url": "javascript:alert(1)"}],
+            "latestPosts": [post]}),
         );
-        assert_eq!((profile.biography.as_str(), profile.full_name.as_str()), ("ab", ""));
+        assert_eq!((profile.following, profile.posts_count, profile.external_url), (0, 1, None));
+        let lengths = [&profile.biography, &profile.full_name, profile.business_category.as_ref().unwrap()];
+        assert_eq!(lengths.map(String::len), [BIOGRAPHY, FULL_NAME, CATEGORY]);
+        let post = &profile.posts[0];
+        assert_eq!(
+            (post.caption.len(), post.hashtags.len(), post.hashtags[0].len()),
+            (CAPTION, HASHTAGS, HASHTAG)
+        );
+        let many: Value =
+            (0..60).map(|n| json!({"shortCode": format!("p{n}"), "ownerUsername": "nasa"})).collect();
+        let profile = found(json!({"username": "nasa", "followersCount": 1, "latestPosts": many}));
+        assert_eq!(
+            (profile.posts.len(), posts_by_owner(read(many)).values().next().unwrap().len()),
+            (LATEST_POSTS, POSTS)
+        );
+        assert_eq!(outcome(json!({"username": "nasa", "followersCount": u64::MAX})), ProfileOutcome::Blocked);
+    }
+
+    #[test]
+    fn text_is_clean_and_keeps_its_lines() {
+        let profile = found(
+            json!({"username": "nasa", "followersCount": 1, "biography": "a\u{0}b\r\n\u{202e}c", "fullName": "\u{0}N\nASA",
+            "latestPosts": [{"shortCode": "A", "caption": "1\n2\u{7}", "hashtags": ["#mo\non"]}, {"shortCode": "../a"}]}),
+        );
+        assert_eq!((profile.biography.as_str(), profile.full_name.as_str()), ("ab\nc", "N ASA"));
+        let [post] = &profile.posts[..] else { panic!("{:?}", profile.posts) };
+        assert_eq!((post.caption.as_str(), post.hashtags[0].as_str()), ("1\n2", "mo on"));
+    }
+
+    #[test]
+    fn what_may_be_private_is_not_public() {
+        for (private, expected) in [
+            (json!("true"), ProfileOutcome::Private),
+            (json!("True"), ProfileOutcome::Private),
+            (json!(1), ProfileOutcome::Private),
+            (json!("maybe"), ProfileOutcome::Blocked),
+            (json!([]), ProfileOutcome::Blocked),
+        ] {
+            let item = json!({"username": "nasa", "followersCount": 1, "private": private});
+            assert_eq!(outcome(item), expected, "{private}");
+        }
+        let item = json!({"username": "nasa", "followersCount": 1, "private": null, "verified": "True",
+            "isBusinessAccount": 1, "latestPosts": [{"shortCode": "A", "isPinned": "true"}]});
+        let profile = found(item);
+        assert!(profile.is_verified && profile.is_business && profile.posts[0].is_pinned);
     }
 }

@@ -2,10 +2,12 @@
 
 mod client;
 mod error;
+mod fields;
 mod items;
+mod limits;
 mod run;
 
 pub use client::Apify;
-pub use error::{may_have_started, speaks_against_apify};
+pub use error::{is_lost, may_have_started, speaks_against_apify};
 pub use items::ProfileOutcome;
 pub use run::{ActorRun, ActorStatus};

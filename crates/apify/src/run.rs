@@ -1,28 +1,35 @@
 //! An actor run.
 
-use crate::items::lenient;
-use jiff::Timestamp;
+use crate::fields::{dollars, required_id, value};
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use std::time::Duration;
+
+/// No run lasts longer: it is started with a time-out of minutes.
+const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+/// Nobody asks for longer what a run found.
+const LONGEST_AGO: SignedDuration = SignedDuration::from_hours(1);
 
 /// One run of an actor, as Apify last reported it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ActorRun {
-    /// Apify's id of the run.
+    /// Apify's id of the run: letters and digits.
+    #[serde(deserialize_with = "required_id")]
     pub id: String,
     /// Where it is.
     pub status: ActorStatus,
-    /// Where its items are.
-    #[serde(rename = "defaultDatasetId")]
+    /// Where its items are: letters and digits.
+    #[serde(rename = "defaultDatasetId", deserialize_with = "required_id")]
     pub dataset_id: String,
     /// When it started.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     pub started_at: Option<Timestamp>,
     /// When it ended; `None` before.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     pub finished_at: Option<Timestamp>,
-    /// What it has cost so far, in US dollars; `None` until Apify has counted.
-    #[serde(default, deserialize_with = "lenient")]
+    /// What it has cost so far, in US dollars, as Apify says, which may be any number; `None` until Apify has counted.
+    #[serde(default, deserialize_with = "dollars")]
     pub usage_total_usd: Option<f64>,
 }
 
@@ -51,6 +58,22 @@ pub enum ActorStatus {
     Unknown,
 }
 
+impl ActorRun {
+    /// When it ended, as far as that can be believed: not in the future, nor longer ago than anybody would ask for it.
+    /// Otherwise, and when Apify does not say, it ended `now`.
+    pub fn ended_at(&self, now: Timestamp) -> Timestamp {
+        let ended =
+            self.finished_at.filter(|ended| *ended <= now && now.duration_since(*ended) <= LONGEST_AGO);
+        ended.unwrap_or(now)
+    }
+
+    /// How long it took; `None` when Apify does not say, or says what cannot be.
+    pub fn duration(&self) -> Option<Duration> {
+        let took = self.finished_at?.duration_since(self.started_at?);
+        if took > LONGEST { None } else { Duration::try_from(took).ok() }
+    }
+}
+
 impl ActorStatus {
     /// The name in our own records.
     pub const fn as_str(self) -> &'static str {
@@ -76,6 +99,60 @@ impl ActorStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn run(started: &str, finished: &str, rest: &str) -> serde_json::Result<ActorRun> {
+        serde_json::from_str(&format!(
+            r#"{{"id": "HG7ML7M8z78YcAPEB", "status": "SUCCEEDED", "defaultDatasetId": "wmKPijuyDnPZAPRMk",
+                 "startedAt": "{started}", "finishedAt": "{finished}"{rest}}}"#
+        ))
+    }
+
+    #[test]
+    fn a_runs_times_are_believed_as_far_as_they_can_be() {
+        let now: Timestamp = "2026-11-20T10:00:00Z".parse().unwrap();
+        for (started, finished, ago, took) in [
+            ("2026-11-20T09:58:00Z", "2026-11-20T09:59:00Z", 60, Some(60)),
+            ("2026-11-20T09:59:00Z", "2026-11-20T10:00:01Z", 0, Some(61)),
+            ("2026-11-20T09:59:00Z", "9999-12-30T00:00:00Z", 0, None),
+            ("-009999-01-03T00:00:00Z", "2026-11-20T09:59:00Z", 60, None),
+            ("1970-01-01T00:00:00Z", "1970-01-01T00:00:01Z", 0, Some(1)),
+            ("2026-11-20T10:00:00Z", "2026-11-20T09:59:00Z", 60, None),
+            ("", "soon", 0, None),
+        ] {
+            let run = run(started, finished, "").unwrap();
+            assert_eq!(run.ended_at(now), now - SignedDuration::from_secs(ago), "{finished}");
+            assert_eq!(run.duration(), took.map(Duration::from_secs), "{started} {finished}");
+        }
+    }
+
+    #[test]
+    fn usage_is_any_number_and_never_a_failure() {
+        let usage =
+            |usage: &str| run("", "", &format!(r#", "usageTotalUsd": {usage}"#)).unwrap().usage_total_usd;
+        for (text, expected) in [
+            ("0.0026", Some(0.0026)),
+            (r#""0.0026""#, Some(0.0026)),
+            ("-1", Some(-1.0)),
+            ("1e999", Some(f64::INFINITY)),
+            ("null", None),
+            (r#""much""#, None),
+            ("[]", None),
+        ] {
+            assert_eq!(usage(text), expected, "{text}");
+        }
+        assert!(usage(r#""NaN""#).unwrap().is_nan());
+    }
+
+    #[test]
+    fn an_id_that_could_mean_something_else_in_a_url_or_key_is_none() {
+        for id in ["", "../users/me", "a/b", "a?token=x", "a b", "é", &"a".repeat(65)] {
+            let json = |run: &str, dataset: &str| {
+                serde_json::json!({"id": run, "status": "READY", "defaultDatasetId": dataset}).to_string()
+            };
+            assert!(serde_json::from_str::<ActorRun>(&json(id, "d")).is_err(), "{id}");
+            assert!(serde_json::from_str::<ActorRun>(&json("r", id)).is_err(), "{id}");
+        }
+    }
 
     #[test]
     fn every_status_of_apify_is_known() {

@@ -90,7 +90,7 @@ fn run_json(status: &str) -> Value {
 }
 
 fn succeeded() -> ActorRun {
-    serde_json::from_value(run_json("SUCCEEDED")["data"].take()).unwrap()
+    serde_json::from_str(&run_json("SUCCEEDED")["data"].to_string()).unwrap()
 }
 
 fn usernames<const N: usize>(names: [&str; N]) -> [Username; N] {
@@ -141,6 +141,11 @@ async fn a_start_is_never_sent_twice() {
         (error(400, "invalid-input"), Code::ApifyRejected),
         (error(404, "record-not-found"), Code::ApifyRejected),
         (ok(json!({"data": {"id": 1}})), Code::ApifyUnavailable),
+        (
+            ok(json!({"data": {"id": "../x", "status": "READY", "defaultDatasetId": "d"}})),
+            Code::ApifyUnavailable,
+        ),
+        (" ".repeat(1_000_001).into_response(), Code::ApifyUnavailable),
         ("<html>".into_response(), Code::ApifyUnavailable),
     ] {
         let (server, apify) = Server::start([answer]).await;
@@ -152,10 +157,10 @@ async fn a_start_is_never_sent_twice() {
 }
 
 #[tokio::test]
-async fn the_cause_says_what_apify_said() {
+async fn the_cause_says_what_kind_of_error_it_was_and_not_its_message() {
     let (_server, apify) = Server::start([error(401, "invalid-token")]).await;
     let error = apify.abort_run("r").await.unwrap_err();
-    assert_eq!(error.chain(), "Apify answered 401 Unauthorized invalid-token: about invalid-token");
+    assert_eq!(error.chain(), "Apify answered 401 Unauthorized invalid-token");
     assert!(!format!("{apify:?}").contains(TOKEN));
 }
 
@@ -235,7 +240,7 @@ async fn posts_of_a_run() {
         json!([{"ownerUsername": "nasa", "shortCode": "A"}, {"ownerUsername": "nasa", "shortCode": "A"}]);
     let (_server, apify) = Server::start([ok(items)]).await;
     let posts = apify.posts(&succeeded()).await.unwrap();
-    assert_eq!((posts.len(), posts[0].0.as_str(), posts[0].1.len()), (1, "nasa", 1));
+    assert_eq!((posts.len(), posts[&"nasa".parse().unwrap()].len()), (1, 1));
 }
 
 #[tokio::test]
@@ -256,6 +261,29 @@ async fn items_that_are_no_list_show_nobodys_profile() {
     let error = apify.posts(&succeeded()).await.unwrap_err();
     assert_code(&error, Code::ApifyUnavailable);
     assert!(!error.chain().contains("canary"), "{}", error.chain());
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_spoils_itself_alone() {
+    let items = r#"[{"username": "nasa", "followersCount": 5, "biography": "a\ud83d", "ignored": "\ude00"}, "?",
+        {"username": "esa", "followersCount": 7, "postsCount": 1e999, "ignored": 1e999}]"#;
+    let (_server, apify) = Server::start([items.into_response()]).await;
+    let outcomes = apify.profiles(&succeeded(), &usernames(["nasa", "jaxa", "esa"])).await.unwrap();
+    let ProfileOutcome::Found(nasa) = &outcomes[0].1 else { panic!("{:?}", outcomes[0]) };
+    assert_eq!(nasa.biography, "a\u{fffd}");
+    assert_eq!(outcomes[1].1, ProfileOutcome::Blocked);
+    assert!(matches!(&outcomes[2].1, ProfileOutcome::Found(esa) if esa.followers == 7));
+}
+
+#[tokio::test]
+async fn what_actors_find_is_read_up_to_a_limit_and_never_speaks_against_apify() {
+    let too_large = || format!("[{}]", " ".repeat(16_000_000)).into_response();
+    let (server, apify) = Server::start([too_large(), too_large()]).await;
+    let error = apify.profiles(&succeeded(), &usernames(["nasa"])).await.unwrap_err();
+    assert_code(&error, Code::ApifyUnavailable);
+    assert_eq!(error.chain(), "what the actor found cannot be read: it is larger than 16000000 bytes");
+    assert!(!oslira_apify::speaks_against_apify(&error) && oslira_apify::is_lost(&error));
+    assert_eq!(server.requests(), 1, "it does not shrink");
 }
 
 #[tokio::test]

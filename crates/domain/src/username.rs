@@ -29,7 +29,8 @@ impl FromStr for Username {
 
     /// Accepts a bare username, one with a leading `@`, or the address of a profile.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let name = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
+        // ASCII alone: Unicode's lower case would make a `k` of the Kelvin sign, and another account of a name.
+        let name = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
         let name = from_profile_url(&name);
         let name = name.strip_prefix('@').unwrap_or(name);
         if name.is_empty() {
@@ -115,6 +116,13 @@ mod tests {
             "na..sa",
             "na-sa",
             "nåsa",
+            // What Unicode takes for letters of ASCII: the Kelvin sign, a dotted I, a long s, full-width letters.
+            "ni\u{212a}e",
+            "\u{130}nasa",
+            "na\u{17f}a",
+            "\u{ff2e}asa",
+            "https://www.instagram.com/ni\u{212a}e/",
+            "https://lin\u{212a}.instagram.com/nike",
             "na/sa",
             "@@nasa",
             &long,

@@ -1,8 +1,11 @@
 //! Reading text and JSON that may be broken in places.
 
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserializer,
+    de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 /// The replacement character as an escape in JSON.
 const REPLACEMENT: &str = "\\ufffd";
@@ -13,7 +16,13 @@ const REPLACEMENT: &str = "\\ufffd";
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     match String::from_utf8_lossy(bytes) {
         Cow::Borrowed(text) => without_lone_surrogates(text),
-        Cow::Owned(text) => Cow::Owned(without_lone_surrogates(&text).into_owned()),
+        Cow::Owned(text) => {
+            let cleaned = match without_lone_surrogates(&text) {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(cleaned) => Some(cleaned),
+            };
+            Cow::Owned(cleaned.unwrap_or(text))
+        }
     }
 }
 
@@ -25,15 +34,52 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     serde_json::from_str(&text(bytes))
 }
 
-/// The elements of a JSON array, each read by itself: `None` for one that is JSON to look at but cannot be read, such as
-/// a number beyond all bounds, or is not of this type.
+/// The first `most` elements of a JSON array, each read by itself: `None` for one that is JSON to look at but cannot be
+/// read, such as a number beyond all bounds, or is not of this type. What comes after them is looked at and dropped: an
+/// element may take a hundred times the memory of its text, `{}`.
 ///
 /// # Errors
 /// The text is not a JSON array; as for [`json`].
-pub fn items<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<Vec<Option<T>>> {
+pub fn items<T: DeserializeOwned>(bytes: &[u8], most: usize) -> serde_json::Result<Vec<Option<T>>> {
     let text = text(bytes);
-    let items: Vec<&RawValue> = serde_json::from_str(&text)?;
-    Ok(items.into_iter().map(|item| serde_json::from_str(item.get()).ok()).collect())
+    let mut reader = serde_json::Deserializer::from_str(&text);
+    let items = list(&mut reader, most)?;
+    reader.end()?;
+    Ok(items)
+}
+
+/// The same of an array within a text that is being read, for `deserialize_with`.
+///
+/// # Errors
+/// It is no array.
+pub fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    input: D,
+    most: usize,
+) -> Result<Vec<Option<T>>, D::Error> {
+    input.deserialize_seq(Elements { most, of: PhantomData })
+}
+
+struct Elements<T> {
+    most: usize,
+    of: PhantomData<T>,
+}
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for Elements<T> {
+    type Value = Vec<Option<T>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        let mut read = Vec::new();
+        while read.len() < self.most {
+            let Some(element) = elements.next_element::<&RawValue>()? else { return Ok(read) };
+            read.push(serde_json::from_str(element.get()).ok());
+        }
+        while elements.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(read)
+    }
 }
 
 fn without_lone_surrogates(text: &str) -> Cow<'_, str> {
@@ -129,9 +175,11 @@ mod tests {
     fn a_bad_item_spoils_itself_alone() {
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
         let list = format!(r#"[{{"a": 1}}, 1e999, {deep}, {{"b": "\ud83d"}}]"#);
-        let read: Vec<Option<Value>> = items(list.as_bytes()).unwrap();
+        let read: Vec<Option<Value>> = items(list.as_bytes(), 9).unwrap();
         assert_eq!(read, [Some(json!({"a": 1})), None, None, Some(json!({"b": "\u{fffd}"}))]);
-        assert!(items::<Value>(b"<html>").is_err());
-        assert!(items::<Value>(br#"{"error": {}}"#).is_err());
+        assert_eq!(items::<Value>(list.as_bytes(), 2).unwrap(), read[..2]);
+        for no_list in ["<html>", r#"{"error": {}}"#, "[1", "[1] 2"] {
+            assert!(items::<Value>(no_list.as_bytes(), 9).is_err(), "{no_list}");
+        }
     }
 }

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
+mod identifier;
 mod lenient;
 
 pub use body::{BodyError, read};
-pub use lenient::{items, json, text};
+pub use identifier::{is_id, is_identifier};
+pub use lenient::{items, json, list, text};

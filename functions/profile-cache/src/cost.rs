@@ -6,18 +6,33 @@ use oslira_domain::{Result, RunId};
 use oslira_postgres::{Param, SystemDb, Type};
 use uuid::Uuid;
 
-/// Writes it down for the run that started the actor, which the slot names as payer. A visitor's run has no place in Postgres:
+/// How many times as much as usual an actor run can cost; it has a limit of items.
+const MOST_TIMES_USUAL: f64 = 10.0;
+/// What its machine can cost beside its items, in US dollars: two minutes with the most memory that Apify gives an actor,
+/// 32 GB, are 1.07 compute units, at 0.40 at most.
+const MOST_MACHINE_USD: f64 = 0.5;
+
+/// What an actor run cost, in US dollars. What Apify says counts as far as the run could have cost it: a slip of the vendor's
+/// must not be a run's million. When it says nothing that can be, or nothing yet, it is what such a run usually costs.
+fn cost_usd(told: Option<f64>, usual: f64) -> f64 {
+    let most = usual * MOST_TIMES_USUAL + MOST_MACHINE_USD;
+    match told {
+        Some(told) if (0.0..=most).contains(&told) => told,
+        Some(told) => {
+            let counted = if told > most { most } else { usual };
+            tracing::warn!(told, counted, "Apify's usage is out of bounds");
+            counted
+        }
+        None => usual,
+    }
+}
+
+/// Writes it down for the run that started the actor, which slot and flight name as payer. A visitor's run has no place in Postgres:
 /// then for the run that saw the actor to its end, and if that is a visitor's too, in a line of the log. The actor run's
 /// id makes the row, so whoever writes it a second time changes nothing.
 pub(crate) async fn record(db: &SystemDb, run: &ActorRun, payer: RunId, by: &ScrapeRequest) -> Result<()> {
-    let duration_ms = match (run.started_at, run.finished_at) {
-        (Some(started), Some(finished)) => {
-            i64::try_from(finished.duration_since(started).as_millis()).unwrap_or(0).max(0)
-        }
-        _ => 0,
-    };
-    let usual_cost_usd = by.want.usual_cost_usd() * by.usernames.len() as f64;
-    let cost_usd = run.usage_total_usd.unwrap_or(usual_cost_usd).max(0.0);
+    let duration_ms = run.duration().and_then(|took| i64::try_from(took.as_millis()).ok()).unwrap_or(0);
+    let cost_usd = cost_usd(run.usage_total_usd, by.want.usual_cost_usd() * by.usernames.len() as f64);
     let (task, actor) = by.want.names();
     let url = format!("{}/v2/actor-runs/{}", Apify::DEFAULT_BASE_URL, run.id);
     let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, url.as_bytes());
@@ -46,4 +61,26 @@ pub(crate) async fn record(db: &SystemDb, run: &ActorRun, payer: RunId, by: &Scr
         tracing::info!(runId = %run_id, actorRunId = id, task, actor, costUsd = cost_usd, durationMs = duration_ms, "visitor's scrape");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_apify_says_it_cost_counts_as_far_as_it_can_be() {
+        let most = 0.026 + MOST_MACHINE_USD;
+        for (told, expected) in [
+            (None, 0.0026),
+            (Some(0.0), 0.0),
+            (Some(0.01), 0.01),
+            (Some(1e18), most),
+            (Some(f64::INFINITY), most),
+            (Some(-1.0), 0.0026),
+            (Some(f64::NEG_INFINITY), 0.0026),
+            (Some(f64::NAN), 0.0026),
+        ] {
+            assert!((cost_usd(told, 0.0026) - expected).abs() < 1e-9, "{told:?}");
+        }
+    }
 }

@@ -4,7 +4,8 @@
 //! A flight is one item, of the thing that is wanted: `nasa`, `nasa:posts`. It names the run in charge, for as long as
 //! that gives signs of life, and the runs that wait, each until when that is to be believed. Every decision is one
 //! conditional write, so of two runs that decide at once the second sees what the first did. A run in charge that dies
-//! is followed by the first waiter to come back, which finds its actor in the slot.
+//! is followed by the first waiter to come back, which finds its actor in the slot; or, once the actor has ended, noted in
+//! the flight, until what it found is stored.
 
 use aws_sdk_dynamodb::{
     Client, operation::update_item::builders::UpdateItemFluentBuilder, types::AttributeValue,
@@ -12,8 +13,8 @@ use aws_sdk_dynamodb::{
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::Env;
-use oslira_stores::{Item, delete_if, milliseconds, n, text, update_if};
-use std::time::Duration;
+use oslira_stores::{Item, delete_if, milliseconds, n, text, time, update_if};
+use std::{collections::HashMap, time::Duration};
 use tokio::time::sleep;
 
 /// How long a run is believed to be in charge after its latest sign of life.
@@ -23,6 +24,9 @@ const BELIEVED: SignedDuration = SignedDuration::from_secs(15);
 pub const WAITER_BELIEVED: SignedDuration = SignedDuration::from_secs(30);
 /// How often the run in charge gives a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// How long what an actor found is worth reading after its end: no longer than "not found" is remembered, so that it is fresh
+/// whatever it is. Who comes later starts another.
+const WORTH_READING: SignedDuration = SignedDuration::from_mins(10);
 /// How long the item of a flight that nobody ended is kept.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 /// The condition under which a run may put itself in charge.
@@ -45,6 +49,23 @@ pub(crate) struct Seat<'a> {
     run_id: RunId,
 }
 
+/// An actor that has ended, and whose slot is given back: what it found is paid for, and has yet to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) actor_run_id: String,
+    /// The run that started it: what it cost is that run's.
+    pub(crate) payer: RunId,
+    /// It was the second one for what is wanted, whose answer stands.
+    pub(crate) is_second: bool,
+}
+
+/// What a run finds that is in charge of a flight.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    /// The actor that an earlier try, or another run, saw to its end.
+    pub(crate) ended: Option<Ended>,
+}
+
 impl ScrapeFlights {
     /// Needs the variable `SCRAPE_FLIGHTS_TABLE`.
     pub fn new(env: &Env) -> Result<Self> {
@@ -62,11 +83,11 @@ impl Seat<'_> {
         &self.wanted
     }
 
-    /// Comes to the flight: `true` when this run is in charge now, or still; `false` when another is and this one waits.
+    /// Comes to the flight: what it is in charge of, now or still; `None` when another is and this one waits.
     ///
     /// # Errors
     /// The one that ended the flight for which this run had waited. It is told once; the next try begins anew.
-    pub(crate) async fn board(&self) -> Result<bool> {
+    pub(crate) async fn board(&self) -> Result<Option<Charge>> {
         // Who waits for a flight that failed shares its failure. Else each in turn would scrape what cannot be scraped.
         // Who comes back too late for that begins anew.
         let in_charge = self
@@ -75,13 +96,16 @@ impl Seat<'_> {
                 "({NOBODY_IN_CHARGE} OR starter = :me) AND NOT (attribute_exists(failureCode) AND #waits >= :now)"
             ))
             .expression_attribute_names("#waits", self.waits());
-        let Err(flight) = update_if(in_charge).await? else { return Ok(true) };
+        let flight = match update_if(in_charge).await? {
+            Ok(flight) => return Ok(Some(Charge::of(&flight))),
+            Err(flight) => flight,
+        };
         if let Some(failure) = flight.as_ref().and_then(failure) {
             self.stop_waiting().await?;
             return Err(failure);
         }
         self.wait().await?;
-        Ok(false)
+        Ok(None)
     }
 
     /// Puts this run among those who wait.
@@ -118,6 +142,34 @@ impl Seat<'_> {
         }
     }
 
+    /// Notes that an actor has ended, so that nobody needs its slot to find it. `false`: another run is in charge.
+    pub(crate) async fn note(&self, ended: &Ended) -> Result<bool> {
+        let note = HashMap::from([
+            ("actorRunId".to_owned(), text(&ended.actor_run_id)),
+            ("payer".to_owned(), text(ended.payer)),
+            ("isSecond".to_owned(), AttributeValue::Bool(ended.is_second)),
+            ("worthReadingUntil".to_owned(), milliseconds(Timestamp::now() + WORTH_READING)),
+        ]);
+        let noted = self
+            .update()
+            .update_expression("SET endedActor = :ended, expiresAt = :expiresAt")
+            .condition_expression("starter = :me")
+            .expression_attribute_values(":me", text(self.run_id))
+            .expression_attribute_values(":ended", AttributeValue::M(note))
+            .expression_attribute_values(":expiresAt", expires_at());
+        Ok(update_if(noted).await?.is_ok())
+    }
+
+    /// Forgets the actor that was noted: what it found cannot be had, or says nothing.
+    pub(crate) async fn forget(&self) -> Result<()> {
+        let forgotten = self
+            .update()
+            .update_expression("REMOVE endedActor")
+            .condition_expression("starter = :me")
+            .expression_attribute_values(":me", text(self.run_id));
+        update_if(forgotten).await.map(drop)
+    }
+
     /// Ends the flight of which this run is in charge: what was wanted is in the cache, or nobody wants it.
     pub(crate) async fn end(&self) -> Result<()> {
         let flights = self.flights;
@@ -131,19 +183,23 @@ impl Seat<'_> {
         delete_if(delete).await
     }
 
-    /// Ends it with an error, for all who wait.
-    pub(crate) async fn fail(&self, error: &Error) -> Result<()> {
+    /// Ends it with an error, for all who wait; `false`, and nothing, when an actor is noted of which another may read more.
+    pub(crate) async fn fail(&self, error: &Error) -> Result<bool> {
         let failed = self
             .update()
             .update_expression(
-                "SET failureCode = :code, failureMessage = :message, expiresAt = :expiresAt REMOVE starter, aliveUntil",
+                "SET failureCode = :code, failureMessage = :message, expiresAt = :expiresAt
+                   REMOVE starter, aliveUntil, endedActor",
             )
-            .condition_expression("starter = :me")
+            .condition_expression(
+                "starter = :me AND (attribute_not_exists(endedActor) OR endedActor.worthReadingUntil < :now)",
+            )
+            .expression_attribute_values(":now", milliseconds(Timestamp::now()))
             .expression_attribute_values(":me", text(self.run_id))
             .expression_attribute_values(":code", text(error.code))
             .expression_attribute_values(":message", text(&error.message))
             .expression_attribute_values(":expiresAt", expires_at());
-        update_if(failed).await.map(drop)
+        Ok(update_if(failed).await?.is_ok())
     }
 
     /// Hands the flight over to whoever comes first. That may be this run itself when it `comes_back`; until then it
@@ -164,12 +220,12 @@ impl Seat<'_> {
         update_if(handed_over).await.map(drop)
     }
 
-    /// Leaves the flight, as a run that is cancelled does. `true` when nobody else wants what is being scraped: then this
+    /// Leaves the flight, as a run that is cancelled does. `Some` when nobody else wants what is being scraped: then this
     /// run is in charge of stopping that, so that whoever comes now waits for the end of it.
     ///
     /// Of runs that leave at the same time one is the last: each first takes itself out and sees who is left, all in one
     /// write. And who comes between that and the second write is in charge before it, so that it fails.
-    pub(crate) async fn leave(&self) -> Result<bool> {
+    pub(crate) async fn leave(&self) -> Result<Option<Charge>> {
         let left = self
             .update()
             .update_expression("REMOVE starter, aliveUntil, #waits")
@@ -181,7 +237,7 @@ impl Seat<'_> {
             Err(_) => self.stop_waiting().await?,
         };
         if left.is_none_or(|flight| is_wanted(&flight, Timestamp::now())) {
-            return Ok(false);
+            return Ok(None);
         }
         let claim = self
             .take_charge("failureCode, failureMessage")
@@ -189,7 +245,7 @@ impl Seat<'_> {
             .condition_expression(format!(
                 "attribute_exists(wanted) AND ({NOBODY_IN_CHARGE} OR starter = :me)"
             ));
-        Ok(update_if(claim).await?.is_ok())
+        Ok(update_if(claim).await?.ok().map(|flight| Charge::of(&flight)))
     }
 
     /// The flight without this run among those who wait; `None` when there is none.
@@ -223,6 +279,24 @@ impl Seat<'_> {
     fn waits(&self) -> String {
         format!("{WAITS}{}", self.run_id)
     }
+}
+
+impl Charge {
+    fn of(flight: &Item) -> Self {
+        Self { ended: ended(flight, Timestamp::now()) }
+    }
+}
+
+/// The actor that is noted in a flight, while what it found is worth reading.
+fn ended(flight: &Item, now: Timestamp) -> Option<Ended> {
+    let note = flight.get("endedActor")?.as_m().ok()?;
+    let text = |name: &str| note.get(name)?.as_s().ok();
+    (time(note, "worthReadingUntil")? >= now).then_some(())?;
+    Some(Ended {
+        actor_run_id: text("actorRunId")?.clone(),
+        payer: text("payer")?.parse().ok()?,
+        is_second: note.get("isSecond")?.as_bool().ok().copied()?,
+    })
 }
 
 /// Whether a run is in charge, or waits.

@@ -3,7 +3,7 @@
 use crate::{
     check::{not_found, private},
     cost,
-    flights::{ScrapeFlights, Seat},
+    flights::{Charge, Ended, ScrapeFlights, Seat},
     slots::{Asker, Lane, Lease, ScrapeSlots},
     want::{Entry, Found, Judge, Want, cached, found, store},
 };
@@ -113,10 +113,9 @@ pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeR
         }
         begun => begun?.created_at,
     };
-    let entries = if scrape.seat.board().await? {
-        scrape.in_charge(run_began).await?
-    } else {
-        scrape.look_out(run_began).await?
+    let entries = match scrape.seat.board().await? {
+        Some(charge) => scrape.in_charge(run_began, charge).await?,
+        None => scrape.look_out(run_began).await?,
     };
     answer(&input, entries)
 }
@@ -181,9 +180,9 @@ impl Scrape<'_> {
     }
 
     /// Gets what is wanted into the cache, for all who wait for it.
-    async fn in_charge(&self, run_began: Timestamp) -> Result<Vec<(Username, Entry)>> {
+    async fn in_charge(&self, run_began: Timestamp, charge: Charge) -> Result<Vec<(Username, Entry)>> {
         let outcome = tokio::select! {
-            outcome = self.fetch(run_began) => outcome,
+            outcome = self.fetch(run_began, charge) => outcome,
             () = self.seat.stay_in_charge() => {
                 self.seat.wait().await?;
                 return Err(under_way());
@@ -191,13 +190,20 @@ impl Scrape<'_> {
         };
         let told = match &outcome {
             Ok(_) => self.seat.end().await,
-            Err(error) if self.is_for_all(error).await => self.seat.fail(error).await,
-            Err(error) => self.seat.hand_over(error.code.is_retried()).await,
+            Err(error) => self.pass_on(error).await,
         };
         if let Err(failure) = told {
             tracing::warn!(cause = failure.chain(), "{failure}; who waits goes on in a quarter of a minute");
         }
         outcome
+    }
+
+    /// Lets those who wait share the failure, or go on where this run could not.
+    async fn pass_on(&self, error: &Error) -> Result<()> {
+        if self.is_for_all(error).await && self.seat.fail(error).await? {
+            return Ok(());
+        }
+        self.seat.hand_over(error.code.is_retried()).await
     }
 
     /// Whether those who wait share this failure. Otherwise it is this run's own misfortune, and another may be luckier or
@@ -209,19 +215,18 @@ impl Scrape<'_> {
 
     /// What was stored since the run began is used as it is: by an earlier try of this very step, whose own answer was lost,
     /// or by another run that wanted the same. What is not there is scraped.
-    async fn fetch(&self, run_began: Timestamp) -> Result<Vec<(Username, Entry)>> {
+    async fn fetch(&self, run_began: Timestamp, charge: Charge) -> Result<Vec<(Username, Entry)>> {
         if let Some(entries) = self.cached(run_began).await? {
-            if let Err(failure) = self.release_ended().await {
-                tracing::warn!(cause = failure.chain(), "slot not released; its lease will expire");
+            if let Err(failure) = self.settle_ended(charge).await {
+                tracing::warn!(
+                    cause = failure.chain(),
+                    "a slot, or a cost, is left over; the lease will expire"
+                );
             }
             return Ok(entries);
         }
+        let (run, found) = self.scrape(charge).await?;
         let Self { tools, input, .. } = self;
-        let asker =
-            Asker { holder: self.seat.wanted(), run_id: input.run_id, lane: input.lane, want: input.want };
-        let mut lease = tools.slots.lease(asker, ACTOR_TIMEOUT).await?;
-        // After an error the actor may still be at work: then a retry finds it by the lease, or the lease expires.
-        let (run, found) = self.run_actor(&mut lease).await?;
         let judge = Judge {
             profiles: &tools.profiles,
             progress: &tools.progress,
@@ -230,61 +235,126 @@ impl Scrape<'_> {
             run_began,
             deadline: self.deadline,
         };
-        let entries = match store(&judge, &run, found).await {
-            // Those who wait find the actor that has ended; without any, its slot is of no use.
-            Err(error) if is_over(&error) && self.seat.leave().await? => {
-                return Err(self.release_after(&lease, error).await);
-            }
-            entries => entries?,
-        };
-        // Only now: a retry without the lease would start another actor.
-        tools.slots.release(&lease).await?;
+        let entries = store(&judge, &run, found).await?;
         if entries.is_empty() {
+            self.forget().await;
             return Err(Error::new(Code::ApifyUnavailable, "Instagram did not let the scraper in."));
         }
         Ok(entries)
     }
 
-    /// Runs the actor to its end: the one that the lease names, or a new one. A profile that has posts but came without any
-    /// is asked for once more; the second answer stands.
-    async fn run_actor(&self, lease: &mut Lease) -> Result<(ActorRun, Vec<(Username, Found)>)> {
-        let Self { tools, apify, input, .. } = self;
+    /// What an actor found: the one that the flight notes as ended, the one that is in a slot, or a new one. A profile that
+    /// has posts but came without any is asked for once more; the second answer stands.
+    async fn scrape(&self, charge: Charge) -> Result<(ActorRun, Vec<(Username, Found)>)> {
         let lacks_posts = |(_, found): &(Username, Found)| match found {
             Found::Profile(ProfileOutcome::Found(profile)) => {
                 profile.posts_count > 0 && profile.posts.is_empty()
             }
             _ => false,
         };
+        let (mut ended, mut run) = match charge.ended {
+            None => self.see_to_its_end(self.lease().await?, false).await?,
+            Some(ended) => match self.second_at_work(&ended).await? {
+                Some(lease) => self.see_to_its_end(lease, true).await?,
+                None => {
+                    let run = self.ask(&ended).await?;
+                    (ended, run)
+                }
+            },
+        };
         loop {
-            let actor_run_id = match &lease.actor_run_id {
-                Some(id) => id.clone(),
-                None => self.start(lease).await?,
-            };
-            let (run, stopped) = self.wait(&actor_run_id).await?;
-            self.record(&run, lease.payer).await?;
-            let stopped = match stopped {
-                Some(stopped) if run.status != ActorStatus::Succeeded => {
-                    return Err(self.release_after(lease, stopped).await);
-                }
-                stopped => stopped,
-            };
-            let found = match found(apify, &run, input.want, &input.usernames).await {
-                Ok(found) => found,
-                // It is paid for: the next try reads it, as long as the lease names it.
-                Err(error) if run.status == ActorStatus::Succeeded => {
-                    self.report(Permit::unasked(), Some(&error)).await;
-                    return Err(error);
-                }
-                Err(error) => return Err(self.release_after(lease, error).await),
-            };
-            if lease.is_second || !found.iter().any(lacks_posts) {
+            let found = self.read(&ended, &run).await?;
+            if ended.is_second || !found.iter().any(lacks_posts) {
                 return Ok((run, found));
             }
-            // What has been paid for is kept; a second actor is not paid for a run that has ended.
-            if let Some(stopped) = stopped {
-                return Err(self.release_after(lease, stopped).await);
+            (ended, run) = self.see_to_its_end(self.lease().await?, true).await?;
+        }
+    }
+
+    async fn lease(&self) -> Result<Lease> {
+        let Self { tools, input, .. } = self;
+        let asker =
+            Asker { holder: self.seat.wanted(), run_id: input.run_id, lane: input.lane, want: input.want };
+        tools.slots.lease(asker, ACTOR_TIMEOUT).await
+    }
+
+    /// The slot of a second actor, when one is at work. The slot of the first, which has ended, is given back if that was not
+    /// done any more.
+    async fn second_at_work(&self, ended: &Ended) -> Result<Option<Lease>> {
+        match self.left_over().await? {
+            Some((lease, id)) if id == ended.actor_run_id => {
+                self.tools.slots.release(&lease).await?;
+                Ok(None)
             }
-            *lease = tools.slots.renew(lease, input.run_id, ACTOR_TIMEOUT).await?;
+            left_over => Ok(left_over.map(|(lease, _)| lease)),
+        }
+    }
+
+    /// Runs the actor to its end: the one that the lease names, or a new one. After an error it may still be at work: then a
+    /// retry finds it by the lease, or the lease expires.
+    async fn see_to_its_end(&self, mut lease: Lease, is_second: bool) -> Result<(Ended, ActorRun)> {
+        let actor_run_id = match &lease.actor_run_id {
+            Some(id) => id.clone(),
+            None => self.start(&mut lease).await?,
+        };
+        let (run, stopped) = self.wait(&actor_run_id).await?;
+        let ended = self.give_back(&lease, actor_run_id, is_second).await?;
+        match stopped {
+            // What has been paid for is kept.
+            Some(stopped) if run.status != ActorStatus::Succeeded => {
+                self.record(&run, ended.payer).await?;
+                self.forget().await;
+                Err(stopped)
+            }
+            _ => Ok((ended, run)),
+        }
+    }
+
+    /// Gives the slot of an actor back that has ended. First of all the flight notes the actor: who comes after us finds it
+    /// there. So the slot is free whatever becomes of what the actor found.
+    async fn give_back(&self, lease: &Lease, actor_run_id: String, is_second: bool) -> Result<Ended> {
+        let ended = Ended { actor_run_id, payer: lease.payer, is_second };
+        if !self.seat.note(&ended).await? {
+            self.seat.wait().await?;
+            return Err(under_way());
+        }
+        self.tools.slots.release(lease).await?;
+        Ok(ended)
+    }
+
+    /// The actor run that has ended, from Apify.
+    async fn ask(&self, ended: &Ended) -> Result<ActorRun> {
+        match self.apify.wait_for_run(&ended.actor_run_id, Duration::ZERO).await {
+            Ok(run) => Ok(run),
+            Err(error) => Err(self.not_read(error).await),
+        }
+    }
+
+    /// What an actor run found. It is paid for: after a failure that passes, the next try reads it.
+    async fn read(&self, ended: &Ended, run: &ActorRun) -> Result<Vec<(Username, Found)>> {
+        let Self { apify, input, .. } = self;
+        self.record(run, ended.payer).await?;
+        match found(apify, run, input.want, &input.usernames).await {
+            Ok(found) => Ok(found),
+            Err(error) => Err(self.not_read(error).await),
+        }
+    }
+
+    /// Tells the circuit breaker, and forgets an actor of which no more will be known.
+    async fn not_read(&self, error: Error) -> Error {
+        self.report(Permit::unasked(), Some(&error)).await;
+        if oslira_apify::is_lost(&error) {
+            self.forget().await;
+        }
+        error
+    }
+
+    async fn forget(&self) {
+        if let Err(failure) = self.seat.forget().await {
+            tracing::warn!(
+                cause = failure.chain(),
+                "an actor is not forgotten; the next try reads it in vain"
+            );
         }
     }
 
@@ -333,7 +403,7 @@ impl Scrape<'_> {
                     }
                 }
                 error = self.tools.progress.stopped(self.input.run_id), if stopped.is_none() => {
-                    if !self.seat.leave().await? {
+                    if self.seat.leave().await?.is_none() {
                         return Err(error);
                     }
                     self.apify.abort_run(actor_run_id).await?;
@@ -345,19 +415,20 @@ impl Scrape<'_> {
 
     /// Leaves the flight for good. The last to leave aborts the actor that is still at work: nobody waits for it any more.
     async fn leave(&self) -> Result<()> {
-        if !self.seat.leave().await? {
-            return Ok(());
-        }
+        let Some(charge) = self.seat.leave().await? else { return Ok(()) };
         tokio::select! {
-            aborted = self.abort_left_over() => aborted?,
+            stopped = self.stop(charge) => stopped?,
             () = self.seat.stay_in_charge() => return Ok(()),
         }
         self.seat.end().await
     }
 
-    async fn abort_left_over(&self) -> Result<()> {
-        let Self { tools, apify, .. } = self;
-        let Some((lease, actor_run_id)) = self.left_over().await? else { return Ok(()) };
+    /// Sees to it that no actor is at work any more, and that what it cost is on record.
+    async fn stop(&self, charge: Charge) -> Result<()> {
+        let Self { apify, .. } = self;
+        let Some((lease, actor_run_id)) = self.left_over().await? else {
+            return self.record_ended(charge).await;
+        };
         apify.abort_run(&actor_run_id).await?;
         let run = loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
@@ -366,20 +437,35 @@ impl Scrape<'_> {
                 break run;
             }
         };
-        self.record(&run, lease.payer).await?;
         // One that would not end in time keeps its slot until the lease expires.
-        if run.status.is_terminal() { tools.slots.release(&lease).await } else { Ok(()) }
+        if run.status.is_terminal() {
+            self.give_back(&lease, actor_run_id, charge.ended.is_some()).await?;
+        }
+        self.record(&run, lease.payer).await
     }
 
-    /// Frees the slot of an actor that has ended, which an earlier try could not free any more.
-    async fn release_ended(&self) -> Result<()> {
-        let Some((lease, actor_run_id)) = self.left_over().await? else { return Ok(()) };
+    /// What an earlier try could not do any more for an actor that has ended: its cost, its slot.
+    async fn settle_ended(&self, charge: Charge) -> Result<()> {
+        let Some((lease, actor_run_id)) = self.left_over().await? else {
+            return self.record_ended(charge).await;
+        };
         let run = self.apify.wait_for_run(&actor_run_id, Duration::ZERO).await?;
         if !run.status.is_terminal() {
             return Ok(());
         }
-        self.record(&run, lease.payer).await?;
-        self.tools.slots.release(&lease).await
+        let recorded = self.record(&run, lease.payer).await;
+        self.tools.slots.release(&lease).await?;
+        recorded
+    }
+
+    /// Puts what the noted actor cost on record, if Apify still knows it.
+    async fn record_ended(&self, charge: Charge) -> Result<()> {
+        let Some(ended) = charge.ended else { return Ok(()) };
+        match self.apify.wait_for_run(&ended.actor_run_id, Duration::ZERO).await {
+            Ok(run) => self.record(&run, ended.payer).await,
+            Err(error) if oslira_apify::is_lost(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The slot that what is wanted still holds, and the actor in it.

@@ -1,14 +1,13 @@
 //! Apify's limit: ten slots in DynamoDB, one per actor run in flight, over all runs, batches and tenants.
 //!
 //! A slot is held by what is wanted, not by the run that wants it: whichever run is in charge of the flight goes on with
-//! the actor that it finds there. A lease outlives its actor: it holds until the actor's own timeout and half a minute
-//! more. So a scraper that dies does not free its slot while its actor runs on.
+//! the actor that it finds there, and gives the slot back as soon as that has ended. A lease that nobody gives back outlives
+//! its actor: it holds until the actor's own timeout and half a minute more. So a scraper that dies does not free its slot
+//! while its actor runs on.
 
 use crate::want::Want;
 use aws_sdk_dynamodb::{
-    Client,
-    operation::update_item::builders::UpdateItemFluentBuilder,
-    types::{AttributeValue, KeysAndAttributes},
+    Client, operation::update_item::builders::UpdateItemFluentBuilder, types::KeysAndAttributes,
 };
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Code, Error, Result, RunId};
@@ -56,7 +55,7 @@ impl Lane {
     }
 
     /// The slots it may take, in the order it tries them. Singles leave the shared ones to batches if they can. Their posts
-    /// never take those that are kept for singles: a scraper of posts may wait for the profile, which must get a slot then.
+    /// never take those that are kept for singles: what the posts mean may depend on the profile, which must get a slot.
     fn slots(self, want: Want) -> Vec<usize> {
         let (shared, for_singles) = (0..SLOTS - FOR_SINGLES, SLOTS - FOR_SINGLES..SLOTS);
         match (self, want) {
@@ -79,15 +78,13 @@ pub struct ScrapeSlots {
 #[derive(Debug)]
 pub(crate) struct Lease {
     slot: usize,
-    /// Chosen before the write that took the slot, or renewed it. So who repeats that write, its answer lost, knows that
-    /// it was done; and who comes late with an id that was replaced changes nothing.
+    /// Chosen before the write that took the slot. So who repeats that write, its answer lost, knows that it was done; and
+    /// who comes late with an id that was replaced changes nothing.
     id: String,
     /// The run that started the actor, or will: what it costs is that run's.
     pub(crate) payer: RunId,
     /// The actor run in it, once there is one.
     pub(crate) actor_run_id: Option<String>,
-    /// The actor run is, or will be, the second one for what was asked.
-    pub(crate) is_second: bool,
 }
 
 /// What a slot's item says, when it is held.
@@ -99,7 +96,6 @@ struct Held {
     /// `None` in a lease of an earlier version.
     payer: Option<RunId>,
     actor_run_id: Option<String>,
-    is_second: bool,
     until: Timestamp,
 }
 
@@ -153,25 +149,6 @@ impl ScrapeSlots {
         Ok(with_actor(&self.held(Timestamp::now()).await?, holder, run_id))
     }
 
-    /// Makes a lease whose actor has ended fit for a second one, which `run_id` pays for: a full term, and no actor named
-    /// that it is not.
-    pub(crate) async fn renew(&self, lease: &Lease, run_id: RunId, actor_timeout: Duration) -> Result<Lease> {
-        let next = Lease::new(lease.slot, run_id, true);
-        let update = self
-            .of(lease)
-            .update_expression(
-                "SET leaseId = :next, leasedUntil = :until, payer = :payer, isSecond = :true REMOVE actorRunId",
-            )
-            .expression_attribute_values(":next", text(&next.id))
-            .expression_attribute_values(":until", milliseconds(until(Timestamp::now(), actor_timeout)))
-            .expression_attribute_values(":payer", text(run_id))
-            .expression_attribute_values(":true", AttributeValue::Bool(true));
-        match update_if(update).await? {
-            Err(other) if !next.is_in(other.as_ref()) => Err(lost()),
-            _ => Ok(next),
-        }
-    }
-
     /// Notes the actor run in the lease, so that a retry waits for it instead of starting another.
     pub(crate) async fn note_actor_run(&self, lease: &mut Lease, actor_run_id: &str) -> Result<()> {
         let update = self
@@ -213,7 +190,7 @@ impl ScrapeSlots {
         now: Timestamp,
         actor_timeout: Duration,
     ) -> Result<Option<Lease>> {
-        let lease = Lease::new(slot, asker.run_id, false);
+        let lease = Lease::new(slot, asker.run_id);
         let update = self
             .client
             .update_item()
@@ -256,8 +233,8 @@ impl ScrapeSlots {
 }
 
 impl Lease {
-    fn new(slot: usize, payer: RunId, is_second: bool) -> Self {
-        Self { slot, id: Uuid::new_v4().to_string(), payer, actor_run_id: None, is_second }
+    fn new(slot: usize, payer: RunId) -> Self {
+        Self { slot, id: Uuid::new_v4().to_string(), payer, actor_run_id: None }
     }
 
     /// Whether the item of its slot is this lease's: then a write that was refused is one that had been done.
@@ -278,7 +255,6 @@ fn with_actor(held: &HashMap<usize, Held>, holder: &str, run_id: RunId) -> Optio
         id: own.id.clone(),
         payer: own.payer.unwrap_or(run_id),
         actor_run_id: own.actor_run_id.clone(),
-        is_second: own.is_second,
     })
 }
 
@@ -289,7 +265,6 @@ fn read(item: &Item) -> Option<(usize, Held)> {
         id: text("leaseId").cloned().unwrap_or_default(),
         payer: text("payer").and_then(|id| id.parse().ok()),
         actor_run_id: text("actorRunId").cloned(),
-        is_second: item.contains_key("isSecond"),
         until: time(item, "leasedUntil")?,
     };
     Some((text("slot")?.parse().ok()?, held))

@@ -6,7 +6,7 @@ use oslira_apify::{ActorRun, Apify, ProfileOutcome};
 use oslira_domain::{Error, Post, Posts, Result, RunId, Snapshot, Tier, Username, is_fresh};
 use oslira_stores::{CachedPosts, CachedProfile, ProfileStore, ProgressStore};
 use serde::Deserialize;
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// What is scraped: one actor for each.
@@ -126,7 +126,7 @@ pub(crate) async fn found(
             Ok(outcomes.into_iter().map(|(username, outcome)| (username, Found::Profile(outcome))).collect())
         }
         Want::Posts => {
-            let mut by_owner: HashMap<Username, Vec<Post>> = apify.posts(run).await?.into_iter().collect();
+            let mut by_owner = apify.posts(run).await?;
             let found = usernames.iter().map(|username| {
                 let posts = by_owner.remove(username).unwrap_or_default();
                 (username.clone(), Found::Posts(posts))
@@ -143,7 +143,7 @@ pub(crate) async fn store(
     found: Vec<(Username, Found)>,
 ) -> Result<Vec<(Username, Entry)>> {
     let profiles = judge.profiles;
-    let scraped_at = run.finished_at.unwrap_or_else(Timestamp::now);
+    let scraped_at = run.ended_at(Timestamp::now());
     let stored = found.into_iter().map(async |(username, found)| {
         let entry = match found {
             Found::Profile(ProfileOutcome::Found(profile)) => {

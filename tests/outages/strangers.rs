@@ -1,0 +1,88 @@
+//! What a scraped stranger can put into data is the misfortune of the run that wanted it, and of nobody else.
+
+use anyhow::{Context, Result};
+use futures::future::try_join_all;
+use oslira_tests::{Lambda, Stack, User};
+use serde_json::json;
+
+/// Sees that Apify's circuit breaker has nothing against it, and that no slot is held.
+async fn nobody_is_kept_waiting(stack: &Stack) -> Result<()> {
+    let table = &stack.functions_env["CIRCUIT_BREAKERS_TABLE"];
+    let breaker = stack.aws.item(table, json!({"upstream": {"S": "apify"}})).await?.unwrap_or_default();
+    assert!(breaker["failures"].is_null() && breaker["openUntil"].is_null(), "{breaker}");
+    let slots = stack.aws.items(&stack.functions_env["SCRAPE_SLOTS_TABLE"]).await?;
+    assert!(!slots.iter().any(|slot| slot["holder"].is_object()), "{slots:?}");
+    Ok(())
+}
+
+/// A profile's item with these texts, as JSON, in a field that is read and in one that is not.
+fn item(username: &str, read: &str, ignored: &str) -> String {
+    format!(
+        r#"{{"username": "{username}", "followersCount": 5000, "followsCount": 10, "postsCount": 1, "private": false,
+            "biography": "{read}", "ignored": "{ignored}", "latestPosts": [{{"shortCode": "A", "type": "Image",
+            "caption": "{read}", "timestamp": "2026-06-01T00:00:00.000Z", "likesCount": 9, "commentsCount": 1}}]}}"#
+    )
+}
+
+#[tokio::test]
+async fn six_profiles_with_a_text_cut_inside_an_emoji_complete_and_keep_nobody_waiting() -> Result<()> {
+    let stack = Stack::connect_alone().await?;
+    let (user, other) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    let half = r"cut \ud83d";
+    let analyses = (0..6).map(async |number| -> Result<()> {
+        let username = user.username("half");
+        let (read, ignored) = if number % 2 == 0 { (half, "whole") } else { ("whole", half) };
+        stack.stand_ins.profile_item(&username, item(&username, read, ignored)).await?;
+        let (_, progress) = user.analyze(&username).await?;
+        assert_eq!(progress["status"], "complete", "{progress}");
+        assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
+        let lead = "select biography from public.leads where username = $1";
+        let biography = stack.database.row(lead, &[&username]).await?["biography"].clone();
+        assert_eq!(biography, if number % 2 == 0 { "cut \u{fffd}" } else { "whole" });
+        Ok(())
+    });
+    try_join_all(analyses).await?;
+    assert_eq!(user.balance().await?, 4);
+    nobody_is_kept_waiting(&stack).await?;
+    let (_, progress) = other.analyze(&other.username("beside")).await?;
+    assert_eq!(progress["status"], "complete", "{progress}");
+    Ok(())
+}
+
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "the figures are the point")]
+async fn a_profile_of_forty_megabytes_is_refunded_and_keeps_nobody_waiting() -> Result<()> {
+    let stack = Stack::connect_alone().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("huge");
+    stack.stand_ins.profile_item(&username, item(&username, "x", &"y".repeat(40_000_000))).await?;
+    let (run, progress) = user.analyze(&username).await?;
+    assert_eq!(
+        (&progress["status"], &progress["code"]),
+        (&json!("failed"), &json!("ApifyUnavailable")),
+        "{progress}"
+    );
+    assert_eq!((stack.ledger(&run).await?, user.balance().await?), (vec![-1, 1], 10));
+    nobody_is_kept_waiting(&stack).await?;
+
+    // What it takes of a Lambda's 256 MB: more than is read, and almost as much as is, where every character is replaced.
+    let mut peaks = Vec::new();
+    for (ignored, is_read) in [("y".repeat(40_000_000), false), (r"\ud83d".repeat(2_660_000), true)] {
+        let username = user.username("huge");
+        stack.stand_ins.profile_item(&username, item(&username, "x", &ignored)).await?;
+        let run = user.accept(&username, "0 minutes").await?;
+        let mut input = user.execution_input(&run);
+        input["usernames"] = json!([username]);
+        let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+        let answer = lambda.invoke(&input).await?;
+        assert_eq!(answer.outcome.is_ok(), is_read, "{answer:?}");
+        peaks.push(lambda.peak_memory()? / 1_000_000);
+        stack.compensate(&run).await?;
+    }
+    let [refused, read] = peaks[..] else { return Err(anyhow::anyhow!("two peaks")).context("peaks") };
+    println!(
+        "note: scrape-profiles takes {refused} MB of memory to refuse a profile of 40 MB, and {read} MB to read one of 16 MB"
+    );
+    assert!(refused < 200 && read < 200, "{refused} and {read} MB of 256");
+    nobody_is_kept_waiting(&stack).await
+}
