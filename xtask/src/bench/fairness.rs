@@ -22,6 +22,8 @@ const SINGLE: &str = "demo-1";
 const FLOOD: &str = "load";
 /// What an analysis may take while another account floods, as a multiple of what it takes on an idle system.
 const BUDGET: f64 = 2.0;
+/// What is told of many times: the median, the 95th percentile and the longest.
+const SHARES: [f64; 3] = [0.5, 0.95, 1.0];
 /// Requests of the flood under way at any time.
 const STARTERS: u32 = 20;
 
@@ -166,13 +168,17 @@ impl Bench<'_> {
 fn report(idle: &[Sample], flooded: &[Sample], floods: &[Flood], size: u32) -> String {
     let (idle_wall, idle_no_op) = (walls(idle), no_ops(idle));
     let usual = percentile(&idle_wall, 0.5);
-    let both = |times: &[f64]| format!("{:.0} / {:.0} ms", percentile(times, 0.5), percentile(times, 0.95));
+    let all = |times: &[f64]| SHARES.map(|share| percentile(times, share));
+    let times = |times: &[f64]| {
+        let [p50, p95, longest] = all(times);
+        format!("{p50:.0} / {p95:.0} / {longest:.0} ms")
+    };
     let ratios = |times: &[f64]| {
-        format!("{:.2} / {:.2}", percentile(times, 0.5) / usual, percentile(times, 0.95) / usual)
+        let [p50, p95, longest] = all(times).map(|time| time / usual);
+        format!("{p50:.2} / {p95:.2} / {longest:.2}")
     };
     let ours = less_the_machines(flooded, percentile(&idle_no_op, 0.5));
-    let verdict =
-        |times: &[f64]| if percentile(times, 0.95) / usual <= BUDGET { "holds" } else { "EXCEEDED" };
+    let verdict = |times: &[f64]| if percentile(times, 1.0) / usual <= BUDGET { "holds" } else { "EXCEEDED" };
 
     let mut table = table([
         "system",
@@ -187,8 +193,8 @@ fn report(idle: &[Sample], flooded: &[Sample], floods: &[Flood], size: u32) -> S
     table.add_row([
         "idle".to_owned(),
         idle.len().to_string(),
-        both(&idle_wall),
-        both(&idle_no_op),
+        times(&idle_wall),
+        times(&idle_no_op),
         ratios(&idle_wall),
         String::new(),
         String::new(),
@@ -198,8 +204,8 @@ fn report(idle: &[Sample], flooded: &[Sample], floods: &[Flood], size: u32) -> S
     table.add_row([
         "flooded".to_owned(),
         flooded.len().to_string(),
-        both(&wall),
-        both(&no_ops(flooded)),
+        times(&wall),
+        times(&no_ops(flooded)),
         ratios(&wall),
         verdict(&wall).to_owned(),
         ratios(&ours),
@@ -211,9 +217,9 @@ fn report(idle: &[Sample], flooded: &[Sample], floods: &[Flood], size: u32) -> S
         .collect();
     format!(
         "{table}\n\
-         p50 / p95 of one account's cold LIGHT analyses, one at a time; flooded: while {size} of another account are under way.\n\
+         p50 / p95 / longest of one account's cold LIGHT analyses, one at a time; flooded: while {size} of another account are under way.\n\
          On the stand-ins an actor takes {ACTOR_START_MS} ms and an AI task {AI_MS} ms, give or take.\n\
-         wall: from the request to the end of the execution. times idle: over the idle system's p50; at most {BUDGET:.1}.\n\
+         wall: from the request to the end of the execution. times idle: over the idle system's p50; at most {BUDGET:.1}, also the longest.\n\
          no-op: as many Lambdas that do nothing, through the same states, right after it.\n\
          without the machine's: less what the flood adds to that no-op.\n\
          The floods: {}.",
