@@ -1,7 +1,7 @@
 //! Slots: none is held for nothing, whatever is lost on the way, and none is freed too early.
 
-use crate::single_flight::{cancel, hold, noted, scrape_of, slot, slots, waiting};
-use anyhow::Result;
+use crate::single_flight::{cancel, hold, noted, scrape_of, slots, waiting};
+use anyhow::{Context, Result};
 use oslira_tests::{DynamoDbProxy, Lambda, Stack, User};
 use serde_json::json;
 
@@ -19,7 +19,7 @@ async fn a_slot_whose_taking_was_written_and_not_answered_is_taken_once() -> Res
     let run = user.accept(&username, "0 minutes").await?;
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let mut lambda = scraper(&stack, &dynamodb).await?;
-    let mut taking = dynamodb.lose_answer("SET holder");
+    let mut taking = dynamodb.lose_answer("latestLease = :latest");
     lambda.send(&scrape_of(&user, &run))?;
     taking.reached().await?;
     noted(&stack, &username).await?;
@@ -39,7 +39,7 @@ async fn a_slot_is_renewed_for_the_second_actor_whatever_answers_are_lost() -> R
     let run = user.accept(&username, "0 minutes").await?;
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let mut lambda = scraper(&stack, &dynamodb).await?;
-    let mut first_noted = dynamodb.lose_answer("SET actorRunId");
+    let mut first_noted = dynamodb.lose_answer("actorRunId = :started");
     let mut renewed = dynamodb.lose_answer("isSecond = :true");
     let mut renewed_again = dynamodb.hold("isSecond = :true");
     lambda.send(&scrape_of(&user, &run))?;
@@ -47,7 +47,7 @@ async fn a_slot_is_renewed_for_the_second_actor_whatever_answers_are_lost() -> R
         struck.reached().await?;
     }
     // Only now, or it would strike when the first is noted once more.
-    let mut second_noted = dynamodb.lose_answer("SET actorRunId");
+    let mut second_noted = dynamodb.lose_answer("actorRunId = :started");
     renewed_again.let_go();
     second_noted.reached().await?;
     lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
@@ -65,7 +65,7 @@ async fn what_an_earlier_try_stored_and_still_held_is_freed_by_the_next() -> Res
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let mut lambda = scraper(&stack, &dynamodb).await?;
     // As often as a request is tried.
-    let _giving_back = [(); 3].map(|()| dynamodb.refuse("DeleteItem"));
+    let _giving_back = [(); 3].map(|()| dynamodb.refuse("REMOVE slot"));
     let answer = lambda.invoke(&scrape_of(&user, &run)).await?;
     assert_eq!((answer.error_type()?, slots(&stack, &username).await?), ("StoreUnavailable", 1));
     lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
@@ -116,10 +116,10 @@ async fn of_starts_that_nobody_knows_of_two_hold_a_slot_and_no_third() -> Result
         assert_eq!((answer.error_type()?, slots(&stack, &username).await?), (wanted, held));
     }
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 0);
-    let table = &stack.description.tables["scrape-slots"];
-    for _ in 0..2 {
-        let slot = slot(&stack, &username).await?["slot"].clone();
-        stack.aws.delete_item(table, json!({"slot": slot})).await?;
+    for lease in stack.slots().await? {
+        if lease["holder"]["S"] == username.as_str() {
+            stack.expire_slot(lease["slot"]["S"].as_str().context("a slot without its name")?).await?;
+        }
     }
     stack.compensate(&run).await?;
     Ok(())

@@ -10,6 +10,7 @@ mod pipeline;
 mod profile;
 mod run;
 pub mod scoring;
+mod share;
 mod tier;
 mod username;
 
@@ -22,5 +23,6 @@ pub use pipeline::{
 };
 pub use profile::{Post, PostKind, Posts, Profile, Snapshot};
 pub use run::{RunStatus, Step};
+pub use share::{share, share_taken};
 pub use tier::{Effort, Role, Task, TaskSettings, Tier};
 pub use username::{InvalidUsername, Username};
