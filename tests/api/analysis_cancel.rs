@@ -76,7 +76,7 @@ async fn cancelling_while_the_scraper_is_at_work_aborts_it() -> Result<()> {
     assert_eq!(stand_ins.requests("openai", &username).await?, 0);
     // The very try that waited aborted it, not one that came after it had run out of time.
     assert_eq!(failures(&stack, &run).await?, ["RunCancelled"]);
-    let slots = stack.aws.items(&stack.description.tables["scrape-slots"]).await?;
+    let slots = stack.slots().await?;
     assert!(!slots.iter().any(|slot| slot["holder"]["S"] == username.as_str()), "the slot is free again");
     let sql =
         "select outcome, cost_usd > 0 as is_paid from public.ai_usage_logs where run_id = $1::text::uuid";
@@ -170,7 +170,7 @@ async fn cancelling_a_deep_run_aborts_both_its_actors() -> Result<()> {
     assert_eq!(user.balance().await?, 10);
     let stand_ins = &stack.stand_ins;
     assert_eq!((stand_ins.actor_runs(&username).await?, stand_ins.aborted(&username).await?), (2, 2));
-    let slots = stack.aws.items(&stack.description.tables["scrape-slots"]).await?;
+    let slots = stack.slots().await?;
     let is_its = |holder: &str| holder == username || holder == format!("{username}:posts");
     assert!(
         !slots.iter().any(|slot| slot["holder"]["S"].as_str().is_some_and(is_its)),

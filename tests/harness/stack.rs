@@ -3,7 +3,7 @@
 use crate::{Aws, Database, StandIns};
 use anyhow::{Context, Result};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, HashMap},
     env, fs,
@@ -114,6 +114,29 @@ impl Stack {
     /// Another connection of the superuser's, for a test that holds a lock on it.
     pub async fn another_database_connection(&self) -> Result<Database> {
         Database::connect(&self.description.postgres_url).await
+    }
+
+    /// The leases of Apify's slots, expired ones too: each with the `slot` that it is of.
+    pub async fn slots(&self) -> Result<Vec<Value>> {
+        let item = self.aws.item(&self.description.tables["scrape-slots"], Self::slots_key()).await?;
+        let slots = item.iter().filter_map(Value::as_object).flatten();
+        let leases = slots.filter_map(|(name, lease)| {
+            let mut lease = lease["M"].clone();
+            lease.as_object_mut()?.insert("slot".to_owned(), json!({"S": name}));
+            Some(lease)
+        });
+        Ok(leases.collect())
+    }
+
+    /// The key of the item that holds all slots.
+    fn slots_key() -> Value {
+        json!({"slot": {"S": "all"}})
+    }
+
+    /// Lets the lease of that slot have expired.
+    pub async fn expire_slot(&self, slot: &str) -> Result<()> {
+        let table = &self.description.tables["scrape-slots"];
+        self.aws.set_number(table, Self::slots_key(), &format!("{slot}.leasedUntil"), 0).await
     }
 
     /// The value of the secret that this variable of the Lambdas names.

@@ -5,8 +5,8 @@ use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::Client;
 use futures::future::join_all;
 use jiff::{Timestamp, tz::TimeZone};
-use oslira_domain::AccountId;
-use oslira_stores::AiUsage;
+use oslira_domain::{AccountId, Code};
+use oslira_stores::{AiUsage, InFlight};
 use oslira_tests::Stack;
 use uuid::Uuid;
 
@@ -28,9 +28,12 @@ async fn sum(stack: &Stack, period: &str, attribute: &str) -> Result<f64> {
 async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     let stack = &Stack::connect_alone().await?;
     let client = Client::from_conf(dynamodb(&stack.description.aws_endpoint).build());
-    let usage = &AiUsage::with(client, &stack.functions_env["AI_USAGE_TABLE"]);
+    let usage = &AiUsage::with(client, &stack.functions_env["AI_USAGE_TABLE"], 200);
+    // Two accounts and visitors.
+    let (ours, others) = (AccountId(Uuid::new_v4()), AccountId(Uuid::new_v4()));
+    let of = |number: usize| [Some(ours), Some(others), None, Some(ours)][number % 4];
     let mut under_way = Vec::new();
-    for begun in join_all((0..40).map(|_| usage.begin())).await {
+    for begun in join_all((0..40).map(|number| usage.begin(of(number)))).await {
         under_way.push(begun?);
     }
     assert_eq!(sum(stack, "steps#", "inFlight").await?, 40.0);
@@ -38,12 +41,8 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     assert_eq!((usage.may_hedge().await, usage.may_hedge().await), (true, false));
     // A step whose answer was there already made no call.
     let free = under_way.split_off(20);
-    // Two accounts and visitors.
-    let (ours, others) = (AccountId(Uuid::new_v4()), AccountId(Uuid::new_v4()));
-    let ends = under_way.into_iter().enumerate().map(|(number, step)| {
-        let account_id = [Some(ours), Some(others), None, Some(ours)][number % 4];
-        usage.end(Some(step), account_id, 3, 0.000_25)
-    });
+    let ends = under_way.into_iter().enumerate();
+    let ends = ends.map(|(number, step)| usage.end(Some(step), of(number), 3, 0.000_25));
     for ended in join_all(ends).await {
         ended?;
     }
@@ -60,5 +59,41 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     }
     let hedged = join_all((0..50).map(|_| usage.may_hedge())).await;
     assert_eq!(hedged.into_iter().filter(|may| *may).count(), 3, "of 60 calls, 3 and the first");
+    stack.calm().await
+}
+
+/// Begins so many steps at once: those that may.
+async fn begin(usage: &AiUsage, account_id: Option<AccountId>, count: usize) -> Result<Vec<InFlight>> {
+    let mut begun = Vec::new();
+    for step in join_all((0..count).map(|_| usage.begin(account_id))).await {
+        match step {
+            Err(error) if error.code == Code::ShareTaken => {}
+            step => begun.push(step?),
+        }
+    }
+    Ok(begun)
+}
+
+#[tokio::test]
+async fn of_steps_that_begin_at_once_an_account_has_its_share_and_others_get_theirs() -> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    let client = Client::from_conf(dynamodb(&stack.description.aws_endpoint).build());
+    let usage = &AiUsage::with(client, &stack.functions_env["AI_USAGE_TABLE"], 24);
+    let (flood, second, single) =
+        (AccountId(Uuid::new_v4()), AccountId(Uuid::new_v4()), AccountId(Uuid::new_v4()));
+    let mut flooding = begin(usage, Some(flood), 60).await?;
+    assert_eq!((flooding.len(), sum(stack, "steps#", "inFlight").await?), (16, 16.0));
+    let two = begin(usage, Some(second), 60).await?;
+    assert_eq!(two.len(), 6, "two thirds of what the first flood leaves");
+    let visitors = begin(usage, None, 60).await?;
+    assert_eq!(visitors.len(), 4, "a run's steps, although two are left");
+    assert_eq!(begin(usage, Some(single), 4).await?.len(), 4, "whoever else floods");
+
+    // The first flood's share has become smaller, so that the others' grows.
+    for step in flooding.split_off(12) {
+        usage.end(Some(step), Some(flood), 0, 0.0).await?;
+    }
+    assert_eq!(begin(usage, Some(flood), 60).await?.len(), 0);
+    assert_eq!(sum(stack, "steps#", "inFlight").await?, 26.0, "what was turned away is not counted");
     stack.calm().await
 }

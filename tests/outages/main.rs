@@ -6,6 +6,7 @@ mod ai_usage;
 mod breakers;
 mod intake;
 mod providers_down;
+mod shares;
 mod strangers;
 mod transient_faults;
 mod upstream_faults;

@@ -177,7 +177,7 @@ async fn with_apify_down_its_breaker_opens_and_no_actor_is_started_meanwhile() -
     );
     let asked = stack.stand_ins.requests("apify", &run.username).await?;
     assert_eq!((asked, stack.ledger(&run).await?, user.balance().await?), (1, vec![-1, 1], 10));
-    let slots = stack.aws.items(&stack.functions_env["SCRAPE_SLOTS_TABLE"]).await?;
+    let slots = stack.slots().await?;
     let is_ours = |slot: &Value| [&run.run_id, &run.username].iter().any(|id| slot.to_string().contains(*id));
     assert!(!slots.iter().any(is_ours), "it keeps a slot: {slots:?}");
 

@@ -26,12 +26,11 @@ fn tier(run: usize) -> (&'static str, i64) {
 /// A slot whose actor may or may not have started is left to expire, after two and a half minutes. All other waits are
 /// shorter in tests; here this one is too, or the ten slots would run out.
 async fn expire_doubtful_slots(stack: &Stack) -> Result<Infallible> {
-    let table = &stack.description.tables["scrape-slots"];
     let mut known: HashMap<String, Value> = HashMap::new();
     loop {
         tokio::time::sleep(Duration::from_secs(150) / Stack::HASTE).await;
         let mut doubtful = HashMap::new();
-        for lease in stack.aws.items(table).await? {
+        for lease in stack.slots().await? {
             let slot = lease["slot"]["S"].as_str().context("a slot without its name")?;
             if lease.get("actorRunId").is_none() {
                 doubtful.insert(slot.to_owned(), lease["leasedUntil"].clone());
@@ -39,7 +38,7 @@ async fn expire_doubtful_slots(stack: &Stack) -> Result<Infallible> {
         }
         for (slot, until) in &doubtful {
             if known.get(slot) == Some(until) {
-                stack.aws.set_number(table, json!({"slot": {"S": slot}}), "leasedUntil", 0).await?;
+                stack.expire_slot(slot).await?;
             }
         }
         known = doubtful;

@@ -1,7 +1,7 @@
 //! Slots: none is held for nothing, whatever is lost on the way, and none is freed too early.
 
-use crate::single_flight::{cancel, hold, noted, payers, scrape_of, seem_dead, slot, slots, waiting};
-use anyhow::Result;
+use crate::single_flight::{cancel, hold, noted, payers, scrape_of, seem_dead, slots, waiting};
+use anyhow::{Context, Result};
 use oslira_tests::{DynamoDbProxy, Lambda, Stack, User};
 use serde_json::json;
 
@@ -19,7 +19,7 @@ async fn a_slot_whose_taking_was_written_and_not_answered_is_taken_once() -> Res
     let run = user.accept(&username, "0 minutes").await?;
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let mut lambda = scraper(&stack, &dynamodb).await?;
-    let mut taking = dynamodb.lose_answer("SET holder");
+    let mut taking = dynamodb.lose_answer("latestLease = :latest");
     lambda.send(&scrape_of(&user, &run))?;
     taking.reached().await?;
     noted(&stack, &username).await?;
@@ -39,7 +39,7 @@ async fn a_second_actor_is_started_once_whatever_answers_are_lost() -> Result<()
     let run = user.accept(&username, "0 minutes").await?;
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let mut lambda = scraper(&stack, &dynamodb).await?;
-    let mut first_noted = dynamodb.lose_answer("SET actorRunId");
+    let mut first_noted = dynamodb.lose_answer("actorRunId = :started");
     let mut first_ended = dynamodb.lose_answer("SET endedActor");
     let mut first_ended_again = dynamodb.hold("SET endedActor");
     lambda.send(&scrape_of(&user, &run))?;
@@ -47,7 +47,7 @@ async fn a_second_actor_is_started_once_whatever_answers_are_lost() -> Result<()
         struck.reached().await?;
     }
     // Only now, or they would strike the first.
-    let texts = ["DeleteItem", "SET holder", "SET actorRunId", "SET endedActor"];
+    let texts = ["REMOVE slot", "latestLease = :latest", "actorRunId = :started", "SET endedActor"];
     let of_the_second = texts.map(|text| dynamodb.lose_answer(text));
     first_ended_again.let_go();
     for mut struck in of_the_second {
@@ -92,7 +92,7 @@ async fn a_slot_that_could_not_be_given_back_is_given_back_by_the_next_try() -> 
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let mut lambda = scraper(&stack, &dynamodb).await?;
     // As often as a request is tried.
-    let _giving_back = [(); 3].map(|()| dynamodb.refuse("DeleteItem"));
+    let _giving_back = [(); 3].map(|()| dynamodb.refuse("REMOVE slot"));
     let answer = lambda.invoke(&scrape_of(&user, &run)).await?;
     assert_eq!((answer.error_type()?, slots(&stack, &username).await?), ("StoreUnavailable", 1));
     lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
@@ -109,7 +109,7 @@ async fn a_scraper_that_dies_before_it_gives_the_slot_back_is_followed_by_one_th
     let run = first.accept(&username, "0 minutes").await?;
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let mut lambda = scraper(&stack, &dynamodb).await?;
-    let mut giving_back = dynamodb.hold("DeleteItem");
+    let mut giving_back = dynamodb.hold("REMOVE slot");
     lambda.send(&scrape_of(&first, &run))?;
     giving_back.reached().await?;
     lambda.kill().await?;
@@ -166,10 +166,10 @@ async fn of_starts_that_nobody_knows_of_two_hold_a_slot_and_no_third() -> Result
         assert_eq!((answer.error_type()?, slots(&stack, &username).await?), (wanted, held));
     }
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 0);
-    let table = &stack.description.tables["scrape-slots"];
-    for _ in 0..2 {
-        let slot = slot(&stack, &username).await?["slot"].clone();
-        stack.aws.delete_item(table, json!({"slot": slot})).await?;
+    for lease in stack.slots().await? {
+        if lease["holder"]["S"] == username.as_str() {
+            stack.expire_slot(lease["slot"]["S"].as_str().context("a slot without its name")?).await?;
+        }
     }
     stack.compensate(&run).await?;
     Ok(())

@@ -42,13 +42,13 @@ pub(crate) async fn waiting(stack: &Stack, wanted: &str, count: usize) -> Result
 
 /// How many slots what is wanted has.
 pub(crate) async fn slots(stack: &Stack, wanted: &str) -> Result<usize> {
-    let slots = stack.aws.items(&stack.description.tables["scrape-slots"]).await?;
+    let slots = stack.slots().await?;
     Ok(slots.iter().filter(|slot| slot["holder"]["S"] == wanted).count())
 }
 
 /// The slot that what is wanted has.
 pub(crate) async fn slot(stack: &Stack, wanted: &str) -> Result<Value> {
-    let slots = stack.aws.items(&stack.description.tables["scrape-slots"]).await?;
+    let slots = stack.slots().await?;
     slots.into_iter().find(|slot| slot["holder"]["S"] == wanted).context("no slot")
 }
 
@@ -344,7 +344,7 @@ pub(crate) fn scrape_of(user: &User<'_>, run: &Run) -> Value {
 /// Waits until an actor run is noted in a slot of what is wanted.
 pub(crate) async fn noted(stack: &Stack, wanted: &str) -> Result<()> {
     eventually("the actor run to be noted", || async {
-        let slots = stack.aws.items(&stack.description.tables["scrape-slots"]).await?;
+        let slots = stack.slots().await?;
         let of_wanted = |slot: &&Value| slot["holder"]["S"] == wanted && slot["actorRunId"]["S"].is_string();
         Ok(slots.iter().find(of_wanted).map(drop))
     })

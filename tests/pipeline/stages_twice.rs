@@ -93,11 +93,9 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
 
     let mut first = oslira_tests::Lambda::start(&stack, "scrape-profiles", &[]).await?;
     first.send(&input)?;
-    let slots = &stack.description.tables["scrape-slots"];
     oslira_tests::eventually("the actor run to be noted", || async {
         let noted = stack
-            .aws
-            .items(slots)
+            .slots()
             .await?
             .iter()
             .any(|slot| slot["holder"]["S"] == username.as_str() && slot["actorRunId"]["S"].is_string());
@@ -113,7 +111,7 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
     let again = second.invoke(&input).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!(again, scraped, "what was stored since the run began is used as it is");
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "and no actor is paid again");
-    let held = stack.aws.items(slots).await?.iter().any(|slot| slot["holder"]["S"] == username.as_str());
+    let held = stack.slots().await?.iter().any(|slot| slot["holder"]["S"] == username.as_str());
     assert!(!held, "the slot is free again");
     stack.compensate(&run).await?;
     Ok(())
@@ -133,9 +131,8 @@ async fn a_scraper_that_died_leaves_its_actor_to_be_aborted_by_the_next_try() ->
     input["usernames"] = json!([username]);
     let mut first = oslira_tests::Lambda::start(&stack, "scrape-profiles", &[]).await?;
     first.send(&input)?;
-    let slots = &stack.description.tables["scrape-slots"];
     let held = async || -> Result<bool> {
-        let items = stack.aws.items(slots).await?;
+        let items = stack.slots().await?;
         Ok(items
             .iter()
             .any(|slot| slot["holder"]["S"] == username.as_str() && slot["actorRunId"]["S"].is_string()))

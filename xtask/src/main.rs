@@ -132,6 +132,21 @@ enum OtherBench {
         #[arg(long)]
         debug: bool,
     },
+    /// Measure, on a stack of its own, how long one account's LIGHT analysis takes while another account floods the system
+    Fairness {
+        /// Analyses of the one account, one at a time, on the idle system
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        runs: u32,
+        /// LIGHT analyses that the other account starts at once
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        flood: u32,
+        /// How often it does that
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+        floods: u32,
+        /// Measure the debug build, which takes no minutes to make
+        #[arg(long)]
+        debug: bool,
+    },
 }
 
 #[derive(clap::Args)]
@@ -186,6 +201,9 @@ fn run(command: Command) -> Result<()> {
         Command::Bench { other: None } => bench::lambdas(stack, ui),
         Command::Bench { other: Some(OtherBench::Pipeline { runs, calls, debug }) } => {
             bench::pipeline(&bench::Pipeline { runs, calls, debug }, ui)
+        }
+        Command::Bench { other: Some(OtherBench::Fairness { runs, flood, floods, debug }) } => {
+            bench::fairness(&bench::Fairness { runs, flood, floods, debug }, ui)
         }
         Command::Invoke { function, event } => invoke::invoke(stack, &function, event.as_deref()),
         Command::Resume { run_id } => resume::resume(&Stack::chosen(), &run_id, ui),

@@ -210,6 +210,8 @@ codes! {
     ApifyUnavailable = 410, Warn, true;
     /// All scrape slots are taken, or Apify's circuit breaker is open.
     ApifyBusy = 410, Info, true;
+    /// The account has its share of the scrape slots, or of the AI steps; this run waits until it has less.
+    ShareTaken = 410, Info, true;
     /// Another run scrapes the same; this one waits.
     ScrapeUnderWay = 410, Info, true;
     /// Apify refuses us: key, quota or input.
@@ -262,8 +264,15 @@ mod tests {
             assert!((400..=503).contains(&code.http_status()), "{code}");
             if code.is_retried() {
                 assert!(
-                    ["ApifyUnavailable", "ApifyBusy", "ScrapeUnderWay", "AiUnavailable", "StoreUnavailable"]
-                        .contains(&code.as_str())
+                    [
+                        "ApifyUnavailable",
+                        "ApifyBusy",
+                        "ShareTaken",
+                        "ScrapeUnderWay",
+                        "AiUnavailable",
+                        "StoreUnavailable"
+                    ]
+                    .contains(&code.as_str())
                 );
             }
         }

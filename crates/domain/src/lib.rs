@@ -10,6 +10,7 @@ mod pipeline;
 mod profile;
 mod run;
 pub mod scoring;
+mod share;
 mod text;
 mod tier;
 mod username;
@@ -23,6 +24,7 @@ pub use pipeline::{
 };
 pub use profile::{Post, PostKind, Posts, Profile, Snapshot};
 pub use run::{RunStatus, Step};
+pub use share::{share, share_taken};
 pub use text::{clean_line, clean_lines};
 pub use tier::{Effort, Role, Task, TaskSettings, Tier};
 pub use username::{InvalidUsername, Username};

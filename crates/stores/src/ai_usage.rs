@@ -1,14 +1,19 @@
 //! What AI calls cost today, and how many steps that make them are under way: for limits, not for bills.
 //!
-//! An item per minute counts the AI steps that began in it and have not ended, an item per day (UTC) what was spent, and one
-//! per day and account what of that was spent for the account. A write whose answer is lost may be counted twice; the exact
-//! costs are in `ai_usage_logs`.
+//! An item per minute counts the AI steps that began in it and have not ended, in all and of each account. An item per account
+//! counts those that it has or asks for, by minute. An item per day (UTC) holds what was spent, and one per day and account what of that was spent for the account. A
+//! write whose answer is lost may be counted twice; the exact costs are in `ai_usage_logs`.
 
-use crate::{Item, n, number, text, update_if};
-use aws_sdk_dynamodb::{Client, operation::update_item::builders::UpdateItemFluentBuilder};
+use crate::{Item, intake::max_concurrent_steps, n, number, text, update_if};
+use aws_sdk_dynamodb::{
+    Client,
+    operation::update_item::builders::UpdateItemFluentBuilder,
+    types::{KeysAndAttributes, ReturnValue},
+};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
-use oslira_domain::{AccountId, Class, Result};
+use oslira_domain::{AccountId, Class, Error, Result, share, share_taken};
 use oslira_lambda::{Env, aws_error};
+use std::collections::HashMap;
 
 /// A minute's item is looked at for three minutes.
 const MINUTE_LIVES: SignedDuration = SignedDuration::from_mins(10);
@@ -19,38 +24,131 @@ const MOST_USD_PER_CALL: f64 = 1.0;
 /// The part of a day's calls that may be sent a second time.
 const HEDGED_SHARE: f64 = 0.05;
 
+/// Steps that every account may have under way, however many others have: those of one X-Ray.
+const STEPS_OF_A_RUN: u64 = 4;
+
+/// Who has the steps of visitors, who have no account.
+const VISITORS: &str = "visitors";
+
 /// The table of usage.
 #[derive(Clone, Debug)]
 pub struct AiUsage {
     client: Client,
     table: String,
+    most: u64,
 }
 
 /// An AI step under way.
 #[derive(Debug)]
 #[must_use]
 pub struct InFlight {
-    period: String,
+    minute: i64,
+    /// An account's id, or [`VISITORS`].
+    owner: String,
 }
 
 impl AiUsage {
-    /// Needs the variable `AI_USAGE_TABLE`.
+    /// Needs the variables `AI_USAGE_TABLE` and `MAX_CONCURRENT_AI_CALLS`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self::with(Client::new(env.sdk()), env.var("AI_USAGE_TABLE")?))
+        Ok(Self::with(Client::new(env.sdk()), env.var("AI_USAGE_TABLE")?, max_concurrent_steps(env)?))
     }
 
-    /// The usage in this table.
-    pub fn with(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+    /// The usage in this table, where so many steps may be under way.
+    pub fn with(client: Client, table: impl Into<String>, most: u64) -> Self {
+        Self { client, table: table.into(), most }
     }
 
-    /// Counts an AI step as under way, until [`end`](Self::end) or, if its Lambda dies, for three minutes at most.
-    pub async fn begin(&self) -> Result<InFlight> {
+    /// Counts an AI step as under way, until [`end`](Self::end) or, if its Lambda dies, for three minutes at most. Without an
+    /// account it is a visitor's.
+    ///
+    /// First the account's own count is raised, which tells each of its steps another number, however many begin at once;
+    /// those beyond its share take themselves out again. Only what is let through is in the minute's count: an account that
+    /// keeps trying must not look like one that is served.
+    ///
+    /// # Errors
+    /// `ShareTaken` when the account has its share of the steps under way. `StoreUnavailable` when that cannot be known.
+    pub async fn begin(&self, account_id: Option<AccountId>) -> Result<InFlight> {
         let now = Timestamp::now();
-        let period = minute(now, 0);
-        let update = self.update(&period, now + MINUTE_LIVES, "inFlight :one");
-        update.expression_attribute_values(":one", n(1)).send().await.map_err(aws_error)?;
-        Ok(InFlight { period })
+        let owner = account_id.map_or_else(|| VISITORS.to_owned(), |account_id| account_id.to_string());
+        let step = InFlight { minute: minute(now), owner };
+        let (own, others) = tokio::join!(self.add_own(&step, 1, now), self.of_others(&step));
+        let own = own?;
+        let may_begin = others.map(|others| own <= self.share_of(account_id, others));
+        let refusal = match may_begin {
+            Ok(true) => match self.add(&step, 1, now).await {
+                Ok(()) => return Ok(step),
+                Err(error) => error,
+            },
+            Ok(false) => share_taken(account_id),
+            Err(error) => error,
+        };
+        if let Err(error) = self.add_own(&step, -1, now).await {
+            tracing::warn!(
+                cause = error.chain(),
+                "an AI step that did not begin is counted for three minutes"
+            );
+        }
+        Err(refusal)
+    }
+
+    /// How many steps an account may have under way while others have so many. Visitors together are one account, which has
+    /// half at most.
+    fn share_of(&self, account_id: Option<AccountId>, others: u64) -> u64 {
+        let share = share(self.most, others);
+        let share = if account_id.is_some() { share } else { share.min(self.most.div_ceil(2)) };
+        share.max(STEPS_OF_A_RUN)
+    }
+
+    /// Changes the count of all in the step's minute, and of the account's among them.
+    async fn add(&self, step: &InFlight, change: i64, now: Timestamp) -> Result<()> {
+        let update = self
+            .update(&steps(step.minute), now + MINUTE_LIVES, "inFlight :change, #own :change")
+            .expression_attribute_names("#own", of(&step.owner))
+            .expression_attribute_values(":change", n(change));
+        update.send().await.map(drop).map_err(aws_error)
+    }
+
+    /// Changes the count of the account in the step's minute, and forgets minutes that are over: how many it has under way
+    /// then, and at least one. All of its minutes are in one item, so that no two steps are told the same.
+    async fn add_own(&self, step: &InFlight, change: i64, now: Timestamp) -> Result<u64> {
+        let over: Vec<String> = (3..=MINUTE_LIVES.as_mins()).map(|ago| counter(step.minute - ago)).collect();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("period", text(account_steps(&step.owner)))
+            .update_expression(format!(
+                "ADD {} :change SET expiresAt = :expiresAt REMOVE {}",
+                counter(step.minute),
+                over.join(", ")
+            ))
+            .expression_attribute_values(":change", n(change))
+            .expression_attribute_values(":expiresAt", n((now + MINUTE_LIVES).as_second()))
+            .return_values(ReturnValue::AllNew);
+        let item = update.send().await.map_err(aws_error)?.attributes.unwrap_or_default();
+        // Of clocks that are ahead too.
+        let recent = (-2..=1).map(|later| count(&item, &counter(step.minute + later)));
+        Ok(recent.sum::<u64>().max(1))
+    }
+
+    /// How many steps of others are under way.
+    async fn of_others(&self, step: &InFlight) -> Result<u64> {
+        let keys = recent_minutes(step.minute);
+        let keys = keys.map(|period| HashMap::from([("period".to_owned(), text(period))]));
+        let keys = KeysAndAttributes::builder()
+            .set_keys(Some(keys.into()))
+            .projection_expression("inFlight, #own")
+            .expression_attribute_names("#own", of(&step.owner))
+            .consistent_read(true)
+            .build();
+        let request = self.client.batch_get_item().request_items(&self.table, keys.map_err(Error::internal)?);
+        let answer = request.send().await.map_err(aws_error)?;
+        if answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
+            return Err(Error::store("DynamoDB read only some of the AI steps under way"));
+        }
+        let items = answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
+        let of_others = |item: &Item| in_flight(item).saturating_sub(count(item, &of(&step.owner)));
+        Ok(items.iter().map(of_others).sum())
     }
 
     /// The step has ended, after so many calls at such a cost. Without `in_flight` it could not be counted as under way,
@@ -64,10 +162,9 @@ impl AiUsage {
     ) -> Result<()> {
         let now = Timestamp::now();
         let ended = async {
-            let Some(InFlight { period }) = in_flight else { return Ok(()) };
-            let update = self.update(&period, now + MINUTE_LIVES, "inFlight :minusOne");
-            let update = update.expression_attribute_values(":minusOne", n(-1));
-            update.send().await.map(drop).map_err(aws_error)
+            let Some(step) = in_flight else { return Ok(()) };
+            let (all, own) = tokio::join!(self.add(&step, -1, now), self.add_own(&step, -1, now));
+            all.and(own.map(drop))
         };
         let cost_usd = counted(cost_usd, calls);
         let spent = async |period: Option<String>| {
@@ -100,7 +197,7 @@ impl AiUsage {
             .update(&period, now + DAY_LIVES, "hedges :one")
             .condition_expression("attribute_not_exists(hedges) OR hedges <= :most")
             .expression_attribute_values(":one", n(1))
-            .expression_attribute_values(":most", n(share(&item)));
+            .expression_attribute_values(":most", n(hedges(&item)));
         Ok(update_if(take).await?.is_ok())
     }
 
@@ -114,15 +211,35 @@ impl AiUsage {
     }
 }
 
-/// The item of the minute that many minutes before `now`.
-fn minute(now: Timestamp, before: i64) -> String {
-    format!("steps#{}", now.as_second().div_euclid(60) - before)
+/// Minutes since 1970.
+pub(crate) fn minute(now: Timestamp) -> i64 {
+    now.as_second().div_euclid(60)
+}
+
+/// The item of a minute.
+fn steps(minute: i64) -> String {
+    format!("steps#{minute}")
+}
+
+/// The attribute of an account, in the item of a minute.
+fn of(owner: &str) -> String {
+    format!("of {owner}")
+}
+
+/// The attribute of a minute, in the item of an account.
+fn counter(minute: i64) -> String {
+    format!("minute{minute}")
+}
+
+/// The item of an account's steps.
+fn account_steps(owner: &str) -> String {
+    format!("account-steps#{owner}")
 }
 
 /// The items whose `inFlight` add up to what may be under way: an AI step lasts a minute at most, so it began in this
 /// minute or the last; one more for clocks that differ.
-pub(crate) fn recent_minutes(now: Timestamp) -> [String; 3] {
-    [minute(now, 0), minute(now, 1), minute(now, 2)]
+pub(crate) fn recent_minutes(minute: i64) -> [String; 3] {
+    [steps(minute), steps(minute - 1), steps(minute - 2)]
 }
 
 /// The item of the day, in UTC.
@@ -141,7 +258,12 @@ fn date(now: Timestamp) -> Date {
 
 /// AI steps of a minute's item that have not ended.
 pub(crate) fn in_flight(item: &Item) -> u64 {
-    number::<i64>(item, "inFlight").map_or(0, |count| u64::try_from(count).unwrap_or(0))
+    count(item, "inFlight")
+}
+
+/// A count; nothing when it lost a beginning.
+fn count(item: &Item, name: &str) -> u64 {
+    number::<i64>(item, name).map_or(0, |count| u64::try_from(count).unwrap_or(0))
 }
 
 /// What the item of a day, or of an account's day, says was spent.
@@ -167,7 +289,7 @@ fn counted(cost_usd: f64, calls: u32) -> f64 {
 }
 
 /// The second calls that this day's calls pay for.
-fn share(item: &Item) -> u64 {
+fn hedges(item: &Item) -> u64 {
     (number::<u64>(item, "calls").unwrap_or(0) as f64 * HEDGED_SHARE) as u64
 }
 
@@ -180,9 +302,9 @@ mod tests {
         let now: Timestamp = "2026-11-21T23:59:59.9Z".parse().unwrap();
         assert_eq!(day(now), "day#2026-11-21");
         let second = now.as_second();
-        let [this, last, before] = recent_minutes(now);
+        let [this, last, before] = recent_minutes(minute(now));
         assert_eq!((this, last), (format!("steps#{}", second / 60), format!("steps#{}", second / 60 - 1)));
-        assert_eq!(before, minute(now - SignedDuration::from_secs(120), 0));
+        assert_eq!(before, steps(minute(now - SignedDuration::from_secs(120))));
         assert_ne!(day(now + SignedDuration::from_millis(100)), day(now));
         let account_id: AccountId = "0190a5a0-0000-7000-8000-000000000001".parse().unwrap();
         let accounts_day = "account#2026-11-21#0190a5a0-0000-7000-8000-000000000001";
@@ -192,9 +314,25 @@ mod tests {
     #[test]
     fn a_twentieth_of_the_calls_may_be_sent_twice() {
         for (calls, expected) in [(0, 0), (19, 0), (20, 1), (400, 20)] {
-            assert_eq!(share(&Item::from([("calls".into(), n(calls))])), expected);
+            assert_eq!(hedges(&Item::from([("calls".into(), n(calls))])), expected);
         }
-        assert_eq!(share(&Item::new()), 0);
+        assert_eq!(hedges(&Item::new()), 0);
+    }
+
+    #[test]
+    fn an_account_has_two_thirds_of_what_others_leave_and_always_a_runs_steps() {
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .build();
+        let usage = |most| AiUsage::with(Client::from_conf(config.clone()), "usage", most);
+        let account_id = Some(AccountId(uuid::Uuid::from_bytes([1; 16])));
+        for (others, ours, visitors) in [(0, 134, 100), (80, 80, 80), (134, 44, 44), (200, 4, 4), (300, 4, 4)]
+        {
+            assert_eq!(usage(200).share_of(account_id, others), ours, "{others}");
+            assert_eq!(usage(200).share_of(None, others), visitors, "{others}");
+        }
+        // What was let in before nothing was to be let in goes on.
+        assert_eq!(usage(0).share_of(account_id, 0), 4);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::{
     Item, Upstream,
-    ai_usage::{account_day, cost_usd, day, in_flight, recent_minutes},
+    ai_usage::{account_day, cost_usd, day, in_flight, minute, recent_minutes},
     circuit::{Circuit, State},
     text, time,
 };
@@ -82,10 +82,10 @@ impl Intake {
     /// Needs the variables `INTAKE_TABLE`, `AI_USAGE_TABLE`, `CIRCUIT_BREAKERS_TABLE`, `DAILY_AI_SPEND_LIMIT_USD` and
     /// `MAX_CONCURRENT_AI_CALLS`.
     pub fn new(env: &Env) -> Result<Self> {
-        let (spend, steps) = (env.var("DAILY_AI_SPEND_LIMIT_USD")?, env.var("MAX_CONCURRENT_AI_CALLS")?);
+        let spend = env.var("DAILY_AI_SPEND_LIMIT_USD")?;
         let limits = Limits {
             daily_spend_usd: limit("DAILY_AI_SPEND_LIMIT_USD", &spend, is_amount)?,
-            concurrent_steps: limit("MAX_CONCURRENT_AI_CALLS", &steps, |_| true)?,
+            concurrent_steps: max_concurrent_steps(env)?,
         };
         Ok(Self {
             client: Client::new(env.sdk()),
@@ -119,7 +119,7 @@ impl Intake {
     async fn look(&self, account_id: Option<AccountId>, now: Timestamp) -> Result<Seen> {
         let day = day(now);
         let accounts_day = account_id.map(|account_id| account_day(account_id, now));
-        let minutes = recent_minutes(now);
+        let minutes = recent_minutes(minute(now));
         let usage = minutes.iter().chain([&day]).chain(&accounts_day).map(String::as_str);
         let answer = self
             .client
@@ -223,6 +223,11 @@ fn midnight(now: Timestamp) -> Timestamp {
 fn keys<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Result<KeysAndAttributes> {
     let keys = values.into_iter().map(|value| HashMap::from([(name.to_owned(), text(value))])).collect();
     KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(Error::internal)
+}
+
+/// How many steps that ask a model may be under way.
+pub(crate) fn max_concurrent_steps(env: &Env) -> Result<u64> {
+    limit("MAX_CONCURRENT_AI_CALLS", &env.var("MAX_CONCURRENT_AI_CALLS")?, |_| true)
 }
 
 fn limit<T: FromStr>(variable: &str, value: &str, is_good: impl Fn(&T) -> bool) -> Result<T> {

@@ -61,7 +61,7 @@ pub async fn analyze_profile(
     note_account(input.account_id);
 
     let (in_flight, begun, snapshot, context, llm) = tokio::join!(
-        tools.asking.begin(),
+        tools.asking.begin(Some(input.account_id)),
         tools.progress.begin(input.run_id, input.account_id, Step::Analyzing),
         tools.profiles.read(&input.source),
         context(&tools.db, input.run_id, input.task),
@@ -73,10 +73,13 @@ pub async fn analyze_profile(
     let (context, snapshot, llm) = match material {
         Ok(Some(material)) => material,
         nothing_to_ask => {
-            tools.asking.end(in_flight, Some(input.account_id), &[]).await;
+            if let Ok(in_flight) = in_flight {
+                tools.asking.end(in_flight, Some(input.account_id), &[]).await;
+            }
             return nothing_to_ask.map(|_| Analyzed { task: input.task });
         }
     };
+    let in_flight = in_flight?;
 
     let matter = Matter {
         tier: input.tier,

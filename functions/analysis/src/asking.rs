@@ -2,7 +2,9 @@
 
 use crate::prompt;
 use jiff::{Timestamp, tz::TimeZone};
-use oslira_domain::{AccountId, BusinessProfile, Error, Result, Snapshot, Task, Tier, scoring::Metrics};
+use oslira_domain::{
+    AccountId, BusinessProfile, Code, Error, Result, Snapshot, Task, Tier, scoring::Metrics,
+};
 use oslira_lambda::{CachedSecret, Env, Secret, http_client};
 use oslira_llm::{Call, Catalogue, Endpoint, Llm, Outcome, Provider, Question, Shared};
 use oslira_stores::{AiResponses, AiUsage, Breakers, InFlight, Permit, Upstream};
@@ -108,24 +110,32 @@ impl Asking {
         llm.ask(&question, today, deadline, |answer| prompt.read(answer)).await
     }
 
-    /// Counts a step as under way; [`end`](Self::end) counts it as over.
-    pub(crate) async fn begin(&self) -> Result<InFlight> {
-        self.shared.usage.begin().await
+    /// Counts a step as under way, if it may be; [`end`](Self::end) counts it as over. Without an account it is a visitor's.
+    /// `None` when it cannot be counted: a limit that is not quite met is no reason to fail a run.
+    ///
+    /// # Errors
+    /// `ShareTaken` when the account has as many under way as it may.
+    pub(crate) async fn begin(&self, account_id: Option<AccountId>) -> Result<Option<InFlight>> {
+        match self.shared.usage.begin(account_id).await {
+            Err(error) if error.code != Code::ShareTaken => {
+                not_counted(&error);
+                Ok(None)
+            }
+            begun => begun.map(Some),
+        }
     }
 
     /// Ends what began as under way, and counts what it cost: for all, and for the account unless it was a visitor's. What no
-    /// vendor told is estimated. A limit that is not quite met is no reason to fail a run that is paid for.
+    /// vendor told is estimated. Here too, a limit that is not quite met is no reason to fail a run that is paid for.
     pub(crate) async fn end(
         &self,
-        in_flight: Result<InFlight>,
+        in_flight: Option<InFlight>,
         account_id: Option<AccountId>,
         calls: &[Call],
     ) {
         let made = calls.iter().filter(|call| !call.cache_hit).count();
         let cost_usd = calls.iter().map(|call| call.cost_usd + call.estimated_usd).sum();
         let made = u32::try_from(made).unwrap_or(u32::MAX);
-        // What was not counted as begun costs all the same.
-        let in_flight = in_flight.inspect_err(not_counted).ok();
         if let Err(error) = self.shared.usage.end(in_flight, account_id, made, cost_usd).await {
             not_counted(&error);
         }

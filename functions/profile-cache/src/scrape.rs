@@ -273,8 +273,13 @@ impl Scrape<'_> {
 
     async fn lease(&self) -> Result<Lease> {
         let Self { tools, input, .. } = self;
-        let asker =
-            Asker { holder: self.seat.wanted(), run_id: input.run_id, lane: input.lane, want: input.want };
+        let asker = Asker {
+            holder: self.seat.wanted(),
+            run_id: input.run_id,
+            account_id: input.account_id,
+            lane: input.lane,
+            want: input.want,
+        };
         tools.slots.lease(asker, ACTOR_TIMEOUT).await
     }
 
@@ -470,7 +475,7 @@ impl Scrape<'_> {
 
     /// The slot that what is wanted still holds, and the actor in it.
     async fn left_over(&self) -> Result<Option<(Lease, String)>> {
-        let lease = self.tools.slots.held_by(self.seat.wanted(), self.input.run_id).await?;
+        let lease = self.tools.slots.held_by(self.seat.wanted()).await?;
         Ok(lease.and_then(|lease| lease.actor_run_id.clone().map(|id| (lease, id))))
     }
 

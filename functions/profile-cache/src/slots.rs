@@ -1,5 +1,8 @@
 //! Apify's limit: ten slots in DynamoDB, one per actor run in flight, over all runs, batches and tenants.
 //!
+//! All ten are one item, so that who takes one decides on all of them as they are: each take demands that no other came
+//! since they were read. So an account never gets more than its share of them, however many of its runs ask at once.
+//!
 //! A slot is held by what is wanted, not by the run that wants it: whichever run is in charge of the flight goes on with
 //! the actor that it finds there, and gives the slot back as soon as that has ended. A lease that nobody gives back outlives
 //! its actor: it holds until the actor's own timeout and half a minute more. So a scraper that dies does not free its slot
@@ -7,12 +10,12 @@
 
 use crate::want::Want;
 use aws_sdk_dynamodb::{
-    Client, operation::update_item::builders::UpdateItemFluentBuilder, types::KeysAndAttributes,
+    Client, operation::update_item::builders::UpdateItemFluentBuilder, types::AttributeValue,
 };
 use jiff::{SignedDuration, Timestamp};
-use oslira_domain::{Code, Error, Result, RunId};
+use oslira_domain::{AccountId, Code, Error, Result, RunId, share, share_taken};
 use oslira_lambda::{Env, aws_error};
-use oslira_stores::{Item, delete_if, milliseconds, text, time, update_if};
+use oslira_stores::{Item, milliseconds, text, time, update_if};
 use serde::Deserialize;
 use std::{collections::HashMap, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -26,10 +29,16 @@ const FOR_SINGLES: usize = 2;
 const FOR_VISITORS: usize = 3;
 /// Slots that one thing wanted may have with an actor that may or may not have started.
 const MOST_DOUBTFUL: usize = 2;
-/// How long a scraper waits inside for a free slot before it hands the waiting over to the state machine.
+/// How long a scraper of an account that holds no slot waits inside for a free one, before it hands the waiting over to the
+/// state machine.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// The condition under which a slot is still a lease's.
-const IS_STILL: &str = "leaseId = :lease";
+/// How long, at most, a scraper of an account that has its share waits before it looks once more. It is chosen at random:
+/// runs that were started together would otherwise all come back at the same time, and leave slots unused until then.
+const SECOND_LOOK_MS: u128 = 2_000;
+/// The key of the item.
+const ALL: &str = "all";
+/// Who has the slots of visitors, who have no account.
+const VISITORS: &str = "visitors";
 
 /// Who wants a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -65,6 +74,15 @@ impl Lane {
             (Self::Visitor, _) => shared.rev().take(FOR_VISITORS).collect(),
         }
     }
+
+    /// Of how many slots, from the first, an account has its share. Without those that are kept for singles where it may
+    /// not take them: so a profile always gets one beside the account's batches and posts, which may have to wait for it.
+    const fn shares(self, want: Want) -> usize {
+        match (self, want) {
+            (Self::Single, Want::Profiles) => SLOTS,
+            (Self::Single, Want::Posts) | (Self::Batch | Self::Visitor, _) => SLOTS - FOR_SINGLES,
+        }
+    }
 }
 
 /// The table of slots.
@@ -87,14 +105,23 @@ pub(crate) struct Lease {
     pub(crate) actor_run_id: Option<String>,
 }
 
-/// What a slot's item says, when it is held.
-#[derive(Debug)]
+/// The slots as they were read.
+#[derive(Debug, Default)]
+struct Slots {
+    /// The lease that was taken last: no two are the same.
+    latest: Option<AttributeValue>,
+    /// By slot; the lease may have expired.
+    leases: HashMap<usize, Held>,
+}
+
+/// What the item says of a slot.
+#[derive(Clone, Debug)]
 struct Held {
     holder: String,
-    /// Empty in a lease of an earlier version of this code: that one is left to expire.
     id: String,
-    /// `None` in a lease of an earlier version.
-    payer: Option<RunId>,
+    payer: RunId,
+    /// An account's id, or [`VISITORS`].
+    account: String,
     actor_run_id: Option<String>,
     until: Timestamp,
 }
@@ -106,8 +133,45 @@ pub(crate) struct Asker<'a> {
     pub(crate) holder: &'a str,
     /// The run in charge.
     pub(crate) run_id: RunId,
+    /// None for a visitor's.
+    pub(crate) account_id: Option<AccountId>,
     pub(crate) lane: Lane,
     pub(crate) want: Want,
+}
+
+/// What to do about a slot.
+#[derive(Debug, PartialEq, Eq)]
+enum Choice {
+    /// Try to get this one.
+    Take(usize),
+    /// Wait until the account has fewer.
+    Leave,
+    /// Wait for one.
+    Wait,
+}
+
+impl Asker<'_> {
+    fn account(&self) -> String {
+        self.account_id.map_or_else(|| VISITORS.to_owned(), |account_id| account_id.to_string())
+    }
+
+    /// The rule, given the leases that have not expired.
+    fn choice(&self, held: &HashMap<usize, Held>) -> Choice {
+        if held.values().filter(|lease| lease.holder == self.holder).count() >= MOST_DOUBTFUL {
+            return Choice::Wait;
+        }
+        let account = self.account();
+        let whole = self.lane.shares(self.want);
+        let own = held.values().filter(|lease| lease.account == account).count();
+        let others = held.iter().filter(|(slot, lease)| **slot < whole && lease.account != account).count();
+        let free = self.lane.slots(self.want).into_iter().find(|slot| !held.contains_key(slot));
+        match free {
+            Some(slot) if (own as u64) < share(whole as u64, others as u64) => Choice::Take(slot),
+            // One of its own runs will free a slot; who has none waits for one of others'.
+            _ if own > 0 => Choice::Leave,
+            _ => Choice::Wait,
+        }
+    }
 }
 
 impl ScrapeSlots {
@@ -121,39 +185,53 @@ impl ScrapeSlots {
     /// A slot it holds without one is left to expire: an earlier try may have started an actor and died before it
     /// could say so, and two actors must not share a slot. It takes one more then, but not a third: a burst of
     /// doubtful starts must not take the slots from everyone.
+    ///
+    /// # Errors
+    /// `ShareTaken` when the account has as many as it may. `ApifyBusy` when none is free for long.
     pub(crate) async fn lease(&self, asker: Asker<'_>, actor_timeout: Duration) -> Result<Lease> {
         let give_up = Instant::now() + asker.lane.patience();
+        let mut slots = self.look().await?;
+        let mut may_look_again = !asker.lane.patience().is_zero();
         loop {
             let now = Timestamp::now();
-            let held = self.held(now).await?;
-            if let Some(lease) = with_actor(&held, asker.holder, asker.run_id) {
+            let held = slots.held(now);
+            if let Some(lease) = with_actor(&held, asker.holder) {
                 return Ok(lease);
             }
-            let own = || held.values().filter(|held| held.holder == asker.holder);
-            let is_free = |slot: &usize| !held.contains_key(slot);
-            let free = asker.lane.slots(asker.want).into_iter().filter(is_free);
-            for slot in free.take_while(|_| own().count() < MOST_DOUBTFUL) {
-                if let Some(lease) = self.take(slot, asker, now, actor_timeout).await? {
-                    return Ok(lease);
+            match asker.choice(&held) {
+                Choice::Take(slot) => match self.take(slot, &slots, asker, now, actor_timeout).await? {
+                    Ok(lease) => return Ok(lease),
+                    // Another took one in between: there is one less to take, so this ends.
+                    Err(seen) => slots = seen,
+                },
+                Choice::Leave if may_look_again => {
+                    let pause = Uuid::new_v4().as_u128() % SECOND_LOOK_MS;
+                    sleep(Duration::from_millis(pause as u64)).await;
+                    slots = self.look().await?;
+                    may_look_again = false;
+                }
+                Choice::Leave => return Err(share_taken(asker.account_id)),
+                Choice::Wait if Instant::now() >= give_up => {
+                    return Err(Error::new(Code::ApifyBusy, "All scrapers were busy."));
+                }
+                Choice::Wait => {
+                    sleep(Duration::from_millis(400)).await;
+                    slots = self.look().await?;
                 }
             }
-            if Instant::now() >= give_up {
-                return Err(Error::new(Code::ApifyBusy, "All scrapers were busy."));
-            }
-            sleep(Duration::from_millis(400)).await;
         }
     }
 
-    /// The slot that `holder` has with an actor run in it. `run_id` pays for one whose lease does not say who does.
-    pub(crate) async fn held_by(&self, holder: &str, run_id: RunId) -> Result<Option<Lease>> {
-        Ok(with_actor(&self.held(Timestamp::now()).await?, holder, run_id))
+    /// The slot that `holder` has with an actor run in it.
+    pub(crate) async fn held_by(&self, holder: &str) -> Result<Option<Lease>> {
+        Ok(with_actor(&self.look().await?.held(Timestamp::now()), holder))
     }
 
     /// Notes the actor run in the lease, so that a retry waits for it instead of starting another.
     pub(crate) async fn note_actor_run(&self, lease: &mut Lease, actor_run_id: &str) -> Result<()> {
         let update = self
             .of(lease)
-            .update_expression("SET actorRunId = :started")
+            .update_expression(format!("SET {}.actorRunId = :started", attribute(lease.slot)))
             .expression_attribute_values(":started", text(actor_run_id));
         update_if(update).await?.map_err(|_| lost())?;
         lease.actor_run_id = Some(actor_run_id.to_owned());
@@ -162,73 +240,97 @@ impl ScrapeSlots {
 
     /// Gives the slot back; nothing if it is not this lease's any more.
     pub(crate) async fn release(&self, lease: &Lease) -> Result<()> {
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .key("slot", text(lease.slot))
-            .condition_expression(IS_STILL)
-            .expression_attribute_values(":lease", text(&lease.id));
-        delete_if(delete).await
+        let release = self.of(lease).update_expression(format!("REMOVE {}", attribute(lease.slot)));
+        update_if(release).await.map(drop)
     }
 
-    /// An update of a slot on condition that it is still this lease's.
+    /// An update on condition that a slot is still this lease's.
     fn of(&self, lease: &Lease) -> UpdateItemFluentBuilder {
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .key("slot", text(lease.slot))
-            .condition_expression(IS_STILL)
+        self.update()
+            .condition_expression(format!("{}.leaseId = :lease", attribute(lease.slot)))
             .expression_attribute_values(":lease", text(&lease.id))
     }
 
-    /// Takes a slot; `None` when another has it.
+    /// Takes a slot if none was taken since these were read; as they are now if one was.
     async fn take(
         &self,
         slot: usize,
+        seen: &Slots,
         asker: Asker<'_>,
         now: Timestamp,
         actor_timeout: Duration,
-    ) -> Result<Option<Lease>> {
+    ) -> Result<Result<Lease, Slots>> {
         let lease = Lease::new(slot, asker.run_id);
+        let name = attribute(slot);
+        let (is_latest, latest) = match &seen.latest {
+            Some(latest) => ("latestLease = :seen", Some((":seen".to_owned(), latest.clone()))),
+            None => ("attribute_not_exists(latestLease)", None),
+        };
+        let fields = Item::from([
+            ("holder".to_owned(), text(asker.holder)),
+            ("leaseId".to_owned(), text(&lease.id)),
+            ("payer".to_owned(), text(asker.run_id)),
+            ("account".to_owned(), text(asker.account())),
+            ("leasedUntil".to_owned(), milliseconds(until(now, actor_timeout))),
+        ]);
+        let mut values = HashMap::from([
+            (":taken".to_owned(), AttributeValue::M(fields)),
+            (":latest".to_owned(), text(&lease.id)),
+            (":now".to_owned(), milliseconds(now)),
+        ]);
+        values.extend(latest);
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("slot", text(slot))
-            .update_expression(
-                "SET holder = :holder, leaseId = :lease, payer = :payer, leasedUntil = :until REMOVE actorRunId, isSecond",
-            )
-            .condition_expression("attribute_not_exists(holder) OR leasedUntil < :now")
-            .expression_attribute_values(":holder", text(asker.holder))
-            .expression_attribute_values(":lease", text(&lease.id))
-            .expression_attribute_values(":payer", text(asker.run_id))
-            .expression_attribute_values(":until", milliseconds(until(now, actor_timeout)))
-            .expression_attribute_values(":now", milliseconds(now));
-        Ok(match update_if(update).await? {
-            Err(other) if !lease.is_in(other.as_ref()) => None,
-            _ => Some(lease),
-        })
+            .update()
+            .update_expression(format!("SET {name} = :taken, latestLease = :latest"))
+            // One that had expired may have been renewed since.
+            .condition_expression(format!(
+                "{is_latest} AND (attribute_not_exists({name}) OR {name}.leasedUntil < :now)"
+            ))
+            .set_expression_attribute_values(Some(values));
+        match update_if(update).await? {
+            Err(other) if !lease.is_in(other.as_ref()) => Ok(Err(Slots::read(&other.unwrap_or_default())?)),
+            _ => Ok(Ok(lease)),
+        }
+    }
+
+    fn update(&self) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).key("slot", text(ALL))
+    }
+
+    async fn look(&self) -> Result<Slots> {
+        let get = self.client.get_item().table_name(&self.table).key("slot", text(ALL)).consistent_read(true);
+        Slots::read(&get.send().await.map_err(aws_error)?.item.unwrap_or_default())
+    }
+}
+
+impl Slots {
+    fn read(item: &Item) -> Result<Self> {
+        let slots = (0..SLOTS).filter_map(|slot| Some((slot, item.get(&attribute(slot))?)));
+        let leases = slots.map(|(slot, lease)| {
+            let lease = lease.as_m().ok().and_then(Held::read);
+            Ok((slot, lease.ok_or_else(|| Error::internal("a scrape slot cannot be read"))?))
+        });
+        Ok(Self { latest: item.get("latestLease").cloned(), leases: leases.collect::<Result<_>>()? })
     }
 
     /// The slots whose lease has not expired.
-    async fn held(&self, now: Timestamp) -> Result<HashMap<usize, Held>> {
-        let keys = (0..SLOTS).map(|slot| HashMap::from([("slot".to_owned(), text(slot))])).collect();
-        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-        let request = self.client.batch_get_item().request_items(&self.table, keys.map_err(Error::internal)?);
-        let answer = request.send().await.map_err(aws_error)?;
-        if answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
-            return Err(Error::store("DynamoDB read only some of the slots"));
-        }
-        let items = answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
-        let mut held = HashMap::new();
-        for item in &items {
-            let (slot, lease) = read(item).ok_or_else(|| Error::internal("a scrape slot cannot be read"))?;
-            if lease.until >= now {
-                held.insert(slot, lease);
-            }
-        }
-        Ok(held)
+    fn held(&self, now: Timestamp) -> HashMap<usize, Held> {
+        let leases = self.leases.iter().filter(|(_, lease)| lease.until >= now);
+        leases.map(|(slot, lease)| (*slot, lease.clone())).collect()
+    }
+}
+
+impl Held {
+    fn read(lease: &Item) -> Option<Self> {
+        let text = |name: &str| lease.get(name)?.as_s().ok();
+        Some(Self {
+            holder: text("holder")?.clone(),
+            id: text("leaseId")?.clone(),
+            payer: text("payer")?.parse().ok()?,
+            account: text("account")?.clone(),
+            actor_run_id: text("actorRunId").cloned(),
+            until: time(lease, "leasedUntil")?,
+        })
     }
 }
 
@@ -237,37 +339,26 @@ impl Lease {
         Self { slot, id: Uuid::new_v4().to_string(), payer, actor_run_id: None }
     }
 
-    /// Whether the item of its slot is this lease's: then a write that was refused is one that had been done.
+    /// Whether its slot is this lease's: then a write that was refused is one that had been done.
     fn is_in(&self, item: Option<&Item>) -> bool {
-        item.and_then(|item| item.get("leaseId")) == Some(&text(&self.id))
+        let lease = item.and_then(|item| item.get(&attribute(self.slot))?.as_m().ok()?.get("leaseId"));
+        lease == Some(&text(&self.id))
     }
+}
+
+/// The attribute of a slot.
+fn attribute(slot: usize) -> String {
+    format!("slot{slot}")
 }
 
 fn lost() -> Error {
     Error::store("the scrape slot is another lease's by now")
 }
 
-fn with_actor(held: &HashMap<usize, Held>, holder: &str, run_id: RunId) -> Option<Lease> {
+fn with_actor(held: &HashMap<usize, Held>, holder: &str) -> Option<Lease> {
     let mut own = held.iter().filter(|(_, held)| held.holder == holder);
     let (slot, own) = own.find(|(_, held)| held.actor_run_id.is_some())?;
-    Some(Lease {
-        slot: *slot,
-        id: own.id.clone(),
-        payer: own.payer.unwrap_or(run_id),
-        actor_run_id: own.actor_run_id.clone(),
-    })
-}
-
-fn read(item: &Item) -> Option<(usize, Held)> {
-    let text = |name: &str| item.get(name)?.as_s().ok();
-    let held = Held {
-        holder: text("holder")?.clone(),
-        id: text("leaseId").cloned().unwrap_or_default(),
-        payer: text("payer").and_then(|id| id.parse().ok()),
-        actor_run_id: text("actorRunId").cloned(),
-        until: time(item, "leasedUntil")?,
-    };
-    Some((text("slot")?.parse().ok()?, held))
+    Some(Lease { slot: *slot, id: own.id.clone(), payer: own.payer, actor_run_id: own.actor_run_id.clone() })
 }
 
 /// When a lease of an actor that starts now expires: half a minute after Apify would have stopped it.
@@ -296,5 +387,96 @@ mod tests {
         let (profile, posts) = (Lane::Single.slots(Want::Profiles), Lane::Single.slots(Want::Posts));
         assert_eq!((profile.len(), &profile[..2]), (10, &[8, 9][..]));
         assert_eq!(posts, [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    fn run_id(number: u8) -> RunId {
+        RunId(Uuid::from_bytes([number; 16]))
+    }
+
+    fn account(number: u8) -> AccountId {
+        AccountId(Uuid::from_bytes([number; 16]))
+    }
+
+    fn asker(holder: &str, account_id: Option<AccountId>, lane: Lane, want: Want) -> Asker<'_> {
+        Asker { holder, run_id: run_id(0), account_id, lane, want }
+    }
+
+    /// The account's run of a profile that has no slot yet.
+    fn single(number: u8) -> Asker<'static> {
+        asker("new", Some(account(number)), Lane::Single, Want::Profiles)
+    }
+
+    /// Takes as many slots as it may, one for each of as many things wanted.
+    fn flood(held: &mut HashMap<usize, Held>, asker: Asker<'_>) -> Choice {
+        loop {
+            match asker.choice(held) {
+                Choice::Take(slot) => {
+                    let lease = Held {
+                        holder: format!("of slot {slot}"),
+                        id: String::new(),
+                        payer: asker.run_id,
+                        account: asker.account(),
+                        actor_run_id: None,
+                        until: Timestamp::MAX,
+                    };
+                    assert!(held.insert(slot, lease).is_none(), "{slot} was taken");
+                }
+                other => return other,
+            }
+        }
+    }
+
+    #[test]
+    fn a_flood_leaves_three_slots_to_others() {
+        let mut held = HashMap::new();
+        assert_eq!((flood(&mut held, single(1)), held.len()), (Choice::Leave, 7));
+        // Whatever it is that another account wants: also both halves of a DEEP analysis.
+        for want in [Want::Profiles, Want::Posts] {
+            let other = asker("new", Some(account(2)), Lane::Single, want);
+            assert!(matches!(other.choice(&held), Choice::Take(_)), "{want:?}");
+        }
+        assert_eq!((flood(&mut held, single(2)), held.len()), (Choice::Leave, 9));
+        assert!(matches!(single(3).choice(&held), Choice::Take(_)));
+    }
+
+    #[test]
+    fn who_has_no_slot_waits_for_one_and_who_has_some_goes() {
+        let mut held = HashMap::new();
+        for number in 1..=4 {
+            flood(&mut held, single(number));
+        }
+        assert_eq!(held.len(), 10);
+        assert_eq!((single(1).choice(&held), single(9).choice(&held)), (Choice::Leave, Choice::Wait));
+    }
+
+    #[test]
+    fn batches_and_posts_hold_six_slots_and_their_profiles_get_one_more() {
+        for (lane, want) in [(Lane::Batch, Want::Profiles), (Lane::Single, Want::Posts)] {
+            let mut held = HashMap::new();
+            let many = asker("new", Some(account(1)), lane, want);
+            assert_eq!((flood(&mut held, many), held.len()), (Choice::Leave, 6), "{lane:?} {want:?}");
+            assert!(matches!(single(1).choice(&held), Choice::Take(_)), "{lane:?} {want:?}");
+        }
+    }
+
+    #[test]
+    fn visitors_are_one_account() {
+        let mut held = HashMap::new();
+        let visitor = asker("new", None, Lane::Visitor, Want::Profiles);
+        assert_eq!((flood(&mut held, visitor), held.len()), (Choice::Leave, 3));
+        // Beside a flood they yield too.
+        held.clear();
+        flood(&mut held, single(1));
+        assert_eq!((flood(&mut held, visitor), held.len()), (Choice::Leave, 9));
+    }
+
+    #[test]
+    fn what_is_wanted_gets_no_third_slot() {
+        let mut held = HashMap::new();
+        flood(&mut held, single(1));
+        for slot in [8, 9] {
+            held.get_mut(&slot).unwrap().holder = "new".to_owned();
+        }
+        assert_eq!(single(2).choice(&held), Choice::Wait);
     }
 }

@@ -1,19 +1,21 @@
 //! `bench`: builds for release and measures, on a local stack.
 
+mod fairness;
 mod no_op;
 mod pipeline;
 mod times;
 
+pub(crate) use fairness::{Fairness, fairness};
 pub(crate) use pipeline::{Pipeline, pipeline};
 
 use crate::{
     process::Cmd,
-    stack::{self, Stack, Upstreams},
+    stack::{self, Description, Latency, Need, Options, Stack, Upstreams},
     ui::{self, Ui},
     workspace::{ROOT, cargo, host_triple, packages},
 };
-use anyhow::Result;
-use std::path::Path;
+use anyhow::{Context, Result};
+use std::{fs, path::Path};
 
 /// Prints size, start-up and memory of every Lambda, and the time of the handlers that a user waits for.
 pub(crate) fn lambdas(stack: &Stack, ui: &Ui) -> Result<()> {
@@ -54,5 +56,48 @@ fn build_for_release(stack: &Stack, others: &[&str], zips: &Path, ui: &Ui) -> Re
             .arg("--lambda-dir", zips)
             .log(stack.log("bench-build"))
             .run("cargo lambda build", phase)
+    })
+}
+
+/// Starts a stack, with the user `load` if so wanted, for as long as something is measured on it.
+fn on_a_stack_of_its_own(load: bool, ui: &Ui, measure: impl FnOnce(&Stack) -> Result<()>) -> Result<()> {
+    let stack = &Stack::bench();
+    let _lock = stack.lock_named("bench.lock")?;
+    // One that was killed may have left anything behind.
+    stack.stop()?;
+    let up = Options { load, upstreams: Upstreams::StandIns, latency: Latency::Realistic, need: Need::Stack };
+    stack::up(stack, &up, ui)?;
+    stack.stop_when_interrupted(true);
+    let measured = measure(stack);
+    ui.phase("stop the stack", |_| stack.stop())?;
+    stack.stop_when_interrupted(false);
+    measured
+}
+
+/// Puts the release build in the place of the debug build that `up` has deployed, unless that is to be measured, and prints
+/// which of the two it is; the zip of the Lambda that does nothing, of the same build.
+fn deploy(stack: &Stack, description: &Description, debug: bool, ui: &Ui) -> Result<Vec<u8>> {
+    ui::print(if debug { "Debug build: its times are no promise." } else { "Release build." })?;
+    if debug {
+        let zip = stack.path("no-op.zip");
+        ui.phase("zip the no-op", |phase| {
+            let binary = stack::binary("no-op", &host_triple()?);
+            stack::zip_binaries(&stack.log("zip-no-op"), [[binary, zip.clone()]], phase)
+        })?;
+        return Ok(fs::read(zip)?);
+    }
+    let zips = ROOT.join("target/bench/pipeline");
+    let zip = |name: &str| {
+        let file = zips.join(name).join("bootstrap.zip");
+        fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))
+    };
+    build_for_release(stack, &["oslira-no-op"], &zips, ui)?;
+    ui.phase("deploy the release build", |phase| {
+        let aws = stack.aws()?;
+        for (name, arn) in &description.functions {
+            phase.detail(name);
+            aws.update_function(arn, &zip(name)?)?;
+        }
+        zip("no-op")
     })
 }

@@ -26,8 +26,8 @@ const CREDITS: u32 = 1 + 5 + 6;
 
 /// A third of what the real services take. What is measured does not depend on it, as long as the AI tasks take longer
 /// than showing the lead, which goes on beside them.
-const ACTOR_START_MS: u64 = 1_500;
-const AI_MS: u64 = 900;
+pub(super) const ACTOR_START_MS: u64 = 1_500;
+pub(super) const AI_MS: u64 = 900;
 
 const POLL: Duration = Duration::from_millis(50);
 /// A run that takes longer than this is stuck.
@@ -39,15 +39,7 @@ pub(super) fn measure(stack: &Stack, runs: u32, no_op: &[u8], ui: &Ui) -> Result
     let aws = &stack.aws()?;
     let no_op = NoOp::create(aws, no_op)?;
     set_latencies(&description)?;
-    ui.phase("credits", |phase| {
-        let credits = CREDITS * (runs + 1);
-        let accounts = description.users.iter().map(|user| format!("('{}')", user.account_id));
-        let accounts = accounts.collect::<Vec<_>>().join(", ");
-        let sql = format!(
-            "select oslira.grant_credits(id::uuid, {credits}, 'bench') from (values {accounts}) as a (id)"
-        );
-        stack::query(stack, phase, "granting credits", &sql)
-    })?;
+    grant(stack, &description, CREDITS * (runs + 1), ui)?;
 
     let bar = ui.percent("measure");
     let all = TIERS.len() as u64 * u64::from(runs + 1);
@@ -87,7 +79,20 @@ pub(super) fn measure(stack: &Stack, runs: u32, no_op: &[u8], ui: &Ui) -> Result
     ))
 }
 
-fn set_latencies(description: &Description) -> Result<()> {
+/// Gives every user's account so many credits more.
+pub(super) fn grant(stack: &Stack, description: &Description, credits: u32, ui: &Ui) -> Result<()> {
+    ui.phase("credits", |phase| {
+        let accounts = description.users.iter().map(|user| format!("('{}')", user.account_id));
+        let accounts = accounts.collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "select oslira.grant_credits(id::uuid, {credits}, 'bench') from (values {accounts}) as a (id)"
+        );
+        stack::query(stack, phase, "granting credits", &sql).map(drop)
+    })
+}
+
+/// Makes the stand-ins take [`ACTOR_START_MS`] and [`AI_MS`].
+pub(super) fn set_latencies(description: &Description) -> Result<()> {
     let latency = json!({
         "apify": { "startMs": ACTOR_START_MS, "perProfileMs": 0, "perPostRunMs": 0 },
         "openai": { "ms": AI_MS }, "anthropic": { "ms": AI_MS },
@@ -120,7 +125,7 @@ impl Bench<'_> {
 
         let sent = seconds_since_1970()?;
         let run_id = api.start(self.tier, username)?;
-        let ended = self.ended(machine, &run_id)?;
+        let ended = end_of(self.aws, machine, &run_id)?;
         if ended.status != "SUCCEEDED" {
             let reason = api.result(&run_id).err().map(|error| error.to_string()).unwrap_or_default();
             bail!("the execution is {}: {reason}", ended.status);
@@ -133,7 +138,7 @@ impl Bench<'_> {
         let answer = self.aws.invoke(&self.no_op.function, &input)?;
         ensure!(!answer.is_error, "the no-op failed: {}", answer.payload);
         self.aws.start_execution(&self.no_op.machine, &run_id, &input.to_string())?;
-        let no_op_ended = self.ended(&self.no_op.machine, &run_id)?;
+        let no_op_ended = end_of(self.aws, &self.no_op.machine, &run_id)?;
 
         let ours = self.aws.events(machine, &run_id)?;
         let theirs = self.aws.events(&self.no_op.machine, &run_id)?;
@@ -145,30 +150,30 @@ impl Bench<'_> {
             no_op: (no_op_ended.at - no_op_sent) * 1e3,
         })
     }
+}
 
-    /// Waits for the end of an execution. The emulator notes the times itself, so it does not matter that we ask only now
-    /// and then, which costs it time too.
-    fn ended(&self, machine: &str, name: &str) -> Result<Ended> {
-        let started = Instant::now();
-        loop {
-            if let Some(Execution { status, started_at, stopped_at: Some(at), .. }) =
-                self.aws.execution(machine, name)?
-            {
-                return Ok(Ended { status, started_at, at });
-            }
-            if started.elapsed() > LIMIT {
-                bail!("still running after {} s", LIMIT.as_secs());
-            }
-            thread::sleep(POLL);
+/// Waits for the end of an execution, for a minute at most. The emulator notes the times itself, so it does not matter that we
+/// ask only now and then, which costs it time too.
+pub(super) fn end_of(aws: &Aws, machine: &str, name: &str) -> Result<Ended> {
+    let started = Instant::now();
+    loop {
+        if let Some(Execution { status, started_at, stopped_at: Some(at), .. }) =
+            aws.execution(machine, name)?
+        {
+            return Ok(Ended { status, started_at, at });
         }
+        if started.elapsed() > LIMIT {
+            bail!("still running after {} s", LIMIT.as_secs());
+        }
+        thread::sleep(POLL);
     }
 }
 
 /// How an execution ended, and when, in seconds since 1970.
-struct Ended {
-    status: String,
+pub(super) struct Ended {
+    pub(super) status: String,
     started_at: f64,
-    at: f64,
+    pub(super) at: f64,
 }
 
 /// What all analyses of one kind took, in milliseconds.
@@ -231,14 +236,14 @@ fn report(measured: Vec<(&str, &str, Samples, f64)>) -> comfy_table::Table {
 }
 
 /// The smallest time that this share of all does not exceed.
-fn percentile(times: &[f64], share: f64) -> f64 {
+pub(super) fn percentile(times: &[f64], share: f64) -> f64 {
     let mut times = times.to_vec();
     times.sort_by(f64::total_cmp);
     let index = ((times.len() as f64 * share).ceil() as usize).saturating_sub(1);
     times.get(index).copied().unwrap_or_default()
 }
 
-fn seconds_since_1970() -> Result<f64> {
+pub(super) fn seconds_since_1970() -> Result<f64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64())
 }
 

@@ -87,7 +87,7 @@ impl Stack {
         Self { folder: ROOT.join("target/test") }
     }
 
-    /// The one that `cargo xtask bench pipeline` makes and takes down: `target/bench-stack`.
+    /// The one that `cargo xtask bench pipeline` and `bench fairness` make and take down: `target/bench-stack`.
     pub(crate) fn bench() -> Self {
         Self { folder: ROOT.join("target/bench-stack") }
     }

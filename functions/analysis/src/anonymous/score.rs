@@ -10,7 +10,7 @@ use oslira_domain::{
 };
 use oslira_lambda::{Invocation, note_run};
 use oslira_llm::{Call, Llm};
-use oslira_stores::{AnonymousStore, ProfileStore, Progress, ProgressStore};
+use oslira_stores::{AnonymousStore, InFlight, ProfileStore, Progress, ProgressStore};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -57,26 +57,46 @@ pub async fn score_anonymous_analysis(
 ) -> Result<Scored> {
     let Invocation { input, deadline } = invocation;
     note_run(input.run_id);
-    let (begun, kept, business, snapshot, llm) = tokio::join!(
+    let (in_flight, begun, kept, business, snapshot, llm) = tokio::join!(
+        tools.asking.begin(None),
         tools.progress.advance(input.run_id, None, Step::Analyzing),
         tools.store.result(input.run_id),
         tools.store.request(input.run_id),
         tools.profiles.read(&input.source),
         tools.asking.llm()
     );
-    let begun = begun?;
-    match begun.status {
-        RunStatus::Complete => return Ok(Scored { status: RunStatus::Complete }),
+    let is_complete = begun.as_ref().is_ok_and(|begun| begun.status == RunStatus::Complete);
+    let material = begun.and_then(|begun| match begun.status {
+        RunStatus::Complete => Ok(None),
         status if status.is_terminal() => {
-            return Err(Error::new(Code::RunSettled, format!("The analysis was {status} before this step.")));
+            Err(Error::new(Code::RunSettled, format!("The analysis was {status} before this step.")))
         }
-        _ => {}
+        _ if kept?.is_some() => Ok(None),
+        _ => Ok(Some((begun, business?, snapshot?, llm?))),
+    });
+    match material {
+        Ok(Some((begun, business, snapshot, llm))) => {
+            let material = Material { begun: &begun, business: &business, snapshot: &snapshot };
+            score(tools, &llm, &input, material, in_flight?, deadline - RESERVE).await?;
+        }
+        nothing_to_ask => {
+            if let Ok(in_flight) = in_flight {
+                tools.asking.end(in_flight, None, &[]).await;
+            }
+            nothing_to_ask?;
+        }
     }
-    if kept?.is_none() {
-        score(tools, &llm?, &input, &begun, &business?, &snapshot?, deadline - RESERVE).await?;
+    if !is_complete {
+        tools.progress.finish(input.run_id, None, RunStatus::Complete).await?;
     }
-    tools.progress.finish(input.run_id, None, RunStatus::Complete).await?;
     Ok(Scored { status: RunStatus::Complete })
+}
+
+/// What is scored.
+struct Material<'a> {
+    begun: &'a Progress,
+    business: &'a BusinessProfile,
+    snapshot: &'a Snapshot,
 }
 
 /// Asks the model, and keeps what came of it beside what else is due then.
@@ -84,16 +104,16 @@ async fn score(
     tools: &AnonymousTools,
     llm: &Llm<'_, SharedState>,
     input: &ScoreAnonymousAnalysis,
-    begun: &Progress,
-    business: &BusinessProfile,
-    snapshot: &Snapshot,
+    material: Material<'_>,
+    in_flight: Option<InFlight>,
     deadline: Instant,
 ) -> Result<()> {
+    let Material { begun, business, snapshot } = material;
     let [task] = *input.tier.tasks() else {
         return Err(Error::internal(format!("{} is more than visitors get", input.tier)));
     };
     let matter = Matter { tier: input.tier, task, business_key: "anonymous", business, snapshot };
-    let (in_flight, outcome) = tokio::join!(tools.asking.begin(), tools.asking.ask(llm, matter, deadline));
+    let outcome = tools.asking.ask(llm, matter, deadline).await;
     log(input.run_id, &outcome.calls);
     let kept = async {
         let answers = Map::from_iter([(task.to_string(), outcome.answer?)]);

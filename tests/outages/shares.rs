@@ -1,0 +1,243 @@
+//! One account's flood takes no more than its share, others' runs go on beside it, and the flood itself ends well.
+
+use anyhow::{Result, ensure};
+use futures::future::{join_all, select_all, try_join_all};
+use oslira_tests::{DynamoDbProxy, Lambda, Run, Stack, User, eventually};
+use serde_json::{Value, json};
+
+/// From now on, actors take as long for usernames with this word as it takes until they are released.
+async fn hold(stack: &Stack, word: &str) -> Result<()> {
+    let fault = json!({"upstream": "apify", "match": word, "kind": "runSlow", "delayMs": 600_000});
+    stack.stand_ins.fault(fault).await
+}
+
+/// The input of the stage that scrapes a run's profile.
+fn scrape_of(user: &User<'_>, run: &Run) -> Value {
+    let mut input = user.execution_input(run);
+    input["usernames"] = json!([run.username]);
+    input
+}
+
+/// How many slots hold something with this word in its name, all of them with an actor.
+async fn at_work(stack: &Stack, word: &str) -> Result<usize> {
+    let slots = stack.slots().await?;
+    let is_its = |slot: &&Value| {
+        slot["holder"]["S"].as_str().is_some_and(|holder| holder.contains(word))
+            && slot["actorRunId"]["S"].is_string()
+    };
+    Ok(slots.iter().filter(is_its).count())
+}
+
+/// Waits until actors are at work in so many slots of what has this word in its name.
+async fn working(stack: &Stack, word: &str, count: usize) -> Result<()> {
+    eventually("the actors", || async { Ok((at_work(stack, word).await? == count).then_some(())) }).await
+}
+
+/// The scrape steps of so many runs of an account, each of another profile.
+async fn scrapes(user: &User<'_>, word: &str, count: usize) -> Result<Vec<Value>> {
+    try_join_all((0..count).map(async |number| {
+        let run = user.accept(&format!("{word}{number}"), "0 minutes").await?;
+        Ok(scrape_of(user, &run))
+    }))
+    .await
+}
+
+/// A Lambda for each step.
+async fn lambdas(
+    stack: &Stack,
+    name: &str,
+    overrides: &[(&str, &str)],
+    inputs: Vec<Value>,
+) -> Result<Vec<(Lambda, Value)>> {
+    let starts =
+        inputs.into_iter().map(async |input| Ok((Lambda::start(stack, name, overrides).await?, input)));
+    try_join_all(starts).await
+}
+
+async fn scrapers(stack: &Stack, user: &User<'_>, word: &str, count: usize) -> Result<Vec<(Lambda, Value)>> {
+    lambdas(stack, "scrape-profiles", &[], scrapes(user, word, count).await?).await
+}
+
+/// Hands each its event at the same moment, and waits until so many were told to come back: the others, which are at work, and
+/// these.
+async fn at_once(
+    lambdas: Vec<(Lambda, Value)>,
+    turned_away: usize,
+) -> Result<(Vec<(Lambda, Value)>, Vec<(Lambda, Value)>)> {
+    let mut at_work: Vec<_> = lambdas.into_iter().map(Some).collect();
+    for (lambda, input) in at_work.iter_mut().flatten() {
+        lambda.send(input)?;
+    }
+    let mut away = Vec::new();
+    while away.len() < turned_away {
+        let answers = at_work.iter_mut().enumerate().filter_map(|(number, lambda)| {
+            let (lambda, _) = lambda.as_mut()?;
+            Some(Box::pin(async move { (number, lambda.answered().await) }))
+        });
+        let ((number, answer), ..) = select_all(answers).await;
+        let answer = answer?;
+        ensure!(answer.error_type()? == "ShareTaken", "{answer:?}");
+        away.extend(at_work.get_mut(number).and_then(Option::take));
+    }
+    Ok((at_work.into_iter().flatten().collect(), away))
+}
+
+#[tokio::test]
+async fn thirty_scrapers_of_one_account_that_start_at_once_get_seven_slots_and_another_gets_one_at_once()
+-> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    let (user, other) = (User::sign_up(stack, 40).await?, User::sign_up(stack, 10).await?);
+    let (word, others_word) = (user.username("flood"), other.username("single"));
+    hold(stack, &word).await?;
+    hold(stack, &others_word).await?;
+    let flood = scrapers(stack, &user, &word, 30).await?;
+    let (mut flood, _) = at_once(flood, 23).await?;
+    working(stack, &word, 7).await?;
+
+    // Both halves of another account's DEEP analysis get a slot, while nothing of the flood ends.
+    let run = other.start_tier("deep", &others_word).await?;
+    working(stack, &others_word, 2).await?;
+    assert_eq!((at_work(stack, &word).await?, stack.slots().await?.len()), (7, 9));
+    // A slot is free, and not for the flood.
+    at_once(scrapers(stack, &user, &format!("{word}_"), 1).await?, 1).await?;
+
+    stack.stand_ins.clear_faults().await?;
+    stack.stand_ins.release(&word).await?;
+    stack.stand_ins.release(&others_word).await?;
+    assert_eq!(other.finished(&run).await?["status"], "complete");
+    for (lambda, _) in &mut flood {
+        lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
+    }
+    assert!(stack.slots().await?.is_empty());
+    stack.calm().await
+}
+
+#[tokio::test]
+async fn a_scraper_that_takes_a_slot_late_decides_anew() -> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    let user = User::sign_up(stack, 20).await?;
+    let word = user.username("late");
+    hold(stack, &word).await?;
+    let posts = async |word: &str, count: usize| -> Result<Vec<Value>> {
+        let mut inputs = scrapes(&user, word, count).await?;
+        inputs.iter_mut().for_each(|input| input["want"] = json!("posts"));
+        Ok(inputs)
+    };
+    let five = lambdas(stack, "scrape-profiles", &[], posts(&word, 5).await?).await?;
+    let (mut at_work, _) = at_once(five, 0).await?;
+    working(stack, &word, 5).await?;
+
+    // It would be the sixth, and the slot that it chose stays free: profiles come first to others.
+    let dynamodb = DynamoDbProxy::start(stack).await?;
+    let proxied = [("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url.as_str())];
+    let mut taking = dynamodb.hold("latestLease = :latest");
+    let late = lambdas(stack, "scrape-profiles", &proxied, posts(&format!("{word}_"), 1).await?).await?;
+    let (mut late, _) = at_once(late, 0).await?;
+    taking.reached().await?;
+    let (two, _) = at_once(scrapers(stack, &user, &format!("{word}__"), 2).await?, 0).await?;
+    at_work.extend(two);
+    working(stack, &word, 7).await?;
+    taking.let_go();
+    for (lambda, _) in &mut late {
+        assert_eq!(lambda.answered().await?.error_type()?, "ShareTaken");
+    }
+    assert_eq!(stack.slots().await?.len(), 7);
+
+    stack.stand_ins.clear_faults().await?;
+    stack.stand_ins.release(&word).await?;
+    for (lambda, _) in &mut at_work {
+        lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
+    }
+    stack.calm().await
+}
+
+#[tokio::test]
+async fn a_flood_of_runs_waits_for_its_share_and_each_of_them_completes() -> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    let users = [User::sign_up(stack, 20).await?, User::sign_up(stack, 20).await?];
+    let words = [users[0].username("one"), users[1].username("two")];
+    for word in &words {
+        hold(stack, word).await?;
+    }
+    let flood = async |number: usize| -> Result<Vec<Run>> {
+        let (user, word) = (&users[number], &words[number]);
+        try_join_all((0..12).map(|run| async move { user.start(&format!("{word}{run}")).await })).await
+    };
+    let first = flood(0).await?;
+    working(stack, &words[0], 7).await?;
+    let second = flood(1).await?;
+    working(stack, &words[1], 2).await?;
+
+    // The first flood's share has become smaller: some of what it frees goes to the second. How they come to stand depends
+    // on who comes first, between six and three and three and six.
+    stack.stand_ins.release(&words[0]).await?;
+    eventually("both to have a share", || async {
+        let (one, two) = (at_work(stack, &words[0]).await?, at_work(stack, &words[1]).await?);
+        Ok((one >= 3 && two >= 3 && one + two >= 8).then_some(()))
+    })
+    .await?;
+    stack.stand_ins.clear_faults().await?;
+    for word in &words {
+        stack.stand_ins.release(word).await?;
+    }
+    for (user, runs) in users.iter().zip([&first, &second]) {
+        for ended in join_all(runs.iter().map(|run| user.finished(run))).await {
+            let progress = ended?;
+            ensure!(progress["status"] == "complete", "{progress}");
+        }
+        assert_eq!(user.balance().await?, 8);
+    }
+    stack.calm().await
+}
+
+/// The AI steps of so many runs of an account, each about another profile that was scraped, where nine may be under way.
+async fn ai_steps(stack: &Stack, user: &User<'_>, word: &str, count: usize) -> Result<Vec<(Lambda, Value)>> {
+    let mut scraper = Lambda::start(stack, "scrape-profiles", &[]).await?;
+    let mut inputs = scrapes(user, word, count).await?;
+    for input in &mut inputs {
+        let scraped = scraper.invoke(input).await?.outcome.map_err(anyhow::Error::msg)?;
+        let username = input["username"].as_str().unwrap_or_default().to_owned();
+        input["snapshotKey"] = scraped["found"][&username]["snapshotKey"].clone();
+        input["cacheHit"] = json!(false);
+        input["task"] = json!("scoring");
+    }
+    lambdas(stack, "analyze-profile", &[("MAX_CONCURRENT_AI_CALLS", "9")], inputs).await
+}
+
+#[tokio::test]
+async fn a_flood_of_ai_steps_leaves_room_for_other_accounts_and_each_of_them_is_answered() -> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    let (user, other) = (User::sign_up(stack, 40).await?, User::sign_up(stack, 10).await?);
+    let (word, others_word) = (user.username("thinker"), other.username("single"));
+    let (flood, others) =
+        (ai_steps(stack, &user, &word, 20).await?, ai_steps(stack, &other, &others_word, 4).await?);
+    stack.use_up_hedges().await?;
+    // Shorter than its third of a step's time, or another provider is asked.
+    let slow = json!({"upstream": "openai", "match": word, "kind": "slow", "delayMs": 12_000});
+    stack.stand_ins.fault(slow).await?;
+    // Six of nine are its share.
+    let (flood, mut away) = at_once(flood, 14).await?;
+    let asked = stack.stand_ins.requests("openai", &word).await?;
+    assert!(asked <= 6, "{asked}");
+
+    // Four, the steps of a run, are everyone's, although three are left.
+    let (others, _) = at_once(others, 0).await?;
+    for (mut lambda, _) in others {
+        lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
+    }
+    let own = format!("account-steps#{}", user.account_id);
+    let item = stack.aws.item(&stack.functions_env["AI_USAGE_TABLE"], json!({"period": {"S": own}})).await?;
+    let counts = item.iter().filter_map(Value::as_object).flatten();
+    let counts = counts.filter(|(name, _)| name.starts_with("minute"));
+    let under_way: i64 = counts.filter_map(|(_, count)| count["N"].as_str()?.parse::<i64>().ok()).sum();
+    assert_eq!(under_way, 6, "the flood's are still under way: {item:?}");
+
+    stack.stand_ins.clear_faults().await?;
+    for (mut lambda, _) in flood {
+        lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
+    }
+    for (lambda, input) in &mut away {
+        lambda.invoke(input).await?.outcome.map_err(anyhow::Error::msg)?;
+    }
+    stack.calm().await
+}
