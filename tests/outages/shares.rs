@@ -210,13 +210,13 @@ async fn a_flood_of_ai_steps_leaves_room_for_other_accounts_and_each_of_them_is_
     let (user, other) = (User::sign_up(stack, 40).await?, User::sign_up(stack, 10).await?);
     let (word, others_word) = (user.username("thinker"), other.username("single"));
     let (flood, others) =
-        (ai_steps(stack, &user, &word, 20).await?, ai_steps(stack, &other, &others_word, 4).await?);
+        (ai_steps(stack, &user, &word, 10).await?, ai_steps(stack, &other, &others_word, 4).await?);
     stack.use_up_hedges().await?;
     // Shorter than its third of a step's time, or another provider is asked.
     let slow = json!({"upstream": "openai", "match": word, "kind": "slow", "delayMs": 12_000});
     stack.stand_ins.fault(slow).await?;
     // Six of nine are its share.
-    let (flood, mut away) = at_once(flood, 14).await?;
+    let (flood, mut away) = at_once(flood, 4).await?;
     let asked = stack.stand_ins.requests("openai", &word).await?;
     assert!(asked <= 6, "{asked}");
 

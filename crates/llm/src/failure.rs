@@ -174,11 +174,8 @@ impl VendorError {
         let body: Body = oslira_upstream::json(body).unwrap_or_default();
         let told: Told = body.error.read().unwrap_or_default();
         // An identifier, or it is not what it should be and stays out of the log.
-        let identifier = |part: &Part| {
-            part.read::<String>().filter(|text| {
-                text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-            })
-        };
+        let identifier =
+            |part: &Part| part.read::<String>().filter(|text| oslira_upstream::is_identifier(text));
         let kind = Kind { r#type: identifier(&told.r#type), code: identifier(&told.code) };
         let is_named =
             ["invalid_prompt", "content_filter", "content_policy_violation"].iter().any(|it| kind.is(it));

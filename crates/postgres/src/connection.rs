@@ -1,6 +1,9 @@
 //! One connection per execution environment, and one transaction per statement.
 
-use crate::{failure::Failure, session::Caller};
+use crate::{
+    failure::{Failure, told},
+    session::Caller,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use oslira_domain::{Error, Result, UserId};
 use oslira_lambda::{CachedSecret, Env, Secret, tls_config};
@@ -190,7 +193,7 @@ impl Connection {
                 if error.as_db_error().is_some() {
                     self.url.forget().await;
                 }
-                return Err(Error::store(error));
+                return Err(Error::store(told(&error)));
             }
         };
         let connection = tokio::spawn(async move {

@@ -65,7 +65,6 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
-    /// Postgres' own sentence may quote what was written; the code and the constraint say enough.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, error) = match self {
             Self::NoConnection(error) => return write!(f, "no connection: {}", error.chain()),
@@ -76,13 +75,16 @@ impl fmt::Display for Failure {
                 ("it is not known whether the transaction was committed", error.as_ref())
             }
         };
-        match error.map(|error| (error, error.as_db_error())) {
-            Some((_, Some(db))) => {
-                write!(f, "{what}: {} (constraint {})", db.code().code(), db.constraint().unwrap_or("none"))
-            }
-            Some((error, None)) => write!(f, "{what}: {error}"),
-            None => f.write_str(what),
-        }
+        f.write_str(what)?;
+        error.map_or(Ok(()), |error| write!(f, ": {}", told(error)))
+    }
+}
+
+/// An error for the log. Postgres' own sentence may quote what was written; the code and the constraint say enough.
+pub(crate) fn told(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => format!("{} (constraint {})", db.code().code(), db.constraint().unwrap_or("none")),
+        None => error.to_string(),
     }
 }
 

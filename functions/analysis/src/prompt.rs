@@ -13,7 +13,7 @@ mod psychographic;
 mod scoring;
 mod shape;
 
-use oslira_domain::{BusinessProfile, Icp, Profile, Task, scoring::Metrics};
+use oslira_domain::{BusinessProfile, Icp, Profile, Task, clean_lines, scoring::Metrics};
 use serde_json::{Value, json};
 use shape::Shape;
 
@@ -155,13 +155,10 @@ pub(crate) fn data(profile: &Profile, metrics: &Metrics, posts: usize) -> String
     format!("<instagram_profile>\n{}\n</instagram_profile>", profile.to_string().replace('<', "\\u003c"))
 }
 
-/// At most this many characters, with an ellipsis where something was cut, and without control characters but line breaks
-/// and tabs: Postgres cannot store U+0000, and a terminal obeys others.
+/// Clean text of at most this many characters, with an ellipsis where something was cut.
 pub(crate) fn shortened(text: &str, max_chars: usize) -> String {
-    let is_kept = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
-    let mut short: String = text.chars().filter(is_kept).take(max_chars + 1).collect();
-    if let Some((end, _)) = short.char_indices().nth(max_chars) {
-        short.truncate(end);
+    let mut short = clean_lines(text, max_chars);
+    if short.len() < clean_lines(text, usize::MAX).len() {
         short.truncate(short.trim_end().len());
         short.push('…');
     }

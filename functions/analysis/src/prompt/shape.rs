@@ -198,7 +198,7 @@ mod tests {
             .read(json!({"score": 50, "summary": "\0 a\u{0}b\r\n\tc\u{1b}[31m\u{9b}d\0 ", "size": "small",
             "points": [{"point": "\0", "share": 1}, {"point": "p\0", "share": 1}]}));
         let read = read.unwrap();
-        assert_eq!(read["summary"], "ab\n\tc[31md");
+        assert_eq!(read["summary"], "ab\n c[31md");
         assert_eq!(read["points"], json!([{"point": "p", "share": 1}]));
     }
 
