@@ -12,15 +12,40 @@ begin
   perform from public.accounts a where a.account_id = new.account_id for no key update;
   select count(*) filter (where p.deleted_at is null), count(*) into v_live, v_all
     from public.business_profiles p where p.account_id = new.account_id;
-  if v_live > 100 or v_all > 1000 then
-    raise exception 'an account has at most 100 business profiles, and 1000 with the deleted ones'
+  if v_live > 100 then
+    raise exception 'an account has at most 100 business profiles'
       using errcode = 'check_violation', table = 'business_profiles', constraint = 'business_profiles_per_account';
+  elsif v_all > 1000 then
+    raise exception 'an account has at most 1000 business profiles with the deleted ones'
+      using errcode = 'check_violation', table = 'business_profiles', constraint = 'business_profiles_per_account_in_all';
   end if;
   return null;
 end
 $$;
-create trigger business_profiles_per_account after insert or update of account_id, deleted_at on public.business_profiles
+-- AFTER: it must not fire for a row that `on conflict do nothing` leaves out.
+create trigger business_profiles_per_account after insert on public.business_profiles
   for each row execute function oslira.limit_business_profiles();
+-- An account that has too many from before can still delete some.
+create trigger business_profiles_per_account_again after update of account_id, deleted_at on public.business_profiles
+  for each row when (new.account_id <> old.account_id or (old.deleted_at is not null and new.deleted_at is null))
+  execute function oslira.limit_business_profiles();
+-- What is counted includes deleted ones, which the index of the list leaves out.
+create index business_profiles_account_id_with_deleted on public.business_profiles (account_id);
+
+-- As before, but of its own route alone: two routes would otherwise delete the same rows under different locks.
+create or replace function oslira.find_idempotency_key(p_account_id uuid, p_route text, p_key text)
+returns oslira.idempotency_keys
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_key oslira.idempotency_keys;
+begin
+  delete from oslira.idempotency_keys k
+    where k.account_id = p_account_id and k.route = p_route and k.created_at < now() - interval '24 hours';
+  select * into v_key from oslira.idempotency_keys k
+    where k.account_id = p_account_id and k.route = p_route and k.idempotency_key = p_key;
+  return v_key;
+end
+$$;
 
 -- As before, with a limit of keys that have not expired, and behind a lock of the account, which orders its claims.
 create or replace function public.claim_idempotency_key(
@@ -87,5 +112,17 @@ create trigger credit_balances_never_emptied before truncate on public.credit_ba
   for each statement execute function oslira.refuse_balance_change();
 
 -- The ids of visitors' runs are UUIDs of version 8, made from their tokens. A caller of `start_analysis` chooses an id, and
--- none that could be a visitor's: the two share tables and logs outside of this database.
-alter table public.runs add constraint runs_run_id_no_visitors check (get_byte(uuid_send(run_id), 6) >> 4 <> 8);
+-- none that could be a visitor's: the two share tables and logs outside of this database. On insert alone: what is there can
+-- still be settled.
+create function oslira.refuse_visitors_run_id() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if get_byte(uuid_send(new.run_id), 6) >> 4 = 8 then
+    raise exception 'a run''s id is no UUID of version 8'
+      using errcode = 'check_violation', table = 'runs', constraint = 'runs_run_id_no_visitors';
+  end if;
+  return new;
+end
+$$;
+create trigger runs_run_id_no_visitors before insert on public.runs
+  for each row execute function oslira.refuse_visitors_run_id();

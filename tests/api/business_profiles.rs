@@ -148,16 +148,40 @@ async fn a_key_that_was_planted_answers_with_nothing_of_another_tenant() -> Resu
     let hash: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
     for (key, id) in [("another-tenants", other.business_profile_id.as_str()), ("nobodys", &user.user_id)] {
         // As the database's own functions allow a signed-in user.
-        let sql = format!(
-            "set local role authenticated;
-             select set_config('request.jwt.claims', '{{\"sub\": \"{}\"}}', true);
-             select public.claim_idempotency_key('{}', 'POST {PATH}', '{key}', '\\x{hash}', '{id}')",
-            user.user_id, user.account_id
-        );
-        stack.database.run(&sql).await?;
+        claim(&stack, &user, &format!("'{key}', '\\x{hash}', '{id}'")).await?;
         let reply = user.request(Method::POST, PATH, &[("idempotency-key", key)], Some(body.clone())).await?;
         assert_eq!((reply.status, reply.code()), (422, "IdempotencyKeyReused"), "{}", reply.body);
         assert!(!reply.body.to_string().contains(id), "{}", reply.body);
     }
+    Ok(())
+}
+
+/// Claims keys with SQL of the user's own, as the database's functions allow a signed-in user.
+async fn claim(stack: &Stack, user: &User<'_>, arguments: &str) -> Result<()> {
+    let sql = format!(
+        "set local role authenticated;
+         select set_config('request.jwt.claims', '{{\"sub\": \"{}\"}}', true);
+         select c.* from generate_series(1, 1000) n
+           cross join lateral public.claim_idempotency_key('{}', 'POST {PATH}', {arguments}) c",
+        user.user_id, user.account_id
+    );
+    stack.database.run(&sql).await
+}
+
+#[tokio::test]
+async fn who_has_as_many_as_there_may_be_is_told_how_many() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    user.add_business_profiles(99).await?;
+    let reply = user.post(PATH, &coffee()).await?;
+    assert_eq!((reply.status, reply.code()), (409, "BusinessProfileLimitReached"), "{}", reply.body);
+    assert_eq!(reply.body["details"], json!({"limit": 100}));
+
+    claim(&stack, &user, "n::text, sha256('b'), gen_random_uuid()").await?;
+    let reply = user
+        .request(Method::POST, PATH, &[("idempotency-key", "one-more")], Some(coffee().to_string()))
+        .await?;
+    assert_eq!((reply.status, reply.code()), (429, "TooManyRequests"), "{}", reply.body);
+    assert_eq!(reply.body["details"], json!({"limit": 1_000, "windowSeconds": 86_400}));
     Ok(())
 }

@@ -44,7 +44,18 @@ begin
 end
 $$;
 select is(pg_temp.profiles('ada.account'), 1000, 'a thousand with the deleted ones');
-select is(pg_temp.add_many('ada', 1), '23514 business_profiles_per_account', 'are the most there can be');
+select is(pg_temp.add_many('ada', 1), '23514 business_profiles_per_account_in_all', 'are the most there can be');
+
+-- Too many from before there was a limit.
+alter table public.business_profiles disable trigger business_profiles_per_account;
+select is(pg_temp.add_many('bob', 149), '149 rows', 'an account has 150 from earlier');
+alter table public.business_profiles enable trigger business_profiles_per_account;
+select is(
+  pg_temp.outcome('postgres', 'update public.business_profiles set deleted_at = now()
+    where business_profile_id = (select min(business_profile_id::text)::uuid from public.business_profiles where account_id = {bob.account})'),
+  '1 rows', 'and can delete one of them'
+);
+select is(pg_temp.add_many('bob', 1), '23514 business_profiles_per_account', 'but add none');
 
 select * from finish();
 rollback;

@@ -17,7 +17,7 @@ select is_empty(
          and lower(s.name) <> all (array[
            'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'row_security', 'search_path',
            'synchronous_commit', 'client_encoding', 'standard_conforming_strings', 'datestyle', 'intervalstyle', 'timezone',
-           'bytea_output', 'extra_float_digits', 'array_nulls', 'transform_null_equals'])
+           'bytea_output', 'extra_float_digits', 'array_nulls', 'transform_null_equals', 'plpgsql.extra_errors'])
          -- Set by `begin`.
          and s.name <> all (array[
            'default_transaction_isolation', 'default_transaction_read_only', 'default_transaction_deferrable'])
@@ -28,7 +28,11 @@ select is_empty(
            'check_function_bodies', 'default_table_access_method', 'default_tablespace', 'temp_tablespaces',
            'default_toast_compression', 'xmlbinary', 'xmloption', 'vacuum_cleanup_index_scale_factor',
            'gin_pending_list_limit', 'create_role_self_grant', 'createrole_self_grant', 'event_triggers',
-           'password_encryption', 'restrict_nonsystem_relation_kind'])
+           'password_encryption'])
+         -- Forbids to read views: there are none.
+         and s.name <> 'restrict_nonsystem_relation_kind'
+         -- What a function's author is warned of, or would have asserted: none of ours asserts.
+         and s.name <> all (array['plpgsql.check_asserts', 'plpgsql.extra_warnings', 'plpgsql.print_strict_params'])
          -- Which rows come first or at all: every list of ours is ordered, and there is no GIN index.
          and s.name <> all (array['synchronize_seqscans', 'gin_fuzzy_search_limit'])
          and s.name !~ '^vacuum_'
@@ -41,7 +45,7 @@ select is_empty(
            'exit_on_error', 'idle_session_timeout', 'tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count',
            'tcp_user_timeout', 'client_connection_check_interval', 'local_preload_libraries', 'transaction_timeout'])
          -- Of extensions that a Supabase project may have.
-         and s.name !~ '\.' $$,
+         and s.name !~ '^(?!plpgsql)[^.]*\.' $$,
   'every setting of a session is thought about'
 );
 select is_empty(

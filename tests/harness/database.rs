@@ -47,6 +47,12 @@ impl Database {
         rows.pop().context("no row")
     }
 
+    /// The process id of this connection.
+    pub async fn process_id(&self) -> Result<String> {
+        let row = self.row("select pg_backend_pid()::text as pid", &[]).await?;
+        Ok(row["pid"].as_str().context("no pid")?.to_owned())
+    }
+
     /// Balance and ledger sum of an account: equal, or credits were lost or made.
     pub async fn balance_and_ledger(&self, account_id: &str) -> Result<(i64, i64)> {
         let sql = "select b.balance, (select coalesce(sum(amount), 0) from public.credit_transactions t

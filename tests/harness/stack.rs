@@ -139,6 +139,20 @@ impl Stack {
         self.aws.set_number(table, Self::slots_key(), &format!("{slot}.leasedUntil"), 0).await
     }
 
+    /// How many statements of users wait, one behind the other, for the connection with this process id.
+    pub async fn waiting_for(&self, process_id: &str) -> Result<usize> {
+        let sql = "with recursive waiting as (
+                     select pid from pg_stat_activity
+                       where usename = 'oslira_user' and $1::text::integer = any (pg_blocking_pids(pid))
+                     union
+                     select a.pid from pg_stat_activity a, waiting w
+                       where a.usename = 'oslira_user' and w.pid = any (pg_blocking_pids(a.pid))
+                   )
+                   select count(*) as n from waiting";
+        let n = self.database.row(sql, &[process_id]).await?["n"].as_u64().context("n")?;
+        Ok(usize::try_from(n)?)
+    }
+
     /// The value of the secret that this variable of the Lambdas names.
     pub async fn secret(&self, variable: &str) -> Result<String> {
         let arn = self.functions_env.get(variable).with_context(|| format!("no variable {variable}"))?;

@@ -87,6 +87,18 @@ impl<'a> User<'a> {
         self.stack
     }
 
+    /// Adds so many business profiles, beside the one that there is.
+    pub async fn add_business_profiles(&self, count: u32) -> Result<()> {
+        let account_id = &self.account_id;
+        self.stack
+            .database
+            .run(&format!(
+                "insert into public.business_profiles (account_id, name, description, follower_min, follower_max, engagement_min)
+                   select '{account_id}', 'one of many', 'd', 1, 2, 1 from generate_series(1, {count})"
+            ))
+            .await
+    }
+
     /// A username no other test uses. What is in it decides what the scraper finds: see the stand-ins' README.
     pub fn username(&self, word: &str) -> String {
         let unique = Uuid::new_v4().simple().to_string();

@@ -1,38 +1,48 @@
 //! Limits of rows, against many who write at once.
 
-use anyhow::Result;
-use futures::future::try_join_all;
-use oslira_tests::{Stack, User};
-use serde_json::json;
-use std::collections::BTreeMap;
+use anyhow::{Context, Result};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures::future::join_all;
+use oslira_domain::UserId;
+use oslira_lambda::CachedSecret;
+use oslira_postgres::{Type, UserDb, violated};
+use oslira_tests::{Stack, User, eventually};
+use uuid::Uuid;
+
+/// Few: while they wait, each has one of the pool's twenty connections.
+const WRITERS: usize = 4;
 
 #[tokio::test]
-async fn of_ten_who_add_the_hundredth_business_profile_one_does() -> Result<()> {
+async fn of_many_who_add_the_hundredth_business_profile_one_does() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
-    let account_id = &user.account_id;
-    // With the one that every test user has, 99.
-    stack
-        .database
-        .run(&format!(
-            "insert into public.business_profiles (account_id, name, description, follower_min, follower_max, engagement_min)
-               select '{account_id}', 'one of many', 'd', 1, 2, 1 from generate_series(1, 98)"
-        ))
+    let (user_id, account_id): (UserId, Uuid) = (user.user_id.parse()?, user.account_id.parse()?);
+    user.add_business_profiles(98).await?;
+    let url = stack.secret("USER_DATABASE_SECRET").await?;
+    let root = BASE64_STANDARD.decode(&stack.functions_env["DATABASE_CA_CERTIFICATE"])?;
+    let sql = "insert into public.business_profiles (account_id, name, description, follower_min, follower_max, engagement_min)
+                 values ($1, 'the hundredth', 'd', 1, 2, 1)";
+    let write = |_| async {
+        let db = UserDb::lazy(CachedSecret::fixed(&url), Some(root.clone()))?;
+        db.query(user_id, sql, &[(&account_id, Type::UUID)]).await
+    };
+
+    // All of them are there before the first one may go on.
+    let holder = stack.another_database_connection().await?;
+    holder
+        .run(&format!("begin; select from public.accounts where account_id = '{account_id}' for update"))
         .await?;
-    let body = json!({
-        "name": "Brew & Co",
-        "description": "Roasts coffee for cafés.",
-        "icp": {"followerRange": {"min": 1, "max": 2}, "engagementMin": 1, "contentThemes": [], "geoFocus": []},
-    });
-    let replies = try_join_all((0..10).map(|_| user.post("/api/business-profiles", &body))).await?;
-    let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
-    for reply in &replies {
-        *statuses.entry(reply.status).or_default() += 1;
-        if reply.status == 409 {
-            assert_eq!(reply.code(), "BusinessProfileLimitReached", "{}", reply.body);
-            assert_eq!(reply.body["details"], json!({"limit": 100}));
-        }
-    }
-    assert_eq!(statuses, BTreeMap::from([(201, 1), (409, 9)]));
+    let pid = holder.process_id().await?;
+    let let_go = async {
+        eventually("all to wait", || async { Ok((stack.waiting_for(&pid).await? == WRITERS).then_some(())) })
+            .await?;
+        holder.run("commit").await
+    };
+    let (outcomes, let_go) = tokio::join!(join_all((0..WRITERS).map(write)), let_go);
+    let_go?;
+    let refused = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    let refused: Vec<_> =
+        refused.map(|error| violated(error).context("another error")).collect::<Result<_>>()?;
+    assert_eq!(refused, ["business_profiles_per_account"; WRITERS - 1]);
     Ok(())
 }

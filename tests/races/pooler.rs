@@ -97,7 +97,7 @@ async fn the_next_transaction_never_sees_anothers_claims() -> Result<()> {
 
 /// What somebody with the pool's password leaves on a connection, or as the default of the role, and what a transaction of
 /// ours has instead. `{ann}` is another user's id, `{bob}` the caller's.
-const POISON: [(&str, &str, &str); 24] = [
+const POISON: [(&str, &str, &str); 25] = [
     ("request.jwt.claim.sub", "{ann}", "{bob}"),
     ("request.jwt.claim.role", "service_role", "authenticated"),
     ("request.jwt.claim.email", "ann@example.test", ""),
@@ -113,9 +113,9 @@ const POISON: [(&str, &str, &str); 24] = [
     ("transaction_read_only", "", "off"),
     ("default_transaction_isolation", "serializable", "serializable"),
     ("transaction_isolation", "", "read committed"),
-    ("statement_timeout", "100ms", "4s"),
+    ("statement_timeout", "2s", "4s"),
     ("lock_timeout", "1ms", "3500ms"),
-    ("idle_in_transaction_session_timeout", "1h", "5s"),
+    ("idle_in_transaction_session_timeout", "1h", "4s"),
     ("synchronous_commit", "off", "on"),
     ("client_encoding", "LATIN1", "UTF8"),
     ("standard_conforming_strings", "off", "on"),
@@ -126,6 +126,7 @@ const POISON: [(&str, &str, &str); 24] = [
     ("extra_float_digits", "-15", "1"),
     ("array_nulls", "off", "on"),
     ("transform_null_equals", "on", "off"),
+    ("plpgsql.extra_errors", "all", "none"),
 ];
 
 #[tokio::test]

@@ -206,7 +206,7 @@ impl Connection {
 }
 
 /// Sends everything before it waits for anything: one round trip. The futures send when first polled, and
-/// `join3` polls them in order. An error of an earlier part makes the later ones fail, and is the one told.
+/// `join3` polls them in order. An error of an earlier part makes the later ones fail, and is the one that counts.
 async fn transaction(
     client: &Client,
     caller: Caller,
@@ -220,7 +220,12 @@ async fn transaction(
         client.batch_execute("commit"),
     )
     .await;
-    let rows = begun.and(rows).map_err(Failure::before_commit)?;
+    let rows = match (begun, rows) {
+        // No transaction had begun, so the statement was one by itself.
+        (Err(error), Ok(_)) => return Err(Failure::OutcomeUnknown(Some(error))),
+        (Err(error), Err(_)) => return Err(Failure::at_begin(error)),
+        (Ok(()), rows) => rows.map_err(Failure::before_commit)?,
+    };
     committed.map_err(Failure::at_commit)?;
     Ok(rows)
 }

@@ -20,7 +20,16 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Of an error that came before the answer to `commit`: then an error of Postgres's own has undone everything.
+    /// Of an error that answered `begin`. That has no fault of its own: a server that refuses it is in trouble, such as one in
+    /// recovery (`0A000`).
+    pub(crate) fn at_begin(error: tokio_postgres::Error) -> Self {
+        match Self::before_commit(error) {
+            Self::Refused(error) => Self::TakenBack(error),
+            other => other,
+        }
+    }
+
+    /// Of an error that answered the statement: then an error of Postgres's own has undone everything.
     pub(crate) fn before_commit(error: tokio_postgres::Error) -> Self {
         match error.as_db_error().map(DbError::code).cloned() {
             None => Self::OutcomeUnknown(Some(error)),
@@ -120,11 +129,13 @@ fn failure(error: &Error) -> Option<&Failure> {
 /// What an error code of Postgres, or of a pooler before it, is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// A pooler lost the server; what became of the transaction is not told. They use `XX000` for it, too.
+    /// The server is gone; what became of the transaction is not told. Poolers use `XX000` for it too, and may say
+    /// themselves that the server shuts down.
     Connection,
     /// The statement waited or worked for as long as it may.
     Timeout,
-    /// The server is in trouble, or a lost race: exhausted resources, a shutdown, a deadlock, read-only for a while.
+    /// The server is in trouble, or the transaction lost a race or its time: exhausted resources, a deadlock, a server that is
+    /// read-only for a while.
     Server,
     /// The statement's own fault.
     Statement,
@@ -136,8 +147,8 @@ fn kind(code: &SqlState) -> Kind {
     }
     match code.code().get(..2).unwrap_or_default() {
         "08" | "XX" => Kind::Connection,
-        "53" | "57" | "58" | "40" => Kind::Server,
-        _ if *code == SqlState::READ_ONLY_SQL_TRANSACTION => Kind::Server,
+        _ if [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN].contains(code) => Kind::Connection,
+        "25" | "40" | "53" | "57" | "58" => Kind::Server,
         _ => Kind::Statement,
     }
 }
@@ -150,7 +161,9 @@ mod tests {
     fn what_is_the_servers_trouble_is_not_the_statements_fault() {
         for (code, expected) in [
             (SqlState::T_R_DEADLOCK_DETECTED, Kind::Server),
-            (SqlState::ADMIN_SHUTDOWN, Kind::Server),
+            (SqlState::ADMIN_SHUTDOWN, Kind::Connection),
+            (SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, Kind::Server),
+            (SqlState::from_code("25P04"), Kind::Server),
             (SqlState::TOO_MANY_CONNECTIONS, Kind::Server),
             (SqlState::READ_ONLY_SQL_TRANSACTION, Kind::Server),
             (SqlState::QUERY_CANCELED, Kind::Timeout),

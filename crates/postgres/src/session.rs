@@ -14,9 +14,9 @@ const LOCK_TIMEOUT: Duration = Duration::from_millis(3_500);
 /// How long a statement may take, waiting included.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a transaction of which only a part has arrived may hold its locks.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
-/// By when a transaction has ended of which nobody heard, once its connection is closed: its statement is over by then, and
-/// so is the wait for a part that never comes. A commit may take longer only where the disk does.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+/// A transaction whose connection is closed has ended after this long: its statement, the wait for the rest, and some
+/// reserve. One that still waits in the pooler's queue may come later, so whoever looks for it looks more than once.
 pub const TRANSACTIONS_END_WITHIN: Duration = Duration::from_secs(10);
 
 const _: () = assert!(LOCK_TIMEOUT.as_millis() < STATEMENT_TIMEOUT.as_millis());
@@ -25,7 +25,7 @@ const _: () =
     assert!(STATEMENT_TIMEOUT.as_millis() + IDLE_TIMEOUT.as_millis() < TRANSACTIONS_END_WITHIN.as_millis());
 
 /// The same for every caller.
-const FIXED: [(&str, &str); 14] = [
+const FIXED: [(&str, &str); 15] = [
     // Supabase's `auth.uid()` and its like read these before `request.jwt.claims`.
     ("request.jwt.claim", ""),
     ("request.jwt.claim.email", ""),
@@ -44,6 +44,7 @@ const FIXED: [(&str, &str); 14] = [
     ("bytea_output", "hex"),
     ("extra_float_digits", "1"),
     ("array_nulls", "on"),
+    ("plpgsql.extra_errors", "none"),
     ("transform_null_equals", "off"),
 ];
 

@@ -136,10 +136,10 @@ pub async fn start_analysis(
 
 /// For a caller who shall neither take the run for lost nor pay for it twice.
 fn in_doubt(mut error: Error, run_id: RunId) -> Error {
-    error.message =
-        "It is not known yet whether the analysis was accepted. If it was, it starts within a minute, and \
-                   details.runId is its id. To be sure, repeat the request with the same Idempotency-Key."
-            .into();
+    error.message = "It is not known yet whether the analysis was accepted. If it was, it starts within five minutes, and \
+                     details.runId is its id. To be sure, look at that run, or repeat the request if it had an \
+                     Idempotency-Key."
+        .into();
     error.with_details(json!({"runId": run_id}))
 }
 

@@ -12,8 +12,9 @@ use url::Url;
 use uuid::Uuid;
 
 const ROUTE: &str = "POST /api/business-profiles";
-/// How many business profiles an account may have: the trigger `business_profiles_per_account`.
+/// How many business profiles an account may have, and with the deleted ones: the function `limit_business_profiles`.
 const MOST_PROFILES: u32 = 100;
+const MOST_WITH_DELETED: u32 = 1_000;
 /// How many keys it may use here while they are kept: the function `claim_idempotency_key`.
 const MOST_KEYS: u32 = 1_000;
 /// How long a key is kept.
@@ -115,6 +116,13 @@ fn explained(error: Error) -> Error {
                 format!("The account has {MOST_PROFILES} business profiles, and no account may have more.");
             Error::new(Code::BusinessProfileLimitReached, message)
                 .with_details(json!({"limit": MOST_PROFILES}))
+        }
+        Some("business_profiles_per_account_in_all") => {
+            let message = format!(
+                "The account has made and deleted {MOST_WITH_DELETED} business profiles, and no account may have more."
+            );
+            let details = json!({"limit": MOST_WITH_DELETED});
+            Error::new(Code::BusinessProfileLimitReached, message).with_details(details)
         }
         Some("idempotency_keys_per_account") => {
             let message = format!(
