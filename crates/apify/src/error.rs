@@ -9,10 +9,34 @@ use std::{fmt, time::Duration};
 /// The largest error that is read, in bytes: Apify's have a few hundred.
 const ERROR_BYTES: usize = 64_000;
 
+/// The types of errors that are known. A name's shape says nothing of where it comes from: a token has it as well.
+const TYPES: [&str; 20] = [
+    "actor-disabled",
+    "actor-is-not-rented",
+    "actor-memory-limit-exceeded",
+    "concurrent-runs-limit-exceeded",
+    "insufficient-permissions",
+    "internal-server-error",
+    "invalid-input",
+    "invalid-request",
+    "invalid-token",
+    "invalid-value",
+    "not-enough-usage-to-run-paid-actor",
+    "platform-feature-disabled",
+    "rate-limit-exceeded",
+    "record-not-found",
+    "record-or-token-not-found",
+    "request-too-large",
+    "run-failed",
+    "run-timeout-exceeded",
+    "token-not-provided",
+    "user-or-token-not-found",
+];
+
 /// The private cause of an error of this crate.
 ///
-/// Says nothing that a token or a profile could be part of: Apify's messages quote both, so only its status and its own
-/// words are kept.
+/// Says nothing that a token or a profile could be part of: Apify's messages quote both, so only its status and the
+/// error types that are known here are kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("Apify could not be reached")]
@@ -38,21 +62,20 @@ pub(crate) enum Unreadable {
     TooLarge { most_bytes: usize },
 }
 
-/// An error's type, where it is a word of Apify's own.
+/// An error's type.
 #[derive(Debug, Default)]
-pub(crate) struct Kind(Option<String>);
+pub(crate) struct Kind(Option<&'static str>);
 
 impl Kind {
     fn of(body: &[u8]) -> Self {
         let body: Value = oslira_upstream::json(body).unwrap_or_default();
-        let kind = body["error"]["type"].as_str().filter(|kind| oslira_upstream::is_identifier(kind));
-        Self(kind.map(str::to_owned))
+        Self(body["error"]["type"].as_str().map(|told| oslira_upstream::known(told, &TYPES)))
     }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_deref().unwrap_or("(no type)"))
+        f.write_str(self.0.unwrap_or("(no type)"))
     }
 }
 
@@ -98,7 +121,7 @@ impl Failure {
 
 /// The account's actors are at their limit, which passes when one of them ends.
 fn is_busy(kind: &Kind) -> bool {
-    matches!(kind.0.as_deref(), Some("concurrent-runs-limit-exceeded" | "actor-memory-limit-exceeded"))
+    matches!(kind.0, Some("concurrent-runs-limit-exceeded" | "actor-memory-limit-exceeded"))
 }
 
 fn cause(error: &Error) -> Option<&Failure> {
@@ -181,9 +204,9 @@ fn retry_after(response: &reqwest::Response) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn status(status: u16, kind: &str) -> Error {
+    fn status(status: u16, kind: &'static str) -> Error {
         let status = StatusCode::from_u16(status).unwrap();
-        Failure::Status { status, kind: Kind(Some(kind.to_owned())), retry_after: None }.into()
+        Failure::Status { status, kind: Kind(Some(kind)), retry_after: None }.into()
     }
 
     fn text() -> Unreadable {
@@ -243,10 +266,13 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_apify_leaves_its_type_behind_when_that_is_a_word_and_nothing_else() {
+    fn an_error_of_apify_leaves_its_type_behind_when_that_is_known_and_nothing_else() {
         for (body, shown) in [
             (r#"{"error": {"type": "run-failed", "message": "token apify_api_x"}}"#, "run-failed"),
-            (r#"{"error": {"type": "a bio\ud83d", "message": "x"}}"#, "(no type)"),
+            (r#"{"error": {"type": "actor-memory-limit-exceeded"}}"#, "actor-memory-limit-exceeded"),
+            (r#"{"error": {"type": "concurrent-runs-limit-exceeded"}}"#, "concurrent-runs-limit-exceeded"),
+            (r#"{"error": {"type": "a bio\ud83d", "message": "x"}}"#, "(unknown)"),
+            (r#"{"error": {"type": "apify_api_x"}}"#, "(unknown)"),
             (r#"{"error": {"type": 7}}"#, "(no type)"),
             (r#"{"error": "apify_api_x"}"#, "(no type)"),
             ("<html>", "(no type)"),

@@ -23,7 +23,9 @@ where
 pub fn aws_refused(refused: &impl ProvideErrorMetadata) -> Error {
     let word = |text: Option<&str>| {
         let is_word = |text: &&str| {
-            text.len() <= 100 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+            !text.is_empty()
+                && text.len() <= 100
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         };
         text.filter(is_word).unwrap_or("unknown").to_owned()
     };
@@ -49,8 +51,10 @@ mod tests {
         let error = aws_error(SdkError::service_error(GetSecretValueError::generic(metadata), ()));
         assert_eq!(error.chain(), "AWS refused: ValidationException (request 1b-2c)");
 
-        let odd = ErrorMetadata::builder().code("no code: canary").build();
-        assert_eq!(aws_refused(&odd).chain(), "AWS refused: unknown (request unknown)");
+        for odd in ["no code: canary", ""] {
+            let odd = ErrorMetadata::builder().code(odd).build();
+            assert_eq!(aws_refused(&odd).chain(), "AWS refused: unknown (request unknown)");
+        }
 
         let unreadable = SdkError::<GetSecretValueError, _>::response_error(BoxError::from("canary"), ());
         assert_eq!(aws_error(unreadable).chain(), "AWS answered something that cannot be read");

@@ -9,7 +9,7 @@ use crate::{
     question::data_with,
     usage::{Told, figure, figure_or_none},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::Error as _};
 use serde_json::{Value, json};
 
 /// The version of the API, sent as `anthropic-version`.
@@ -33,6 +33,7 @@ pub(crate) fn request(model: &Model, question: &Question<'_>, correction: Option
 pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     #[derive(Deserialize)]
     struct Message {
+        #[serde(default)]
         content: Part,
         #[serde(default)]
         stop_reason: Part,
@@ -49,6 +50,9 @@ pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     }
 
     let Message { content, stop_reason, usage } = oslira_upstream::json(body)?;
+    if content.is_absent() && stop_reason.is_absent() {
+        return Err(serde_json::Error::custom("no message"));
+    }
     let content = match stop_reason.read::<String>().as_deref() {
         Some("refusal") => Content::Refused,
         Some("max_tokens") => Content::Truncated,
@@ -57,6 +61,7 @@ pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     };
     let counts: Counts = usage.read().unwrap_or_default();
     let told = Told {
+        prompt: None,
         // It counts neither what was read from the cache nor what was written to it.
         fresh: figure(&counts.input_tokens),
         cache_written: figure_or_none(&counts.cache_creation_input_tokens),

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 /// Longer explanations of what was wrong help no model.
 const MAX_CORRECTION_CHARS: usize = 500;
 
-/// The largest body that is read, in bytes. The longest answer that a task allows has 4,000 tokens, and none is longer than some
-/// 130 bytes: no profile can make a vendor that keeps to the limit write so much. Its list of models is a tenth of it.
+/// The largest body that is read, in bytes. The longest answer that a task allows has 4,000 tokens, and a token has at most some
+/// 130 bytes. So no profile can make a vendor write more, if it keeps to that limit. OpenAI's list of models is a tenth of this.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// An answer that can be used.

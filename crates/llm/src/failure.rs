@@ -7,10 +7,49 @@ use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use std::{fmt, time::Duration};
 
+/// The types and codes of errors that are known, of both vendors. A name's shape says nothing of where it comes from: a key or
+/// a username has it as well.
+const NAMES: [&str; 34] = [
+    "account_deactivated",
+    "api_error",
+    "authentication_error",
+    "billing_error",
+    "billing_hard_limit_reached",
+    "content_filter",
+    "content_policy_violation",
+    "context_length_exceeded",
+    "insufficient_permissions",
+    "insufficient_quota",
+    "invalid_api_key",
+    "invalid_json_schema",
+    "invalid_prompt",
+    "invalid_request_error",
+    "invalid_type",
+    "invalid_value",
+    "missing_required_parameter",
+    "model_error",
+    "model_not_found",
+    "not_found_error",
+    "overloaded_error",
+    "permission_error",
+    "rate_limit_error",
+    "rate_limit_exceeded",
+    "request_too_large",
+    "requests",
+    "server_error",
+    "slow_down",
+    "timeout_error",
+    "tokens",
+    "unknown_parameter",
+    "unsupported_country_region_territory",
+    "unsupported_parameter",
+    "unsupported_value",
+];
+
 /// Why one vendor gave no answer.
 ///
 /// Says nothing that a prompt, an answer or a key could be part of: a vendor's message may quote them, so
-/// only its status and its own identifiers are kept.
+/// only its status, and the names of errors that are known here, are kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("{provider}: no connection")]
@@ -173,10 +212,8 @@ impl VendorError {
         }
         let body: Body = oslira_upstream::json(body).unwrap_or_default();
         let told: Told = body.error.read().unwrap_or_default();
-        // An identifier, or it is not what it should be and stays out of the log.
-        let identifier =
-            |part: &Part| part.read::<String>().filter(|text| oslira_upstream::is_identifier(text));
-        let kind = Kind { r#type: identifier(&told.r#type), code: identifier(&told.code) };
+        let name = |part: &Part| part.read::<String>().map(|told| oslira_upstream::known(&told, &NAMES));
+        let kind = Kind { r#type: name(&told.r#type), code: name(&told.code) };
         let is_named =
             ["invalid_prompt", "content_filter", "content_policy_violation"].iter().any(|it| kind.is(it));
         // Anthropic has no code for it, only these words.
@@ -188,19 +225,20 @@ impl VendorError {
 /// An error's `type` and `code`.
 #[derive(Debug, Default)]
 pub(crate) struct Kind {
-    r#type: Option<String>,
-    code: Option<String>,
+    r#type: Option<&'static str>,
+    code: Option<&'static str>,
 }
 
 impl Kind {
     fn is(&self, name: &str) -> bool {
-        [&self.r#type, &self.code].into_iter().any(|it| it.as_deref() == Some(name))
+        debug_assert!(NAMES.contains(&name), "nobody is ever told of `{name}`");
+        [self.r#type, self.code].contains(&Some(name))
     }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.r#type, &self.code) {
+        match (self.r#type, self.code) {
             (Some(kind), Some(code)) if kind != code => write!(f, "{kind}/{code}"),
             (Some(name), _) | (None, Some(name)) => f.write_str(name),
             (None, None) => f.write_str("(no type)"),

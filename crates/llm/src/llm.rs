@@ -9,7 +9,7 @@ use crate::{
 };
 use jiff::civil::Date;
 use oslira_domain::Class;
-use reqwest::{Client, RequestBuilder, header::HeaderValue};
+use reqwest::{Client, RequestBuilder, Url, header::HeaderValue};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -42,9 +42,16 @@ impl Endpoint {
         }
     }
 
-    /// There is somebody else at this address than the vendor: a gateway.
+    /// There is somebody else at this address than the vendor: a gateway. Every host of a vendor's own domain is the vendor.
+    /// At what is no address there is nobody.
     pub fn is_a_gateway(base_url: &str) -> bool {
-        ![Self::OPENAI, Self::ANTHROPIC].contains(&base_url.trim_end_matches('/'))
+        let url = Url::parse(base_url).ok();
+        url.as_ref().and_then(Url::host_str).is_some_and(|host| {
+            let host = host.trim_end_matches('.');
+            !["openai.com", "anthropic.com"].iter().any(|domain| {
+                host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            })
+        })
     }
 }
 

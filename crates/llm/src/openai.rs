@@ -41,6 +41,7 @@ pub(crate) fn request(model: &Model, question: &Question<'_>, correction: Option
 pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     #[derive(Deserialize)]
     struct Completion {
+        #[serde(default)]
         choices: Part,
         #[serde(default)]
         usage: Part,
@@ -76,7 +77,7 @@ pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     let first = choices.items::<Choice>().and_then(|choices| choices.into_iter().next());
     let Choice { message, finish_reason } = first.ok_or_else(|| serde_json::Error::custom("no choice"))?;
     let content = match finish_reason.read::<String>().as_deref() {
-        _ if !message.refusal.is_absent() => Content::Refused,
+        _ if message.refusal.read::<String>().is_some_and(|it| !it.is_empty()) => Content::Refused,
         Some("content_filter") => Content::Refused,
         Some("length") => Content::Truncated,
         _ => Content::Text(message.content.text()),
@@ -85,9 +86,10 @@ pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     let details: Details = counts.prompt_tokens_details.read().unwrap_or_default();
     // It includes the cached ones.
     let prompt = figure(&counts.prompt_tokens);
-    let cached = figure_or_none(&details.cached_tokens).map(|cached| cached.min(prompt.unwrap_or(cached)));
+    let cached = figure_or_none(&details.cached_tokens);
     let told = Told {
-        fresh: prompt.map(|prompt| prompt - cached.unwrap_or_default()),
+        prompt,
+        fresh: prompt.map(|prompt| prompt.saturating_sub(cached.unwrap_or_default())),
         cache_written: Some(0),
         cached,
         output: figure(&counts.completion_tokens),

@@ -34,6 +34,8 @@ impl Usage {
 /// number, or one that no 64 bits hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
+    /// The whole prompt, of which `cached` is a part. `None` also where the vendor tells the parts alone.
+    pub(crate) prompt: Option<u64>,
     /// Prompt tokens that have nothing to do with the cache.
     pub(crate) fresh: Option<u64>,
     pub(crate) cache_written: Option<u64>,
@@ -88,7 +90,8 @@ impl Bounds {
         let cache_written = within(told.cache_written, self.bytes);
         let fresh = within(told.fresh, self.bytes - cache_written);
         let input = cache_written + fresh;
-        let cached = within(told.cached, self.bytes - input);
+        let left = self.bytes - input;
+        let cached = within(told.cached, told.prompt.map_or(left, |prompt| left.min(prompt)));
         let usage = Usage { input, cache_written, cached, output: within(told.output, self.output) };
 
         let estimate = self.estimate();
@@ -99,6 +102,7 @@ impl Bounds {
             ..Usage::default()
         };
         let counted = Told {
+            prompt: told.prompt,
             fresh: Some(fresh),
             cache_written: Some(cache_written),
             cached: Some(cached),
@@ -133,7 +137,7 @@ mod tests {
 
     fn told(fresh: u64, cache_written: u64, cached: u64, output: u64) -> Told {
         let [fresh, cache_written, cached, output] = [fresh, cache_written, cached, output].map(Some);
-        Told { fresh, cache_written, cached, output }
+        Told { prompt: None, fresh, cache_written, cached, output }
     }
 
     #[test]

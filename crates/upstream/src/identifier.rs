@@ -1,22 +1,22 @@
 //! What may be repeated of what a service says.
 
-/// The longest of either kind, in bytes.
+/// The longest id, in bytes.
 const MOST_BYTES: usize = 64;
 
-/// Whether it is a word of the service's own, such as `rate_limit_error` or `run-failed`: lower-case letters, digits, `-`
-/// and `_`, at most 64. Anything else in its place may quote a key, a prompt or somebody's profile, and stays out of logs.
-pub fn is_identifier(text: &str) -> bool {
-    is_of(text, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
+/// What is logged in place of a name that is not known.
+const UNKNOWN: &str = "(unknown)";
+
+/// The name among the known ones that a service told, or `(unknown)`. So what is logged was written by us, whatever a
+/// service quotes in its place: a key, a prompt or somebody's profile.
+pub fn known(told: &str, names: &[&'static str]) -> &'static str {
+    names.iter().copied().find(|name| *name == told).unwrap_or(UNKNOWN)
 }
 
 /// Whether it is an id as services make them, `HG7ML7M8z78YcAPEB`: letters, digits, `-` and `_`, at most 64. So it means
 /// nothing else in a URL or a key.
 pub fn is_id(text: &str) -> bool {
-    is_of(text, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
-fn is_of(text: &str, alphabet: fn(u8) -> bool) -> bool {
-    (1..=MOST_BYTES).contains(&text.len()) && text.bytes().all(alphabet)
+    let is_of_an_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=MOST_BYTES).contains(&text.len()) && text.bytes().all(is_of_an_id)
 }
 
 #[cfg(test)]
@@ -24,19 +24,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_and_ids_are_told_from_what_may_quote_something() {
-        for (text, word, id) in [
-            ("rate_limit_error", true, true),
-            ("run-failed", true, true),
-            ("HG7ML7M8z78YcAPEB", false, true),
-            ("", false, false),
-            ("token apify_api_x", false, false),
-            ("../users/me", false, false),
-            ("a?b", false, false),
-            ("naïve", false, false),
+    fn only_a_known_name_is_repeated() {
+        let names = ["run-failed", "invalid-token"];
+        for (told, shown) in [
+            ("run-failed", "run-failed"),
+            ("canary_of_a_token", "(unknown)"),
+            ("run-failed ", "(unknown)"),
+            ("", "(unknown)"),
         ] {
-            assert_eq!((is_identifier(text), is_id(text)), (word, id), "{text}");
+            assert_eq!(known(told, &names), shown, "{told}");
         }
-        assert!(is_identifier(&"a".repeat(64)) && !is_identifier(&"a".repeat(65)));
+    }
+
+    #[test]
+    fn an_id_means_nothing_else_in_a_url() {
+        for (text, id) in [
+            ("rate_limit_error", true),
+            ("run-failed", true),
+            ("HG7ML7M8z78YcAPEB", true),
+            ("", false),
+            ("token apify_api_x", false),
+            ("../users/me", false),
+            ("a?b", false),
+            ("naïve", false),
+        ] {
+            assert_eq!(is_id(text), id, "{text}");
+        }
+        assert!(is_id(&"a".repeat(64)) && !is_id(&"a".repeat(65)));
     }
 }

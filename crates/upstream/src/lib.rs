@@ -5,5 +5,5 @@ mod identifier;
 mod lenient;
 
 pub use body::{BodyError, read};
-pub use identifier::{is_id, is_identifier};
+pub use identifier::{is_id, known};
 pub use lenient::{items, json, list, text};

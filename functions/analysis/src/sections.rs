@@ -14,7 +14,9 @@ pub(crate) fn of(tier: Tier, answers: &Map<String, Value>) -> Result<(FitAnswer,
     let (fit_task, other_tasks) =
         tier.tasks().split_first().ok_or_else(|| Error::internal(format!("{tier} has no task")))?;
     let mut rest = answer_of(*fit_task, answers)?.clone();
-    let fit = serde_json::from_value(Value::Object(rest.clone())).map_err(Error::internal)?;
+    // The parser's own words may quote the model.
+    let fit = serde_json::from_value(Value::Object(rest.clone()))
+        .map_err(|_| Error::internal("the answer about the fit cannot be read"))?;
     for field in IN_THE_SCORE {
         rest.remove(field);
     }

@@ -41,7 +41,8 @@ pub struct KeySet {
 
 #[derive(Default)]
 struct State {
-    keys: HashMap<String, Key>,
+    /// `None` until they were fetched once. A project with the legacy secret alone publishes none.
+    keys: Option<HashMap<String, Key>>,
     /// When they were last asked for, with or without success.
     asked_at: Option<Instant>,
     /// Key ids that a fetch did not bring: they cause no other. A key published later comes with the next
@@ -66,9 +67,9 @@ impl KeySet {
     pub(crate) async fn published(&self, key_id: &str) -> Result<Option<Key>> {
         let mut state = self.state.lock().await;
         let age = state.asked_at.map_or(Duration::MAX, |at| at.elapsed());
-        let known = state.keys.get(key_id).cloned();
+        let known = state.key(key_id);
         let is_new = known.is_none() && !state.unknown.contains(key_id) && age >= BETWEEN_FETCHES;
-        let must_fetch = state.keys.is_empty() || age >= FRESH || is_new;
+        let must_fetch = state.keys.is_none() || age >= FRESH || is_new;
         if !must_fetch {
             return Ok(known);
         }
@@ -80,7 +81,7 @@ impl KeySet {
             }
             Err(error) => return Err(error),
         }
-        let key = state.keys.get(key_id).cloned();
+        let key = state.key(key_id);
         if key.is_none() {
             if state.unknown.len() >= MOST_UNKNOWN {
                 state.unknown.clear();
@@ -110,9 +111,15 @@ impl KeySet {
             return Err(Error::store(format!("the key server answered {}", status.as_u16())));
         }
         let body = oslira_upstream::read(answer, MOST_BYTES).await.map_err(Error::store)?;
-        state.keys =
-            published_keys(&body).ok_or_else(|| Error::store("the key server answered no key set"))?;
+        let keys = published_keys(&body).ok_or_else(|| Error::store("the key server answered no key set"))?;
+        state.keys = Some(keys);
         Ok(())
+    }
+}
+
+impl State {
+    fn key(&self, id: &str) -> Option<Key> {
+        self.keys.as_ref()?.get(id).cloned()
     }
 }
 
@@ -124,7 +131,9 @@ fn published_keys(body: &[u8]) -> Option<HashMap<String, Key>> {
     }
     let set: Set = oslira_upstream::json(body).ok()?;
     let keys = set.keys.iter().filter_map(|jwk| key(&serde_json::from_str(jwk.get()).ok()?));
-    Some(keys.collect())
+    let keys: HashMap<_, _> = keys.collect();
+    // A set of which nothing can be read is no key set. A project with the legacy secret alone publishes an empty one.
+    (set.keys.is_empty() || !keys.is_empty()).then_some(keys)
 }
 
 /// Reads a published key; those we cannot use, and symmetric ones, are left out.
@@ -162,8 +171,11 @@ mod tests {
         );
         let keys = published_keys(set.as_bytes()).unwrap();
         assert_eq!(keys.keys().collect::<Vec<_>>(), ["good"]);
-        for none in ["<html>", "[]", "{}", r#"{"keys": {}}"#] {
+        for none in
+            ["<html>", "[]", "{}", r#"{"keys": {}}"#, r#"{"keys": [7]}"#, r#"{"keys": [{"oops": 1}]}"#]
+        {
             assert!(published_keys(none.as_bytes()).is_none(), "{none}");
         }
+        assert!(published_keys(br#"{"keys": []}"#).unwrap().is_empty());
     }
 }

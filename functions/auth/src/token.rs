@@ -52,8 +52,8 @@ pub(crate) async fn verify(keys: &KeySet, issuer: &str, audience: &str, token: &
     Ok(claims)
 }
 
-/// A token that does not verify. What the library says of one that it cannot read may quote it; of all others, it is a fixed
-/// sentence.
+/// A token that does not verify. What the library says of one that it cannot read may quote it; all its other errors are
+/// fixed words.
 fn unread(error: jsonwebtoken::errors::Error) -> Error {
     match error.kind() {
         ErrorKind::Json(_) | ErrorKind::Base64(_) | ErrorKind::Utf8(_) => refused("the token cannot be read"),

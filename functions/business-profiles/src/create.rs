@@ -1,7 +1,7 @@
 //! `POST /api/business-profiles`.
 
 use deserr::Deserr;
-use oslira_domain::{BusinessProfileId, Code, Error, Icp, Result};
+use oslira_domain::{BusinessProfileId, Code, Error, Icp, Result, clean_line};
 use oslira_lambda::{BodyErrors, FieldProblem, IcpBody, Reply, Request, trimmed};
 use oslira_postgres::{RowExt, Type, UserDb, violated};
 use serde::Serialize;
@@ -144,14 +144,24 @@ fn optional<const MAX: usize>(text: Option<String>) -> Result<Option<String>, Fi
 fn web_address(text: Option<String>) -> Result<Option<String>, FieldProblem> {
     let website = optional::<500>(text)?;
     let problem = website.as_deref().and_then(|text| {
-        // The parser would leave these out, and read another address than is shown.
-        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Some("must not hold spaces, line breaks or control characters");
+        // The parser would leave some of these out, and others change how the text is shown. Either way what is read is
+        // another address.
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) || clean_line(text, 500) != text {
+            return Some(
+                "must not hold spaces, line breaks, control characters or marks that turn text around",
+            );
+        }
+        // What a host is differs between readers: for some a backslash is a slash, and some skip empty places before a host.
+        if text.contains('\\') {
+            return Some("must not hold a backslash");
         }
         let begins =
             |scheme: &str| text.get(..scheme.len()).is_some_and(|it| it.eq_ignore_ascii_case(scheme));
         if !begins("https://") && !begins("http://") {
             return Some("must begin with https:// or http://");
+        }
+        if text.split_once("://").is_some_and(|(_, rest)| rest.starts_with('/')) {
+            return Some("must have its host right after ://");
         }
         match Url::parse(text) {
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
@@ -198,6 +208,9 @@ mod tests {
             ("https://brew.example/\r\nSet-Cookie: a", "must not hold spaces"),
             ("https://brew\t.example", "must not hold spaces"),
             ("https://brew.\u{85}example", "must not hold spaces"),
+            ("https://brew.example/\u{202e}moc", "must not hold spaces"),
+            ("https://brew.example\\@evil.example", "must not hold a backslash"),
+            ("https:///evil.example", "must have its host right after"),
             ("https://brew.example/\0", "must not hold the character U+0000"),
             ("https://brew.example@evil.example", "must not hold a user name"),
             ("https://:secret@brew.example", "must not hold a user name"),

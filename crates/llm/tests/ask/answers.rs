@@ -107,11 +107,25 @@ async fn a_gateway_is_shown_its_own_token_if_there_is_one() {
         assert_eq!(anthropic[0].headers["x-api-key"], ANTHROPIC_KEY, "beside the vendor's key");
         assert!(!format!("{llm:?}").contains("aig-secret"));
     }
-    assert!(
-        !Endpoint::is_a_gateway(Endpoint::OPENAI)
-            && !Endpoint::is_a_gateway(&format!("{}/", Endpoint::ANTHROPIC))
-    );
-    assert!(Endpoint::is_a_gateway("https://gateway.ai.cloudflare.com/v1/a/g/openai"));
+}
+
+#[test]
+fn every_host_of_a_vendors_domain_is_the_vendor_and_no_gateway() {
+    for (url, is_a_gateway) in [
+        (Endpoint::OPENAI, false),
+        (Endpoint::ANTHROPIC, false),
+        ("https://api.anthropic.com/", false),
+        ("https://eu.api.openai.com/v1", false),
+        ("HTTPS://API.OpenAI.com./v2", false),
+        ("https://openai.com", false),
+        ("no address", false),
+        ("https://gateway.ai.cloudflare.com/v1/a/g/openai", true),
+        ("https://notopenai.com/v1", true),
+        ("https://api.anthropic.com.gateway.example", true),
+        ("http://127.0.0.1:9000/openai", true),
+    ] {
+        assert_eq!(Endpoint::is_a_gateway(url), is_a_gateway, "{url}");
+    }
 }
 
 #[tokio::test]
@@ -281,10 +295,16 @@ async fn the_error_says_whether_waiting_helps() {
         Vendors::start([openai_error(404, "model_not_found")], [message("refusal", "")]).await;
     assert_eq!(code(&ask(&llm).await), Code::AnswerUnusable);
 
-    // Types that are no identifiers are not repeated.
+    // What is no known type is not repeated, though it look like one.
     let (_vendors, llm) =
-        Vendors::start([openai_error(401, "canary Key!")], [anthropic(401, "Canary sk-1")]).await;
-    assert_eq!(code(&ask(&llm).await), Code::AiRejected);
+        Vendors::start([openai_error(401, "canary_key")], [anthropic(401, "canary sk-1")]).await;
+    let outcome = ask(&llm).await;
+    assert_eq!(code(&outcome), Code::AiRejected);
+    assert_eq!(
+        outcome.answer.unwrap_err().chain(),
+        "openai answered 401 invalid_request_error/(unknown) for gpt-6-luna; \
+         anthropic answered 401 (unknown) for claude-haiku-5-5"
+    );
 }
 
 #[tokio::test]

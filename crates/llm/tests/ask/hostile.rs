@@ -58,6 +58,8 @@ async fn what_a_vendor_adds_to_an_answer_or_leaves_out_of_it_does_not_matter() {
             r#"{{"id": 1e999, "choices": [{{"message": {{"content": "{{\"score\": 5}}", "refusal": null, "audio": {deep}}},
                 "finish_reason": 7, "logprobs": 1e999}}, {{"message": {{"content": "another"}}}}, null], "usage": 7}}"#
         ),
+        r#"{"choices": [{"message": {"content": "{\"score\": 5}", "refusal": ""}}]}"#.to_owned(),
+        r#"{"choices": [{"message": {"content": "{\"score\": 5}", "refusal": 7}}]}"#.to_owned(),
     ] {
         let (_vendors, llm) = Vendors::start([respond_with(200, answer.clone())], []).await;
         let outcome = ask(&llm).await;
@@ -93,6 +95,19 @@ async fn an_answer_that_says_nothing_does_not_fit_and_speaks_against_nobody() {
         let unfit = [(OpenAi, Unfit), (OpenAi, Unfit), (Anthropic, Unfit), (Anthropic, Unfit)];
         assert_eq!(outcomes(&outcome), unfit, "{empty}");
         assert!(shared.verdicts().iter().all(|verdict| verdict.starts_with("succeeded")), "{empty}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_no_answer_and_speaks_against_the_provider() {
+    for body in ["{}", r#"{"type": "error", "error": {"type": "overloaded_error", "message": "x"}}"#] {
+        let answer = || respond_with(200, body.to_owned());
+        let (_vendors, llm) = Vendors::start([answer(), answer()], [answer(), answer()]).await;
+        let shared = Fake::default();
+        let outcome = ask(&llm.sharing(&shared)).await;
+        let failed = [(OpenAi, Failed), (OpenAi, Failed), (Anthropic, Failed), (Anthropic, Failed)];
+        assert_eq!(outcomes(&outcome), failed, "{body}");
+        assert!(shared.verdicts().iter().all(|verdict| verdict.starts_with("failed")), "{body}");
     }
 }
 
@@ -220,4 +235,13 @@ async fn usage_that_cannot_be_is_logged_in_figures() {
     let lines = log.text();
     let told = ["usage was not as it can be", "openai", "gpt-6-luna", "3000000000"];
     assert!(told.iter().all(|part| lines.contains(part)) && !lines.contains("canary"), "{lines}");
+
+    let log = Log::default();
+    let _guard = log.keep();
+    let details = r#""prompt_tokens_details": {"cached_tokens": 1000000000000000000}"#;
+    let usage = format!(r#"{{"prompt_tokens": 20, "completion_tokens": 1, {details}}}"#);
+    assert_eq!(call_with_usage(OpenAi, &usage).await.cached_tokens, 20);
+    let lines = log.text();
+    let told = ["usage was not as it can be", "prompt: Some(20)", "cached: Some(1000000000000000000)"];
+    assert!(told.iter().all(|part| lines.contains(part)), "{lines}");
 }
