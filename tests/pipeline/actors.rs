@@ -26,7 +26,7 @@ async fn unreachable(stack: &Stack, wanted: &str, path: &str, status: u16, times
 }
 
 /// Where Apify shows what the actor run of what is wanted has found.
-async fn dataset(stack: &Stack, wanted: &str) -> Result<String> {
+pub(crate) async fn dataset(stack: &Stack, wanted: &str) -> Result<String> {
     let (url, id) = (&stack.description.stand_ins_url, actor_run_id(stack, wanted).await?);
     let request = stack.http.get(format!("{url}/apify/v2/actor-runs/{id}")).bearer_auth("apify_api_tests");
     let run: Value = serde_json::from_slice(&request.send().await?.bytes().await?)?;
@@ -130,6 +130,20 @@ async fn what_nobody_will_be_able_to_read_is_given_up_for_another_actor() -> Res
         assert_eq!(payers(&stack, &username).await?.len(), 2, "both are on record");
         stack.compensate(&run).await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_actor_that_apify_does_not_know_gives_its_slot_back() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("unknown");
+    let run = orphan(&stack, &user, &username).await?;
+    unreachable(&stack, &username, "", 404, 1).await?;
+    let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    let answer = lambda.invoke(&scrape_of(&user, &run)).await?;
+    assert_eq!((answer.error_type()?, slots(&stack, &username).await?), ("ApifyRejected", 0), "{answer:?}");
+    stack.compensate(&run).await?;
     Ok(())
 }
 

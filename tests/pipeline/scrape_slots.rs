@@ -1,9 +1,15 @@
 //! Slots: none is held for nothing, whatever is lost on the way, and none is freed too early.
 
+use crate::actors::dataset;
 use crate::single_flight::{cancel, hold, noted, payers, scrape_of, seem_dead, slots, waiting};
 use anyhow::{Context, Result};
 use oslira_tests::{DynamoDbProxy, Lambda, Stack, User};
 use serde_json::json;
+
+/// What only the note has in it that the first actor's profile came without its posts.
+const LACKS_POSTS: &str = r#""lacksPosts":{"BOOL":true}"#;
+/// And the note that a second actor has ended.
+const IS_SECOND: &str = r#""isSecond":{"BOOL":true}"#;
 
 /// A scraper that reaches DynamoDB through the proxy.
 async fn scraper(stack: &Stack, dynamodb: &DynamoDbProxy) -> Result<Lambda> {
@@ -47,7 +53,7 @@ async fn a_second_actor_is_started_once_whatever_answers_are_lost() -> Result<()
         struck.reached().await?;
     }
     // Only now, or they would strike the first.
-    let texts = ["REMOVE slot", "latestLease = :latest", "actorRunId = :started", "SET endedActor"];
+    let texts = ["REMOVE slot", LACKS_POSTS, "latestLease = :latest", "actorRunId = :started", IS_SECOND];
     let of_the_second = texts.map(|text| dynamodb.lose_answer(text));
     first_ended_again.let_go();
     for mut struck in of_the_second {
@@ -70,12 +76,50 @@ async fn a_second_actor_is_found_by_the_next_try_and_no_third_is_started() -> Re
     let mut first_ended = dynamodb.hold("SET endedActor");
     lambda.send(&scrape_of(&user, &run))?;
     first_ended.reached().await?;
-    let mut second_ended = dynamodb.hold("SET endedActor");
+    let mut second_ended = dynamodb.hold(IS_SECOND);
     first_ended.let_go();
     second_ended.reached().await?;
     lambda.kill().await?;
     assert_eq!(slots(&stack, &username).await?, 1, "the second one's");
     let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
+    assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (2, 0));
+    assert_eq!(payers(&stack, &username).await?.len(), 2, "both are on record");
+    stack.compensate(&run).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn while_a_second_actor_gets_no_slot_the_first_is_neither_read_nor_started_again() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("noposts");
+    let run = user.accept(&username, "0 minutes").await?;
+    let dynamodb = DynamoDbProxy::start(&stack).await?;
+    let mut lambda = scraper(&stack, &dynamodb).await?;
+    let mut ended = dynamodb.hold("SET endedActor");
+    lambda.send(&scrape_of(&user, &run))?;
+    ended.reached().await?;
+    let dataset = dataset(&stack, &username).await?;
+    let mut lacks_posts = dynamodb.hold("SET endedActor");
+    ended.let_go();
+    lacks_posts.reached().await?;
+    assert_eq!(slots(&stack, &username).await?, 0, "it has been read, and no second is at work");
+    // Whoever reads it again fails of it.
+    let again = json!({"upstream": "apify", "match": dataset, "kind": "status", "status": 404});
+    stack.stand_ins.fault(again).await?;
+    // As often as a request is tried, for three tries of the step.
+    let no_slot = [(); 9].map(|()| dynamodb.refuse("latestLease = :latest"));
+    lacks_posts.let_go();
+    let mut answers = vec![lambda.answered().await?];
+    for _ in 0..2 {
+        answers.push(lambda.invoke(&scrape_of(&user, &run)).await?);
+    }
+    for answer in &answers {
+        assert_eq!(answer.error_type()?, "StoreUnavailable", "{answer:?}");
+    }
+    drop(no_slot);
+    assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (1, 0));
     lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (2, 0));
     assert_eq!(payers(&stack, &username).await?.len(), 2, "both are on record");

@@ -203,7 +203,10 @@ async fn object<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
 
 /// What an actor found: every item that can be read.
 async fn dataset<T: DeserializeOwned>(response: Response, most: usize) -> Result<Vec<Option<T>>, Failure> {
-    let body = body(response, DATASET_BYTES, Failure::Dataset).await?;
+    let body = body(response, DATASET_BYTES, Failure::Dataset).await.map_err(|failure| match failure {
+        Failure::Transport(error) if error.is_timeout() => Failure::Slow,
+        failure => failure,
+    })?;
     oslira_upstream::items(&body, most).map_err(|error| Failure::Dataset(error.into()))
 }
 

@@ -49,6 +49,9 @@ pub(crate) enum Failure {
     /// What an actor found is not a list of items. Strangers wrote it: that says nothing of Apify.
     #[error("what the actor found cannot be read: it is {0}")]
     Dataset(Unreadable),
+    /// What an actor found takes longer than a request may: Apify is slow, or strangers wrote much.
+    #[error("what the actor found did not come in time")]
+    Slow,
     #[error("the actor run {id} is {status:?}")]
     Run { id: String, status: ActorStatus },
 }
@@ -91,7 +94,7 @@ impl Failure {
     /// Trying again may help.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Transport(_) | Self::Body(_) | Self::Dataset(_) | Self::Run { .. } => true,
+            Self::Transport(_) | Self::Body(_) | Self::Dataset(_) | Self::Slow | Self::Run { .. } => true,
             Self::Status { status, kind, .. } => match status.as_u16() {
                 402 => is_busy(kind),
                 408 | 429 => true,
@@ -105,6 +108,7 @@ impl Failure {
     pub(crate) fn is_soon_over(&self) -> bool {
         match self {
             Self::Transport(error) if error.is_timeout() => false,
+            Self::Slow => false,
             Self::Body(Unreadable::TooLarge { .. }) | Self::Dataset(Unreadable::TooLarge { .. }) => false,
             _ => self.is_transient(),
         }
@@ -139,19 +143,26 @@ pub fn speaks_against_apify(error: &Error) -> bool {
             401 | 403 | 408 | 429 => true,
             status => status >= 500,
         },
-        Some(Failure::Dataset(_) | Failure::Run { .. }) | None => false,
+        Some(Failure::Dataset(_) | Failure::Slow | Failure::Run { .. }) | None => false,
     }
 }
 
+/// Whether this error leaves open whether Apify serves: what an actor found did not come in time, which may be Apify's fault or
+/// that of whoever is scraped.
+pub fn says_nothing_of_apify(error: &Error) -> bool {
+    matches!(cause(error), Some(Failure::Slow))
+}
+
 /// Whether what an actor run found is lost, as far as this error of reading it tells: it is not there, or will look the
-/// same the next time. Not when Apify did not answer, was busy, or does not let us in.
+/// same the next time. Not when Apify did not answer, was busy, does not let us in, or says that the actor is at work.
 pub fn is_lost(error: &Error) -> bool {
     match cause(error) {
-        Some(Failure::Dataset(_) | Failure::Run { .. }) => true,
+        Some(Failure::Dataset(_)) => true,
+        Some(Failure::Run { status, .. }) => status.is_terminal(),
         Some(Failure::Status { status, .. }) => {
             !matches!(status.as_u16(), 401..=403 | 408 | 429) && !status.is_server_error()
         }
-        Some(Failure::Transport(_) | Failure::Body(_)) | None => false,
+        Some(Failure::Transport(_) | Failure::Body(_) | Failure::Slow) | None => false,
     }
 }
 
@@ -217,8 +228,8 @@ mod tests {
         Unreadable::TooLarge { most_bytes: 1 }
     }
 
-    fn ended_badly() -> Error {
-        Failure::Run { id: "r".into(), status: ActorStatus::Failed }.into()
+    fn actor_is(status: ActorStatus) -> Error {
+        Failure::Run { id: "r".into(), status }.into()
     }
 
     #[test]
@@ -240,7 +251,8 @@ mod tests {
         ] {
             assert!(speaks_against_apify(&of_apify.into()) && !speaks_against_apify(&of_strangers.into()));
         }
-        assert!(!speaks_against_apify(&ended_badly()));
+        assert!(!speaks_against_apify(&actor_is(ActorStatus::Failed)));
+        assert!(!speaks_against_apify(&Failure::Slow.into()) && says_nothing_of_apify(&Failure::Slow.into()));
         assert!(!speaks_against_apify(&Error::store("S3 is down")));
     }
 
@@ -252,7 +264,8 @@ mod tests {
         for code in [401, 402, 403, 408, 429, 500, 503] {
             assert!(!is_lost(&status(code, "any")), "{code}");
         }
-        assert!(is_lost(&Failure::Dataset(text()).into()) && is_lost(&ended_badly()));
+        assert!(is_lost(&Failure::Dataset(text()).into()) && is_lost(&actor_is(ActorStatus::Failed)));
+        assert!(!is_lost(&actor_is(ActorStatus::Running)) && !is_lost(&Failure::Slow.into()));
         assert!(!is_lost(&Failure::Body(text()).into()) && !is_lost(&Error::store("S3 is down")));
     }
 

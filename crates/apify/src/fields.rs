@@ -19,6 +19,17 @@ pub(crate) fn value<'de, D: Deserializer<'de>, T: DeserializeOwned>(input: D) ->
     Ok(serde_json::from_str::<Option<T>>(raw.get()).ok().flatten())
 }
 
+/// Text that may have `most` bytes at most. What is longer is not even copied: where it is not UTF-8 it has become three times
+/// as long already.
+fn short<'de, D: Deserializer<'de>>(input: D, most: usize) -> Result<Option<String>, D::Error> {
+    let raw = <&RawValue>::deserialize(input)?.get();
+    // With its quotes; an escape may take six bytes for one.
+    if raw.len() > 6 * most + 2 {
+        return Ok(None);
+    }
+    Ok(serde_json::from_str::<Option<String>>(raw).ok().flatten())
+}
+
 /// Text of one line.
 pub(crate) fn line<'de, const MOST: usize, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
     let text: Option<String> = value(input)?;
@@ -84,14 +95,12 @@ pub(crate) fn is_set<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Err
 
 /// A username, or the address of a profile.
 pub(crate) fn username<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Username>, D::Error> {
-    let text: Option<String> = value(input)?;
-    Ok(text.and_then(|text| text.parse().ok()))
+    Ok(short(input, LINK)?.and_then(|text| text.parse().ok()))
 }
 
 /// An id, such as the code in a post's address.
 pub(crate) fn id<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
-    let text: Option<String> = value(input)?;
-    Ok(text.filter(|text| oslira_upstream::is_id(text)))
+    Ok(short(input, LINK)?.filter(|text| oslira_upstream::is_id(text)))
 }
 
 /// An id without which the object is of no use.
@@ -108,8 +117,7 @@ pub(crate) fn dollars<'de, D: Deserializer<'de>>(input: D) -> Result<Option<f64>
 /// A link that may be followed: http or https, with a host. In the one spelling that is left when it is taken apart and put
 /// together again, so that nobody reads another link into it.
 pub(crate) fn link<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
-    let text: Option<String> = value(input)?;
-    let url = text.and_then(|text| Url::parse(&text).ok());
+    let url = short(input, LINK)?.and_then(|text| Url::parse(&text).ok());
     Ok(url
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .map(String::from)
@@ -202,6 +210,10 @@ mod tests {
     #[test]
     fn a_link_is_one_that_a_browser_follows_to_a_host() {
         let long = format!("https://nasa.gov/{}", "x".repeat(2_040));
+        // Short when its dots are resolved, but nobody tries.
+        let longer = format!("https://nasa.gov/{}", "x/../".repeat(3_000));
+        let escaped = r"http://nasa.gov/".to_owned() + &r"a".repeat(2_000);
+        let in_full = format!("http://nasa.gov/{}", "a".repeat(2_000));
         for (text, expected) in [
             ("https://nasa.gov", Some("https://nasa.gov/")),
             ("HTTP://NASA.gov/a b?c#d", Some("http://nasa.gov/a%20b?c#d")),
@@ -216,6 +228,8 @@ mod tests {
             ("ftp://nasa.gov", None),
             ("", None),
             (&long, None),
+            (&longer, None),
+            (&escaped, Some(&in_full)),
         ] {
             let link = read(&format!(r#"{{"link": "{text}"}}"#)).link;
             assert_eq!(link.as_deref(), expected, "{text}");

@@ -1,7 +1,7 @@
 //! What Instagram lets an account have, with room to spare. What is beyond is cut, or is not believed.
 //!
 //! Lengths are in characters, which are Unicode scalar values here. Instagram counts otherwise in places, and an emoji may be
-//! seven of them: so twice of what it allows fits.
+//! seven of them: so we keep twice what it allows.
 
 /// A display name: Instagram allows 64.
 pub(crate) const FULL_NAME: usize = 128;
@@ -17,7 +17,7 @@ pub(crate) const HASHTAG: usize = 100;
 pub(crate) const HASHTAGS: usize = 30;
 /// A link, in bytes: what browsers and servers agree on.
 pub(crate) const LINK: usize = 2_048;
-/// Links of a bio that are looked at: Instagram allows five.
+/// How many links of a bio are looked at: Instagram allows five.
 pub(crate) const LINKS: usize = 10;
 /// Latest posts of a profile: the profile actor brings 12.
 pub(crate) const LATEST_POSTS: usize = 12;

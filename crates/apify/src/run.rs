@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// No run lasts longer: it is started with a time-out of minutes.
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
-/// Nobody asks for longer what a run found.
-const LONGEST_AGO: SignedDuration = SignedDuration::from_hours(1);
+/// Nobody asks for longer what a run found: ten minutes after its end, and some for clocks that differ.
+const LONGEST_AGO: SignedDuration = SignedDuration::from_mins(15);
 
 /// One run of an actor, as Apify last reported it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -117,6 +117,7 @@ mod tests {
             ("-009999-01-03T00:00:00Z", "2026-11-20T09:59:00Z", 60, None),
             ("1970-01-01T00:00:00Z", "1970-01-01T00:00:01Z", 0, Some(1)),
             ("2026-11-20T10:00:00Z", "2026-11-20T09:59:00Z", 60, None),
+            ("2026-11-20T09:44:00Z", "2026-11-20T09:44:59Z", 0, Some(59)),
             ("", "soon", 0, None),
         ] {
             let run = run(started, finished, "").unwrap();

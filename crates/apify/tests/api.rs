@@ -276,6 +276,15 @@ async fn an_item_that_cannot_be_read_spoils_itself_alone() {
 }
 
 #[tokio::test]
+async fn posts_with_half_an_emoji_are_read() {
+    let items = r#"[{"ownerUsername": "nasa", "shortCode": "A", "type": "Image", "caption": "cut \ud83d", "hashtags": ["a\ude00"],
+        "timestamp": "2026-06-01T00:00:00.000Z", "ignored": "\ud83d"}]"#;
+    let (_server, apify) = Server::start([items.into_response()]).await;
+    let posts = apify.posts(&succeeded()).await.unwrap();
+    assert_eq!(posts[&"nasa".parse().unwrap()][0].caption, "cut \u{fffd}");
+}
+
+#[tokio::test]
 async fn what_actors_find_is_read_up_to_a_limit_and_never_speaks_against_apify() {
     let too_large = || format!("[{}]", " ".repeat(16_000_000)).into_response();
     let (server, apify) = Server::start([too_large(), too_large()]).await;

@@ -57,6 +57,16 @@ pub(crate) struct Ended {
     pub(crate) payer: RunId,
     /// It was the second one for what is wanted, whose answer stands.
     pub(crate) is_second: bool,
+    /// It was the first, and a profile came without its posts: nothing of it is read again, the second is all that counts.
+    pub(crate) lacks_posts: bool,
+}
+
+impl Ended {
+    /// Until when the note counts. What an actor found is to be fresh whatever it is. That a second one is wanted stays true
+    /// for as long as a slot for that may take.
+    fn counts_until(&self, ended_at: Timestamp, now: Timestamp) -> Timestamp {
+        if self.lacks_posts { now + LIFETIME } else { ended_at + WORTH_READING }
+    }
 }
 
 /// What a run finds that is in charge of a flight.
@@ -142,13 +152,15 @@ impl Seat<'_> {
         }
     }
 
-    /// Notes that an actor has ended, so that nobody needs its slot to find it. `false`: another run is in charge.
-    pub(crate) async fn note(&self, ended: &Ended) -> Result<bool> {
+    /// Notes that an actor has ended, and when, so that nobody needs its slot to find it. `false`: another run is in charge.
+    pub(crate) async fn note(&self, ended: &Ended, ended_at: Timestamp) -> Result<bool> {
+        let until = ended.counts_until(ended_at, Timestamp::now());
         let note = HashMap::from([
             ("actorRunId".to_owned(), text(&ended.actor_run_id)),
             ("payer".to_owned(), text(ended.payer)),
             ("isSecond".to_owned(), AttributeValue::Bool(ended.is_second)),
-            ("worthReadingUntil".to_owned(), milliseconds(Timestamp::now() + WORTH_READING)),
+            ("lacksPosts".to_owned(), AttributeValue::Bool(ended.lacks_posts)),
+            ("worthReadingUntil".to_owned(), milliseconds(until)),
         ]);
         let noted = self
             .update()
@@ -291,11 +303,13 @@ impl Charge {
 fn ended(flight: &Item, now: Timestamp) -> Option<Ended> {
     let note = flight.get("endedActor")?.as_m().ok()?;
     let text = |name: &str| note.get(name)?.as_s().ok();
+    let flag = |name: &str| note.get(name)?.as_bool().ok().copied();
     (time(note, "worthReadingUntil")? >= now).then_some(())?;
     Some(Ended {
         actor_run_id: text("actorRunId")?.clone(),
         payer: text("payer")?.parse().ok()?,
-        is_second: note.get("isSecond")?.as_bool().ok().copied()?,
+        is_second: flag("isSecond")?,
+        lacks_posts: flag("lacksPosts").unwrap_or_default(),
     })
 }
 
@@ -334,5 +348,21 @@ mod tests {
         assert!(!is_wanted(&flight("aliveUntil", -1), now));
         assert!(!is_wanted(&flight("waits_1", -1), now));
         assert!(!is_wanted(&Item::new(), now));
+    }
+
+    #[test]
+    fn what_an_actor_found_is_worth_reading_for_ten_minutes_after_its_end_and_that_it_lacks_posts_counts_longer()
+     {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
+        let ended_at = now - SignedDuration::from_mins(2);
+        let ended = |lacks_posts| Ended {
+            actor_run_id: "A".to_owned(),
+            payer: RunId::generate(),
+            is_second: false,
+            lacks_posts,
+        };
+        let minutes =
+            |lacks_posts| ended(lacks_posts).counts_until(ended_at, now).duration_since(now).as_mins();
+        assert_eq!((minutes(false), minutes(true)), (8, 60));
     }
 }

@@ -15,7 +15,7 @@ use oslira_postgres::SystemDb;
 use oslira_stores::{Breakers, CachedProfile, Permit, ProfileStore, ProgressStore, Upstream};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// How long an actor may run: a restricted profile takes it most of a minute.
 const ACTOR_TIMEOUT: Duration = Duration::from_secs(120);
@@ -23,6 +23,8 @@ const ACTOR_TIMEOUT: Duration = Duration::from_secs(120);
 const RESERVE: Duration = Duration::from_secs(30);
 /// The longest that Apify lets one request wait.
 const LONG_POLL: Duration = Duration::from_secs(60);
+/// How long after a question whether an actor has ended the next one comes, also when Apify answers at once.
+const POLL_PAUSE: Duration = Duration::from_secs(1);
 /// How long a run that waits for another one's scrape looks out for it before it hands the waiting over to the state
 /// machine.
 const LOOK_OUT: Duration = Duration::from_secs(1);
@@ -132,6 +134,11 @@ fn under_way() -> Error {
 fn out_of_order() -> Error {
     // Retried for longer than the circuit breaker stays open.
     Error::new(Code::ApifyBusy, "Instagram could not be read for some time.")
+}
+
+/// Apify says of an actor that has ended that it has not: some of its servers know later than others.
+fn behind() -> Error {
+    Error::new(Code::ApifyUnavailable, "Instagram could not be read at the moment.")
 }
 
 fn answer(input: &ScrapeRequest, entries: Vec<(Username, Entry)>) -> Result<Scraped> {
@@ -252,23 +259,26 @@ impl Scrape<'_> {
             }
             _ => false,
         };
-        let (mut ended, mut run) = match charge.ended {
-            None => self.see_to_its_end(self.lease().await?, false).await?,
-            Some(ended) => match self.second_at_work(&ended).await? {
-                Some(lease) => self.see_to_its_end(lease, true).await?,
-                None => {
-                    let run = self.ask(&ended).await?;
-                    (ended, run)
-                }
-            },
+        let first = match charge.ended {
+            None => Some(self.see_to_its_end(self.lease().await?, false).await?),
+            Some(ended) if ended.lacks_posts => None,
+            Some(ended) => {
+                self.release_slot_of(&ended).await?;
+                let run = self.ask(&ended).await?;
+                Some((ended, run))
+            }
         };
-        loop {
+        if let Some((ended, run)) = first {
             let found = self.read(&ended, &run).await?;
             if ended.is_second || !found.iter().any(lacks_posts) {
                 return Ok((run, found));
             }
-            (ended, run) = self.see_to_its_end(self.lease().await?, true).await?;
+            // Or every try that gets no slot for the second would read the first again, and at last start it again.
+            self.note(&Ended { lacks_posts: true, ..ended }, &run).await?;
         }
+        let (ended, run) = self.see_to_its_end(self.lease().await?, true).await?;
+        let found = self.read(&ended, &run).await?;
+        Ok((run, found))
     }
 
     async fn lease(&self) -> Result<Lease> {
@@ -283,15 +293,11 @@ impl Scrape<'_> {
         tools.slots.lease(asker, ACTOR_TIMEOUT).await
     }
 
-    /// The slot of a second actor, when one is at work. The slot of the first, which has ended, is given back if that was not
-    /// done any more.
-    async fn second_at_work(&self, ended: &Ended) -> Result<Option<Lease>> {
+    /// Gives the slot of an actor back that is noted as ended, if that was not done any more.
+    async fn release_slot_of(&self, ended: &Ended) -> Result<()> {
         match self.left_over().await? {
-            Some((lease, id)) if id == ended.actor_run_id => {
-                self.tools.slots.release(&lease).await?;
-                Ok(None)
-            }
-            left_over => Ok(left_over.map(|(lease, _)| lease)),
+            Some((lease, id)) if id == ended.actor_run_id => self.tools.slots.release(&lease).await,
+            _ => Ok(()),
         }
     }
 
@@ -302,8 +308,11 @@ impl Scrape<'_> {
             Some(id) => id.clone(),
             None => self.start(&mut lease).await?,
         };
-        let (run, stopped) = self.wait(&actor_run_id).await?;
-        let ended = self.give_back(&lease, actor_run_id, is_second).await?;
+        let (run, stopped) = match self.wait(&actor_run_id).await {
+            Ok(ended) => ended,
+            Err(error) => return Err(self.release_if_unknown(&lease, error).await),
+        };
+        let ended = self.give_back(&lease, actor_run_id, &run, is_second).await?;
         match stopped {
             // What has been paid for is kept.
             Some(stopped) if run.status != ActorStatus::Succeeded => {
@@ -317,20 +326,33 @@ impl Scrape<'_> {
 
     /// Gives the slot of an actor back that has ended. First of all the flight notes the actor: who comes after us finds it
     /// there. So the slot is free whatever becomes of what the actor found.
-    async fn give_back(&self, lease: &Lease, actor_run_id: String, is_second: bool) -> Result<Ended> {
-        let ended = Ended { actor_run_id, payer: lease.payer, is_second };
-        if !self.seat.note(&ended).await? {
-            self.seat.wait().await?;
-            return Err(under_way());
-        }
+    async fn give_back(
+        &self,
+        lease: &Lease,
+        actor_run_id: String,
+        run: &ActorRun,
+        is_second: bool,
+    ) -> Result<Ended> {
+        let ended = Ended { actor_run_id, payer: lease.payer, is_second, lacks_posts: false };
+        self.note(&ended, run).await?;
         self.tools.slots.release(lease).await?;
         Ok(ended)
+    }
+
+    /// Notes an actor that has ended. When another run is in charge meanwhile, this one waits like others.
+    async fn note(&self, ended: &Ended, run: &ActorRun) -> Result<()> {
+        if self.seat.note(ended, run.ended_at(Timestamp::now())).await? {
+            return Ok(());
+        }
+        self.seat.wait().await?;
+        Err(under_way())
     }
 
     /// The actor run that has ended, from Apify.
     async fn ask(&self, ended: &Ended) -> Result<ActorRun> {
         match self.apify.wait_for_run(&ended.actor_run_id, Duration::ZERO).await {
-            Ok(run) => Ok(run),
+            Ok(run) if run.status.is_terminal() => Ok(run),
+            Ok(_) => Err(behind()),
             Err(error) => Err(self.not_read(error).await),
         }
     }
@@ -395,7 +417,7 @@ impl Scrape<'_> {
                 return Err(Error::new(Code::ApifyUnavailable, "The scraper took too long."));
             }
             tokio::select! {
-                run = self.apify.wait_for_run(actor_run_id, left.min(LONG_POLL)) => {
+                run = self.poll(actor_run_id, left) => {
                     let run = match run {
                         Ok(run) => run,
                         Err(error) => {
@@ -418,6 +440,16 @@ impl Scrape<'_> {
         }
     }
 
+    /// The actor run when it has ended, or as it is after a minute or what is left of the time.
+    async fn poll(&self, actor_run_id: &str, left: Duration) -> Result<ActorRun> {
+        let next = Instant::now() + POLL_PAUSE;
+        let run = self.apify.wait_for_run(actor_run_id, left.min(LONG_POLL)).await?;
+        if !run.status.is_terminal() {
+            sleep_until(next).await;
+        }
+        Ok(run)
+    }
+
     /// Leaves the flight for good. The last to leave aborts the actor that is still at work: nobody waits for it any more.
     async fn leave(&self) -> Result<()> {
         let Some(charge) = self.seat.leave().await? else { return Ok(()) };
@@ -430,21 +462,23 @@ impl Scrape<'_> {
 
     /// Sees to it that no actor is at work any more, and that what it cost is on record.
     async fn stop(&self, charge: Charge) -> Result<()> {
-        let Self { apify, .. } = self;
         let Some((lease, actor_run_id)) = self.left_over().await? else {
             return self.record_ended(charge).await;
         };
-        apify.abort_run(&actor_run_id).await?;
+        if let Err(error) = self.apify.abort_run(&actor_run_id).await {
+            return Err(self.release_if_unknown(&lease, error).await);
+        }
         let run = loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
-            let run = apify.wait_for_run(&actor_run_id, left.min(LONG_POLL)).await?;
+            let run = self.poll(&actor_run_id, left).await?;
             if run.status.is_terminal() || left < Duration::from_secs(1) {
                 break run;
             }
         };
         // One that would not end in time keeps its slot until the lease expires.
         if run.status.is_terminal() {
-            self.give_back(&lease, actor_run_id, charge.ended.is_some()).await?;
+            let is_second = charge.ended.is_some_and(|ended| ended.actor_run_id != actor_run_id);
+            self.give_back(&lease, actor_run_id, &run, is_second).await?;
         }
         self.record(&run, lease.payer).await
     }
@@ -454,7 +488,10 @@ impl Scrape<'_> {
         let Some((lease, actor_run_id)) = self.left_over().await? else {
             return self.record_ended(charge).await;
         };
-        let run = self.apify.wait_for_run(&actor_run_id, Duration::ZERO).await?;
+        let run = match self.apify.wait_for_run(&actor_run_id, Duration::ZERO).await {
+            Ok(run) => run,
+            Err(error) => return Err(self.release_if_unknown(&lease, error).await),
+        };
         if !run.status.is_terminal() {
             return Ok(());
         }
@@ -467,7 +504,8 @@ impl Scrape<'_> {
     async fn record_ended(&self, charge: Charge) -> Result<()> {
         let Some(ended) = charge.ended else { return Ok(()) };
         match self.apify.wait_for_run(&ended.actor_run_id, Duration::ZERO).await {
-            Ok(run) => self.record(&run, ended.payer).await,
+            Ok(run) if run.status.is_terminal() => self.record(&run, ended.payer).await,
+            Ok(_) => Err(behind()),
             Err(error) if oslira_apify::is_lost(&error) => Ok(()),
             Err(error) => Err(error),
         }
@@ -482,6 +520,9 @@ impl Scrape<'_> {
     /// Tells the circuit breaker how a call of Apify went. One that was refused for what we asked is an answer.
     async fn report(&self, permit: Permit, error: Option<&Error>) {
         match error {
+            Some(error) if oslira_apify::says_nothing_of_apify(error) => {
+                self.tools.breakers.undecided(Upstream::Apify, permit).await;
+            }
             Some(error) if oslira_apify::speaks_against_apify(error) => {
                 self.tools.breakers.failed(Upstream::Apify, permit).await;
             }
@@ -495,6 +536,11 @@ impl Scrape<'_> {
             tracing::warn!(cause = failure.chain(), "slot not released; its lease will expire");
         }
         error
+    }
+
+    /// Frees the slot of an actor that Apify does not know: whoever wants it would ask in vain. The error goes on.
+    async fn release_if_unknown(&self, lease: &Lease, error: Error) -> Error {
+        if oslira_apify::is_lost(&error) { self.release_after(lease, error).await } else { error }
     }
 
     async fn record(&self, run: &ActorRun, payer: RunId) -> Result<()> {
