@@ -101,6 +101,11 @@ impl Struck {
         (&mut self.reached).await.context("the proxy ended")
     }
 
+    /// Whether the request has come.
+    pub fn has_been_reached(&mut self) -> bool {
+        self.reached.try_recv().is_ok()
+    }
+
     /// Lets it go on.
     pub fn let_go(self) {
         // Who sent it may have given up.

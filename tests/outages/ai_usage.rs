@@ -33,7 +33,7 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     let (ours, others) = (AccountId(Uuid::new_v4()), AccountId(Uuid::new_v4()));
     let of = |number: usize| [Some(ours), Some(others), None, Some(ours)][number % 4];
     let mut under_way = Vec::new();
-    for begun in join_all((0..40).map(|number| usage.begin(of(number)))).await {
+    for begun in join_all((0..40).map(|number| begin_one(usage, of(number)))).await {
         under_way.push(begun?);
     }
     assert_eq!(sum(stack, "steps#", "inFlight").await?, 40.0);
@@ -62,10 +62,15 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     stack.calm().await
 }
 
+/// Begins a step, if it may.
+async fn begin_one(usage: &AiUsage, account_id: Option<AccountId>) -> oslira_domain::Result<InFlight> {
+    usage.begin(usage.look(account_id).await?).await
+}
+
 /// Begins so many steps at once: those that may.
 async fn begin(usage: &AiUsage, account_id: Option<AccountId>, count: usize) -> Result<Vec<InFlight>> {
     let mut begun = Vec::new();
-    for step in join_all((0..count).map(|_| usage.begin(account_id))).await {
+    for step in join_all((0..count).map(|_| begin_one(usage, account_id))).await {
         match step {
             Err(error) if error.code == Code::ShareTaken => {}
             step => begun.push(step?),

@@ -1,7 +1,10 @@
 //! One account's flood takes no more than its share, others' runs go on beside it, and the flood itself ends well.
 
+use crate::dynamodb;
 use anyhow::{Result, ensure};
+use aws_sdk_dynamodb::Client;
 use futures::future::{join_all, select_all, try_join_all};
+use oslira_stores::{AiUsage, InFlight};
 use oslira_tests::{DynamoDbProxy, Lambda, Run, Stack, User, eventually};
 use serde_json::{Value, json};
 
@@ -190,54 +193,63 @@ async fn a_flood_of_runs_waits_for_its_share_and_each_of_them_completes() -> Res
     stack.calm().await
 }
 
-/// The AI steps of so many runs of an account, each about another profile that was scraped, where nine may be under way.
-async fn ai_steps(stack: &Stack, user: &User<'_>, word: &str, count: usize) -> Result<Vec<(Lambda, Value)>> {
+/// The AI step of a run about a profile that was scraped.
+async fn ai_step(stack: &Stack, user: &User<'_>, word: &str) -> Result<Value> {
+    let run = user.accept(&user.username(word), "0 minutes").await?;
+    let mut input = scrape_of(user, &run);
     let mut scraper = Lambda::start(stack, "scrape-profiles", &[]).await?;
-    let mut inputs = scrapes(user, word, count).await?;
-    for input in &mut inputs {
-        let scraped = scraper.invoke(input).await?.outcome.map_err(anyhow::Error::msg)?;
-        let username = input["username"].as_str().unwrap_or_default().to_owned();
-        input["snapshotKey"] = scraped["found"][&username]["snapshotKey"].clone();
-        input["cacheHit"] = json!(false);
-        input["task"] = json!("scoring");
-    }
-    lambdas(stack, "analyze-profile", &[("MAX_CONCURRENT_AI_CALLS", "9")], inputs).await
+    let scraped = scraper.invoke(&input).await?.outcome.map_err(anyhow::Error::msg)?;
+    input["snapshotKey"] = scraped["found"][&run.username]["snapshotKey"].clone();
+    input["cacheHit"] = json!(false);
+    input["task"] = json!("scoring");
+    Ok(input)
+}
+
+/// So many AI steps of an account begin.
+async fn begun(usage: &AiUsage, user: &User<'_>, count: usize) -> Result<Vec<InFlight>> {
+    let account_id = Some(user.account_id.parse()?);
+    let steps = (0..count).map(async |_| usage.begin(usage.look(account_id).await?).await);
+    Ok(try_join_all(steps).await?)
 }
 
 #[tokio::test]
-async fn a_flood_of_ai_steps_leaves_room_for_other_accounts_and_each_of_them_is_answered() -> Result<()> {
+async fn an_ai_step_beyond_the_share_of_its_account_waits_at_no_ones_expense_and_is_answered_at_last()
+-> Result<()> {
     let stack = &Stack::connect_alone().await?;
-    let (user, other) = (User::sign_up(stack, 40).await?, User::sign_up(stack, 10).await?);
-    let (word, others_word) = (user.username("thinker"), other.username("single"));
-    let (flood, others) =
-        (ai_steps(stack, &user, &word, 10).await?, ai_steps(stack, &other, &others_word, 4).await?);
-    stack.use_up_hedges().await?;
-    // Shorter than its third of a step's time, or another provider is asked.
-    let slow = json!({"upstream": "openai", "match": word, "kind": "slow", "delayMs": 12_000});
-    stack.stand_ins.fault(slow).await?;
-    // Six of nine are its share.
-    let (flood, mut away) = at_once(flood, 4).await?;
-    let asked = stack.stand_ins.requests("openai", &word).await?;
-    assert!(asked <= 6, "{asked}");
+    let (user, other) = (User::sign_up(stack, 10).await?, User::sign_up(stack, 10).await?);
+    let (step, others_step) =
+        (ai_step(stack, &user, "flood").await?, ai_step(stack, &other, "single").await?);
+    // Six of nine are its share. These steps are the test's own, so that they end when it says so.
+    let client = Client::from_conf(dynamodb(&stack.description.aws_endpoint).build());
+    let usage = AiUsage::with(client, &stack.functions_env["AI_USAGE_TABLE"], 9);
+    let most = ("MAX_CONCURRENT_AI_CALLS", "9");
+    let flood = begun(&usage, &user, 6).await?;
+
+    // It comes back many times: without Postgres, and without a write to what its account's steps are counted by.
+    let nowhere = "postgresql://oslira_system:x@127.0.0.1:9/postgres?sslmode=require";
+    let secret = stack.aws.create_secret(nowhere).await?;
+    let proxy = DynamoDbProxy::start(stack).await?;
+    let mut counting = proxy.refuse("account-steps#");
+    let reading_only = [
+        most,
+        ("SYSTEM_DATABASE_SECRET", secret.as_str()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", proxy.url.as_str()),
+    ];
+    let mut lambda = Lambda::start(stack, "analyze-profile", &reading_only).await?;
+    let answer = lambda.invoke(&step).await?;
+    ensure!(answer.error_type()? == "ShareTaken", "{answer:?}");
+    ensure!(!counting.has_been_reached(), "it wrote");
 
     // Four, the steps of a run, are everyone's, although three are left.
-    let (others, _) = at_once(others, 0).await?;
-    for (mut lambda, _) in others {
-        lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
-    }
-    let own = format!("account-steps#{}", user.account_id);
-    let item = stack.aws.item(&stack.functions_env["AI_USAGE_TABLE"], json!({"period": {"S": own}})).await?;
-    let counts = item.iter().filter_map(Value::as_object).flatten();
-    let counts = counts.filter(|(name, _)| name.starts_with("minute"));
-    let under_way: i64 = counts.filter_map(|(_, count)| count["N"].as_str()?.parse::<i64>().ok()).sum();
-    assert_eq!(under_way, 6, "the flood's are still under way: {item:?}");
+    let others = begun(&usage, &other, 3).await?;
+    let mut lambda = Lambda::start(stack, "analyze-profile", &[most]).await?;
+    lambda.invoke(&others_step).await?.outcome.map_err(anyhow::Error::msg)?;
 
-    stack.stand_ins.clear_faults().await?;
-    for (mut lambda, _) in flood {
-        lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
+    let ends =
+        flood.into_iter().map(|step| (step, &user)).chain(others.into_iter().map(|step| (step, &other)));
+    for (step, user) in ends {
+        usage.end(Some(step), Some(user.account_id.parse()?), 0, 0.0).await?;
     }
-    for (lambda, input) in &mut away {
-        lambda.invoke(input).await?.outcome.map_err(anyhow::Error::msg)?;
-    }
+    lambda.invoke(&step).await?.outcome.map_err(anyhow::Error::msg)?;
     stack.calm().await
 }

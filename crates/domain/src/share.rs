@@ -5,16 +5,17 @@ use crate::{AccountId, Code, Error};
 /// How much one account may have of `whole` while others have `others` of it: two thirds of what these leave, rounded up.
 ///
 /// That is the dynamic threshold of Choudhury and Hahne ("Dynamic queue length thresholds for shared-memory packet
-/// switches", 1998) with α = 2: who has `own` may take one more while `own < 2 × free`. Alone, an account gets two thirds,
-/// so something is always free for the next one. As others come, its share shrinks and theirs grow until they are equal.
+/// switches", 1998) with α = 2: who has `own` may take one more while `own < 2 × free`. As others come, its share
+/// shrinks and theirs grow until they are equal. Up to three floods leave some of ten. More, or one where the whole is two
+/// or less, may leave nothing: who has none gets the next that frees, in its turn of chance.
 pub const fn share(whole: u64, others: u64) -> u64 {
-    (2 * whole.saturating_sub(others)).div_ceil(3)
+    whole.saturating_sub(others).saturating_mul(2).div_ceil(3)
 }
 
 /// The account has its share; all visitors together are one. The state machine tries again until it has less.
 pub fn share_taken(account_id: Option<AccountId>) -> Error {
     let message = match account_id {
-        Some(_) => "Other analyses of this account were under way for too long.",
+        Some(_) => "Too many analyses of this account were under way for too long.",
         None => "Too many visitors' analyses were under way.",
     };
     Error::new(Code::ShareTaken, message)
@@ -49,6 +50,12 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_absurd_whole_is_shared_too() {
+        assert_eq!(share(u64::MAX, 0), u64::MAX.div_ceil(3));
+        assert_eq!(share(u64::MAX, u64::MAX), 0);
+    }
+
     /// What each of so many accounts has once all of them want more and none may take it, taking turns.
     fn settled(whole: u64, accounts: usize) -> Vec<u64> {
         let mut own = vec![0_u64; accounts];
@@ -67,10 +74,12 @@ mod tests {
     }
 
     #[test]
-    fn floods_get_equal_shares_and_leave_something() {
+    fn up_to_three_floods_get_equal_shares_and_leave_something() {
         assert_eq!(settled(10, 1), [7]);
         assert_eq!(settled(10, 2), [4, 4]);
         assert_eq!(settled(10, 3), [3, 3, 3]);
+        assert_eq!(settled(10, 4).iter().sum::<u64>(), 10);
+        assert_eq!(settled(2, 1), [2]);
         assert_eq!(settled(200, 1), [134]);
         assert_eq!(settled(200, 2), [80, 80]);
     }

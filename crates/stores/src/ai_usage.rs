@@ -1,8 +1,9 @@
 //! What AI calls cost today, and how many steps that make them are under way: for limits, not for bills.
 //!
-//! An item per minute counts the AI steps that began in it and have not ended, in all and of each account. An item per account
-//! counts those that it has or asks for, by minute. An item per day (UTC) holds what was spent, and one per day and account what of that was spent for the account. A
-//! write whose answer is lost may be counted twice; the exact costs are in `ai_usage_logs`.
+//! An item per minute counts the AI steps that began in it and have not ended, in all and of each account. An item per
+//! account counts those that it has or is about to begin, by minute. An item per day (UTC) holds what was spent, and one per
+//! day and account what of that was spent for the account. A write whose answer is lost may be counted twice; the exact
+//! costs are in `ai_usage_logs`.
 
 use crate::{Item, intake::max_concurrent_steps, n, number, text, update_if};
 use aws_sdk_dynamodb::{
@@ -38,6 +39,15 @@ pub struct AiUsage {
     most: u64,
 }
 
+/// Room for an AI step that was seen, and may be gone by now.
+#[derive(Debug)]
+pub struct Room {
+    step: InFlight,
+    account_id: Option<AccountId>,
+    /// How many steps the account may have under way.
+    share: u64,
+}
+
 /// An AI step under way.
 #[derive(Debug)]
 #[must_use]
@@ -58,29 +68,41 @@ impl AiUsage {
         Self { client, table: table.into(), most }
     }
 
-    /// Counts an AI step as under way, until [`end`](Self::end) or, if its Lambda dies, for three minutes at most. Without an
-    /// account it is a visitor's.
+    /// Looks whether another AI step of the account may begin. Without an account it is a visitor's.
     ///
-    /// First the account's own count is raised, which tells each of its steps another number, however many begin at once;
-    /// those beyond its share take themselves out again. Only what is let through is in the minute's count: an account that
-    /// keeps trying must not look like one that is served.
+    /// It only reads: however many steps keep asking in vain, they write nothing to the items by which all are counted.
     ///
     /// # Errors
     /// `ShareTaken` when the account has its share of the steps under way. `StoreUnavailable` when that cannot be known.
-    pub async fn begin(&self, account_id: Option<AccountId>) -> Result<InFlight> {
-        let now = Timestamp::now();
+    pub async fn look(&self, account_id: Option<AccountId>) -> Result<Room> {
         let owner = account_id.map_or_else(|| VISITORS.to_owned(), |account_id| account_id.to_string());
-        let step = InFlight { minute: minute(now), owner };
-        let (own, others) = tokio::join!(self.add_own(&step, 1, now), self.of_others(&step));
-        let own = own?;
-        let may_begin = others.map(|others| own <= self.share_of(account_id, others));
-        let refusal = match may_begin {
-            Ok(true) => match self.add(&step, 1, now).await {
+        let step = InFlight { minute: minute(Timestamp::now()), owner };
+        let (own, others) = self.under_way(&step).await?;
+        let share = self.share_of(account_id, others);
+        if own >= share {
+            return Err(share_taken(account_id));
+        }
+        Ok(Room { step, account_id, share })
+    }
+
+    /// Counts an AI step as under way, until [`end`](Self::end) or, if its Lambda dies, for three minutes at most.
+    ///
+    /// First the account's own count is raised, which tells each of its steps another number, however many saw the same
+    /// room; those beyond its share take themselves out again. Only what is let through is in the minute's count: an account
+    /// that keeps trying must not look like one that is served.
+    ///
+    /// # Errors
+    /// `ShareTaken` when others of the account's steps were quicker. `StoreUnavailable` when that cannot be known.
+    pub async fn begin(&self, room: Room) -> Result<InFlight> {
+        let Room { step, account_id, share } = room;
+        let now = Timestamp::now();
+        let refusal = if self.add_own(&step, 1, now).await? <= share {
+            match self.add(&step, 1, now).await {
                 Ok(()) => return Ok(step),
                 Err(error) => error,
-            },
-            Ok(false) => share_taken(account_id),
-            Err(error) => error,
+            }
+        } else {
+            share_taken(account_id)
         };
         if let Err(error) = self.add_own(&step, -1, now).await {
             tracing::warn!(
@@ -131,8 +153,8 @@ impl AiUsage {
         Ok(recent.sum::<u64>().max(1))
     }
 
-    /// How many steps of others are under way.
-    async fn of_others(&self, step: &InFlight) -> Result<u64> {
+    /// How many steps are under way: the account's, and others'.
+    async fn under_way(&self, step: &InFlight) -> Result<(u64, u64)> {
         let keys = recent_minutes(step.minute);
         let keys = keys.map(|period| HashMap::from([("period".to_owned(), text(period))]));
         let keys = KeysAndAttributes::builder()
@@ -147,8 +169,8 @@ impl AiUsage {
             return Err(Error::store("DynamoDB read only some of the AI steps under way"));
         }
         let items = answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
-        let of_others = |item: &Item| in_flight(item).saturating_sub(count(item, &of(&step.owner)));
-        Ok(items.iter().map(of_others).sum())
+        let of_minutes = items.iter().map(|item| (count(item, &of(&step.owner)), in_flight(item)));
+        Ok(of_minutes.fold((0, 0), |(own, others), (its, all)| (own + its, others + all.saturating_sub(its))))
     }
 
     /// The step has ended, after so many calls at such a cost. Without `in_flight` it could not be counted as under way,

@@ -14,7 +14,7 @@ mod progress;
 mod rate_limits;
 
 pub use ai_responses::AiResponses;
-pub use ai_usage::{AiUsage, InFlight};
+pub use ai_usage::{AiUsage, InFlight, Room};
 pub use anonymous::AnonymousStore;
 pub use breakers::{Breakers, Permit, Upstream};
 pub use conditional::{delete_if, update_if};

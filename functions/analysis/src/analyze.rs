@@ -60,13 +60,19 @@ pub async fn analyze_profile(
     note_run(input.run_id);
     note_account(input.account_id);
 
-    let (in_flight, begun, snapshot, context, llm) = tokio::join!(
-        tools.asking.begin(Some(input.account_id)),
+    // Steps that wait for their account's share come back by the hundred, and must not ask Postgres each time. For the
+    // others, one small read comes first; the profile's, from S3, takes longer.
+    let admitted = async {
+        let room = tools.asking.look(Some(input.account_id)).await?;
+        Ok(tokio::join!(tools.asking.begin(room), context(&tools.db, input.run_id, input.task)))
+    };
+    let (admitted, begun, snapshot, llm) = tokio::join!(
+        admitted,
         tools.progress.begin(input.run_id, input.account_id, Step::Analyzing),
         tools.profiles.read(&input.source),
-        context(&tools.db, input.run_id, input.task),
         tools.asking.llm()
     );
+    let (in_flight, context) = admitted.unwrap_or_else(|share_taken| (Ok(None), Err(share_taken)));
     let material = begun
         .and(context)
         .and_then(|context| Ok(if context.is_answered { None } else { Some((context, snapshot?, llm?)) }));

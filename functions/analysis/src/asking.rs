@@ -7,7 +7,7 @@ use oslira_domain::{
 };
 use oslira_lambda::{CachedSecret, Env, Secret, http_client};
 use oslira_llm::{Call, Catalogue, Endpoint, Llm, Outcome, Provider, Question, Shared};
-use oslira_stores::{AiResponses, AiUsage, Breakers, InFlight, Permit, Upstream};
+use oslira_stores::{AiResponses, AiUsage, Breakers, InFlight, Permit, Room, Upstream};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -110,19 +110,23 @@ impl Asking {
         llm.ask(&question, today, deadline, |answer| prompt.read(answer)).await
     }
 
-    /// Counts a step as under way, if it may be; [`end`](Self::end) counts it as over. Without an account it is a visitor's.
-    /// `None` when it cannot be counted: a limit that is not quite met is no reason to fail a run.
+    /// Looks whether a step may begin. Without an account it is a visitor's. `None` when that cannot be known: a limit that is
+    /// not quite met is no reason to fail a run.
     ///
     /// # Errors
     /// `ShareTaken` when the account has as many under way as it may.
-    pub(crate) async fn begin(&self, account_id: Option<AccountId>) -> Result<Option<InFlight>> {
-        match self.shared.usage.begin(account_id).await {
-            Err(error) if error.code != Code::ShareTaken => {
-                not_counted(&error);
-                Ok(None)
-            }
-            begun => begun.map(Some),
-        }
+    pub(crate) async fn look(&self, account_id: Option<AccountId>) -> Result<Option<Room>> {
+        unless_unknown(self.shared.usage.look(account_id).await)
+    }
+
+    /// Counts a step as under way, if there is still room; [`end`](Self::end) counts it as over. `None` when it cannot be
+    /// counted.
+    ///
+    /// # Errors
+    /// `ShareTaken` when the account has as many under way as it may.
+    pub(crate) async fn begin(&self, room: Option<Room>) -> Result<Option<InFlight>> {
+        let Some(room) = room else { return Ok(None) };
+        unless_unknown(self.shared.usage.begin(room).await)
     }
 
     /// Ends what began as under way, and counts what it cost: for all, and for the account unless it was a visitor's. What no
@@ -139,6 +143,17 @@ impl Asking {
         if let Err(error) = self.shared.usage.end(in_flight, account_id, made, cost_usd).await {
             not_counted(&error);
         }
+    }
+}
+
+/// Only a share that is taken stops a step.
+fn unless_unknown<T>(counted: Result<T>) -> Result<Option<T>> {
+    match counted {
+        Err(error) if error.code != Code::ShareTaken => {
+            not_counted(&error);
+            Ok(None)
+        }
+        counted => counted.map(Some),
     }
 }
 

@@ -76,7 +76,7 @@ impl Lane {
     }
 
     /// Of how many slots, from the first, an account has its share. Without those that are kept for singles where it may
-    /// not take them: so a profile always gets one beside the account's batches and posts, which may have to wait for it.
+    /// not take them: beside its batches and posts a profile gets one more, while others leave the two that are kept.
     const fn shares(self, want: Want) -> usize {
         match (self, want) {
             (Self::Single, Want::Profiles) => SLOTS,
@@ -201,7 +201,7 @@ impl ScrapeSlots {
             match asker.choice(&held) {
                 Choice::Take(slot) => match self.take(slot, &slots, asker, now, actor_timeout).await? {
                     Ok(lease) => return Ok(lease),
-                    // Another took one in between: there is one less to take, so this ends.
+                    // Another took one in between, so someone got on: decide anew.
                     Err(seen) => slots = seen,
                 },
                 Choice::Leave if may_look_again => {

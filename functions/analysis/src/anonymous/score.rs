@@ -57,8 +57,9 @@ pub async fn score_anonymous_analysis(
 ) -> Result<Scored> {
     let Invocation { input, deadline } = invocation;
     note_run(input.run_id);
+    let begin = async { tools.asking.begin(tools.asking.look(None).await?).await };
     let (in_flight, begun, kept, business, snapshot, llm) = tokio::join!(
-        tools.asking.begin(None),
+        begin,
         tools.progress.advance(input.run_id, None, Step::Analyzing),
         tools.store.result(input.run_id),
         tools.store.request(input.run_id),
