@@ -110,6 +110,28 @@ fn a_run_between_two_tries_of_a_scrape_is_still_believed_to_wait() {
 }
 
 #[test]
+fn a_run_waits_for_its_accounts_share_half_an_hour() {
+    let machines = StateMachine::all();
+    let tasks: Vec<Task<'_>> = machines.iter().flat_map(StateMachine::tasks).collect();
+    let waits = tasks.iter().flat_map(|task| {
+        let retries = list(&task.state["Retry"]);
+        retries.filter(|retry| list(&retry["ErrorEquals"]).any(|name| name == "ShareTaken")).map(|retry| {
+            // With full jitter a pause is half of that. A scraper looks a second time, after one second on average.
+            let inside = if task.placeholder() == "ScrapeProfilesArn" { 1.0 } else { 0.0 };
+            let number = |name: &str| retry[name].as_f64().unwrap_or(0.0);
+            let seconds = number("MaxAttempts") * (number("IntervalSeconds") / 2.0 + inside);
+            (task.name, seconds, retry["BackoffRate"] == 1 && retry["JitterStrategy"] == "FULL")
+        })
+    });
+    let wrong = waits.filter(|(_, seconds, is_even)| *seconds != 1_800.0 || !is_even);
+    none(
+        wrong.map(|(name, seconds, _)| {
+            format!("{name}: errors.md promises 1,800 s, and it waits {seconds} s")
+        }),
+    );
+}
+
+#[test]
 fn a_cancelled_run_leaves_all_that_is_scraped_for_it() {
     let machines = StateMachine::all();
     let tasks = machines.iter().flat_map(StateMachine::tasks);
