@@ -45,6 +45,8 @@ struct State {
     keys: Option<HashMap<String, Key>>,
     /// When they were last asked for, with or without success.
     asked_at: Option<Instant>,
+    /// That try brought them.
+    is_current: bool,
     /// Key ids that a fetch did not bring: they cause no other. A key published later comes with the next
     /// regular fetch.
     unknown: HashSet<String>,
@@ -71,7 +73,11 @@ impl KeySet {
         let is_new = known.is_none() && !state.unknown.contains(key_id) && age >= BETWEEN_FETCHES;
         let must_fetch = state.keys.is_none() || age >= FRESH || is_new;
         if !must_fetch {
-            return Ok(known);
+            return if known.is_some() || state.is_current || state.unknown.contains(key_id) {
+                Ok(known)
+            } else {
+                Err(Error::store("the key server gave no keys a moment ago"))
+            };
         }
         match self.fetch(&mut state).await {
             Ok(()) => {}
@@ -103,7 +109,7 @@ impl KeySet {
 
     async fn fetch(&self, state: &mut State) -> Result<()> {
         // Whatever comes of it, this was a try: the next unknown key id waits its turn.
-        state.asked_at = Some(Instant::now());
+        (state.asked_at, state.is_current) = (Some(Instant::now()), false);
         let answer = self.http.get(&self.url).timeout(PATIENCE).send().await;
         let answer = answer.map_err(|error| Error::store(error.without_url()))?;
         let status = answer.status();
@@ -112,7 +118,7 @@ impl KeySet {
         }
         let body = oslira_upstream::read(answer, MOST_BYTES).await.map_err(Error::store)?;
         let keys = published_keys(&body).ok_or_else(|| Error::store("the key server answered no key set"))?;
-        state.keys = Some(keys);
+        (state.keys, state.is_current) = (Some(keys), true);
         Ok(())
     }
 }
@@ -161,6 +167,31 @@ pub(crate) async fn for_header(keys: &KeySet, header: &jsonwebtoken::Header) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oslira_domain::Code;
+    use oslira_lambda::http_client;
+
+    /// Nobody is at its address: every fetch is an error.
+    fn keys_just_asked_for(is_current: bool) -> KeySet {
+        let (url, secret) = ("http://127.0.0.1:1".to_owned(), CachedSecret::fixed("none"));
+        let state = State {
+            keys: Some(HashMap::new()),
+            asked_at: Some(Instant::now()),
+            is_current,
+            ..State::default()
+        };
+        KeySet { state: Mutex::new(state), ..KeySet::new(http_client().unwrap(), url, secret) }
+    }
+
+    #[tokio::test]
+    async fn an_empty_set_is_not_fetched_for_every_token() {
+        assert!(keys_just_asked_for(true).published("nobody").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn while_a_key_may_be_published_that_could_not_be_fetched_no_token_is_refused() {
+        let error = keys_just_asked_for(false).published("new").await.err().unwrap();
+        assert_eq!((error.code, error.chain().contains("a moment ago")), (Code::StoreUnavailable, true));
+    }
 
     #[test]
     fn a_key_of_an_unknown_kind_spoils_no_other() {

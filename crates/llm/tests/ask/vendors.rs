@@ -101,13 +101,8 @@ async fn answer(State(vendors): State<Vendors>, request: Request) -> Response {
 
 /// A client of both vendors below one address.
 pub(crate) fn client(base_url: &str) -> Llm<'static> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let http = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap();
+    _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
     Llm::new(
         http,
         Endpoint::new(format!("{base_url}/openai"), OPENAI_KEY),
