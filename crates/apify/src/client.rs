@@ -26,7 +26,7 @@ const ITEMS_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest run object that is read, in bytes: they have a few thousand.
 const OBJECT_BYTES: usize = 1_000_000;
 /// The largest dataset that is read, in bytes: several times what ten profiles or 500 posts weigh. Of a Lambda's 256 MB,
-/// reading it takes 120 MB at worst (measured): when all of it is one text that is not UTF-8.
+/// reading it took 142 MB at most (measured): when all of it is one bio that is not UTF-8.
 const DATASET_BYTES: usize = 16_000_000;
 
 /// How long a read waits inside the client before it leaves the waiting to its caller.

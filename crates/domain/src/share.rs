@@ -6,8 +6,8 @@ use crate::{AccountId, Code, Error};
 ///
 /// That is the dynamic threshold of Choudhury and Hahne ("Dynamic queue length thresholds for shared-memory packet
 /// switches", 1998) with α = 2: who has `own` may take one more while `own < 2 × free`. As others come, its share
-/// shrinks and theirs grow until they are equal. Up to three floods leave some of ten. More, or one where the whole is two
-/// or less, may leave nothing: who has none gets the next that frees, in its turn of chance.
+/// shrinks and theirs grow until they are equal. One flood or two leave some of ten. More, or one where the whole is two or
+/// less, may leave nothing: who has none gets the next that frees, in its turn of chance.
 pub const fn share(whole: u64, others: u64) -> u64 {
     whole.saturating_sub(others).saturating_mul(2).div_ceil(3)
 }
@@ -56,6 +56,14 @@ mod tests {
         assert_eq!(share(u64::MAX, u64::MAX), 0);
     }
 
+    #[test]
+    fn two_floods_leave_something_and_three_may_not() {
+        // One after the other, before the first has less.
+        let (first, second) = (share(10, 0), share(10, 7));
+        assert_eq!((first, second, share(10, first + second)), (7, 2, 1));
+        assert_eq!(share(2, 0), 2);
+    }
+
     /// What each of so many accounts has once all of them want more and none may take it, taking turns.
     fn settled(whole: u64, accounts: usize) -> Vec<u64> {
         let mut own = vec![0_u64; accounts];
@@ -74,12 +82,10 @@ mod tests {
     }
 
     #[test]
-    fn up_to_three_floods_get_equal_shares_and_leave_something() {
+    fn floods_get_equal_shares() {
         assert_eq!(settled(10, 1), [7]);
         assert_eq!(settled(10, 2), [4, 4]);
         assert_eq!(settled(10, 3), [3, 3, 3]);
-        assert_eq!(settled(10, 4).iter().sum::<u64>(), 10);
-        assert_eq!(settled(2, 1), [2]);
         assert_eq!(settled(200, 1), [134]);
         assert_eq!(settled(200, 2), [80, 80]);
     }
