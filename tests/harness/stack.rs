@@ -1,7 +1,8 @@
 //! The running stack, from its `stack.json`.
 
-use crate::{Aws, Database, StandIns};
+use crate::{Aws, Database, StandIns, eventually};
 use anyhow::{Context, Result};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
@@ -137,6 +138,21 @@ impl Stack {
     pub async fn expire_slot(&self, slot: &str) -> Result<()> {
         let table = &self.description.tables["scrape-slots"];
         self.aws.set_number(table, Self::slots_key(), &format!("{slot}.leasedUntil"), 0).await
+    }
+
+    /// The certificate authority of the pooler, as its DER.
+    pub fn database_root(&self) -> Result<Vec<u8>> {
+        Ok(BASE64_STANDARD.decode(&self.functions_env["DATABASE_CA_CERTIFICATE"])?)
+    }
+
+    /// Waits until no statement of a user's is at work any more.
+    pub async fn users_statements_ended(&self) -> Result<()> {
+        eventually("users' statements to end", || async {
+            let sql =
+                "select count(*) as n from pg_stat_activity where usename = 'oslira_user' and state <> 'idle'";
+            Ok((self.database.row(sql, &[]).await?["n"] == 0).then_some(()))
+        })
+        .await
     }
 
     /// How many statements of users wait, one behind the other, for the connection with this process id.

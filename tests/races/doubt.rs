@@ -37,16 +37,6 @@ async fn waits_for(stack: &Stack, holder: &str) -> Result<()> {
         .await
 }
 
-/// Waits until no statement of a user's is at work any more.
-async fn silence(stack: &Stack) -> Result<()> {
-    eventually("all statements to end", || async {
-        let sql =
-            "select count(*) as n from pg_stat_activity where usename = 'oslira_user' and state <> 'idle'";
-        Ok((stack.database.row(sql, &[]).await?["n"] == 0).then_some(()))
-    })
-    .await
-}
-
 /// Another superuser's connection, in a transaction that holds the account's balance row.
 async fn hold_balance(stack: &Stack, user: &User<'_>) -> Result<(Database, String)> {
     let holder = stack.another_database_connection().await?;
@@ -73,7 +63,7 @@ async fn a_start_that_waits_for_the_balance_is_accepted_or_leaves_nothing() -> R
         anyhow::Ok((seconds, user, answer.http()?))
     }))
     .await?;
-    silence(stack).await?;
+    stack.users_statements_ended().await?;
     for (seconds, user, (status, body)) in &started {
         let sql = "select count(*) as n from public.runs where account_id = $1::text::uuid";
         let runs = stack.database.row(sql, &[&user.account_id]).await?["n"].clone();
@@ -93,7 +83,7 @@ async fn a_connection_cut_before_the_transaction_begins_costs_nothing() -> Resul
     let (mut lambda, proxy) = starter(&stack).await?;
     proxy.shut_by_data();
     let run = doubtful(&lambda.invoke(&start_of(&user, &username)).await?, &username)?;
-    silence(&stack).await?;
+    stack.users_statements_ended().await?;
     assert_eq!((is_charged(&stack, &run).await?, user.balance().await?), (false, 10));
 
     // The queue's consumer looks for it, minutes apart, and then is done.
@@ -125,7 +115,7 @@ async fn a_connection_cut_while_the_statement_waits_costs_nothing_when_postgres_
     proxy.shut();
     let run = doubtful(&lambda.answered().await?, &username)?;
     // The statement goes on waiting for nobody, until its time is up.
-    silence(&stack).await?;
+    stack.users_statements_ended().await?;
     holder.run("commit").await?;
     assert_eq!((is_charged(&stack, &run).await?, user.balance().await?), (false, 10));
     Ok(())

@@ -1,7 +1,6 @@
 //! Limits of rows, against many who write at once.
 
 use anyhow::{Context, Result};
-use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::future::join_all;
 use oslira_domain::UserId;
 use oslira_lambda::CachedSecret;
@@ -19,7 +18,7 @@ async fn of_many_who_add_the_hundredth_business_profile_one_does() -> Result<()>
     let (user_id, account_id): (UserId, Uuid) = (user.user_id.parse()?, user.account_id.parse()?);
     user.add_business_profiles(98).await?;
     let url = stack.secret("USER_DATABASE_SECRET").await?;
-    let root = BASE64_STANDARD.decode(&stack.functions_env["DATABASE_CA_CERTIFICATE"])?;
+    let root = stack.database_root()?;
     let sql = "insert into public.business_profiles (account_id, name, description, follower_min, follower_max, engagement_min)
                  values ($1, 'the hundredth', 'd', 1, 2, 1)";
     let write = |_| async {

@@ -1,7 +1,6 @@
 //! A pool of a single server connection: whatever is cancelled or goes wrong, the next transaction is its own caller's.
 
 use anyhow::{Context, Result};
-use base64::{Engine, prelude::BASE64_STANDARD};
 use oslira_domain::UserId;
 use oslira_lambda::CachedSecret;
 use oslira_postgres::UserDb;
@@ -19,7 +18,7 @@ async fn single(stack: &Stack) -> Result<(String, Vec<u8>)> {
     let url = stack.secret("USER_DATABASE_SECRET").await?;
     let (head, options) = url.rsplit_once('?').context("no options")?;
     let (server, _) = head.rsplit_once('/').context("no database")?;
-    let root = BASE64_STANDARD.decode(&stack.functions_env["DATABASE_CA_CERTIFICATE"])?;
+    let root = stack.database_root()?;
     Ok((format!("{server}/single?{options}"), root))
 }
 

@@ -1,7 +1,6 @@
 //! Finishing, cancelling and giving up a run, raced.
 
 use anyhow::{Context, Result};
-use base64::{Engine, prelude::BASE64_STANDARD};
 use oslira_lambda::CachedSecret;
 use oslira_postgres::{Param, SystemDb, Type};
 use oslira_tests::{Stack, User, eventually};
@@ -13,7 +12,7 @@ const RUNS: i64 = 1_000;
 
 async fn system_db(stack: &Stack) -> Result<SystemDb> {
     let secret = stack.secret("SYSTEM_DATABASE_SECRET").await?;
-    let root = BASE64_STANDARD.decode(&stack.functions_env["DATABASE_CA_CERTIFICATE"])?;
+    let root = stack.database_root()?;
     Ok(SystemDb::lazy(CachedSecret::fixed(&secret), Some(root))?)
 }
 

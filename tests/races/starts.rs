@@ -91,13 +91,8 @@ async fn a_start_killed_midway_is_charged_with_a_run_or_not_at_all() -> Result<(
     assert_eq!((accepted + refused, killed), (80, 20), "{statuses:?}");
 
     // What a killed start has sent may still be on its way to Postgres: the last word is spoken when all are silent.
-    let charged = eventually("the killed ones' transactions", || async {
-        let sql =
-            "select count(*) as n from pg_stat_activity where usename = 'oslira_user' and state <> 'idle'";
-        let is_quiet = stack.database.row(sql, &[]).await?["n"] == 0;
-        if is_quiet { Ok(Some(runs(&stack, &user).await?)) } else { Ok(None) }
-    })
-    .await?;
+    stack.users_statements_ended().await?;
+    let charged = runs(&stack, &user).await?;
     assert!((accepted..=accepted + killed).contains(&charged), "{accepted} accepted, {charged} charged");
     assert_eq!(user.balance().await?, 60 - i64::try_from(charged)?);
     let sql = "select count(*) as n from public.runs r where account_id = $1::text::uuid and not exists (
