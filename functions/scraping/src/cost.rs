@@ -55,10 +55,10 @@ pub(crate) async fn record(db: &SystemDb, run: &ActorRun, payer: RunId, by: &Scr
         (&actor, Type::TEXT),
         (&by.run_id.0, Type::UUID),
     ];
-    let is_a_visitors_alone = by.account_id.is_none() && payer == by.run_id;
-    if is_a_visitors_alone || db.query(sql, &params).await?.is_empty() {
+    let is_anonymous_alone = by.account_id.is_none() && payer == by.run_id;
+    if is_anonymous_alone || db.query(sql, &params).await?.is_empty() {
         let (id, run_id) = (&run.id, payer);
-        tracing::info!(runId = %run_id, actorRunId = id, task, actor, costUsd = cost_usd, durationMs = duration_ms, "visitor's scrape");
+        tracing::info!(runId = %run_id, actorRunId = id, task, actor, costUsd = cost_usd, durationMs = duration_ms, "anonymous scrape");
     }
     Ok(())
 }
