@@ -41,7 +41,7 @@ async fn a_thousand_runs_finished_cancelled_and_given_up_at_once_are_each_settle
         .await?;
     assert_eq!(user.balance().await?, 0);
 
-    // The stage that saves, the state machine's compensation after a cancel, and the job that gives stale runs up.
+    // The stage that saves, the state machine's refund after a cancel, and the job that gives stale runs up.
     let finisher = system_db(&stack).await?;
     let refunders = [
         (system_db(&stack).await?, "cancelled", "RunCancelled"),
@@ -108,9 +108,9 @@ async fn a_thousand_runs_finished_cancelled_and_given_up_at_once_are_each_settle
     Ok(())
 }
 
-/// The same with the Lambdas themselves: a save and three compensations of one run at once.
+/// The same with the Lambdas themselves: a save and three refunds of one run at once.
 #[tokio::test]
-async fn a_save_and_three_compensations_at_once_agree() -> Result<()> {
+async fn a_save_and_three_refunds_at_once_agree() -> Result<()> {
     let stack = Stack::connect().await?;
     for round in 0..10 {
         let user = User::sign_up(&stack, 10).await?;
@@ -130,8 +130,8 @@ async fn a_save_and_three_compensations_at_once_agree() -> Result<()> {
             "snapshotKey": key, "cacheHit": false,
         });
         let save = stack.aws.invoke(&functions["save-analysis"], &input);
-        let compensate = || stack.compensate(&run);
-        let (_, a, b, c) = tokio::try_join!(save, compensate(), compensate(), compensate())?;
+        let refund = || stack.refund(&run);
+        let (_, a, b, c) = tokio::try_join!(save, refund(), refund(), refund())?;
         let status = user.finished(&run).await?["status"].clone();
         let refunds = [&a, &b, &c].iter().filter(|answer| answer["refundedNow"] == true).count();
         let (wanted, balance) = if status == "complete" { (0, 9) } else { (1, 10) };

@@ -1,6 +1,6 @@
 //! `fail-stale-runs`: the last net under runs that nothing works on any more.
 //!
-//! A run ends by itself, by its state machine's compensation, or by `settle-stopped-run`. What is left over is a run whose
+//! A run ends by itself, by its state machine's refund, or by `refund-stopped-run`. What is left over is a run whose
 //! start was lost between the charge and the execution, one whose settlement found no database for hours, and whatever a
 //! database restored to an earlier moment believes.
 

@@ -165,7 +165,7 @@ fn log(run_id: RunId, calls: &[Call]) {
             isFallback = call.is_fallback,
             isCacheHit = call.cache_hit,
             outcome = ?call.outcome,
-            "visitor's AI call"
+            "anonymous AI call"
         );
     }
 }

@@ -54,7 +54,7 @@ impl Gate {
     /// Counts the request, unless analyses are paused or its source has asked too often.
     async fn pass(&self, request: &Request) -> Result<Pass> {
         let source = request.source_ip.ok_or_else(|| Error::internal("the request has no source address"))?;
-        self.intake.check_visitor().await?;
+        self.intake.check_anonymous().await?;
         self.rate_limits.take(&limit_key(source), &self.limits).await
     }
 }

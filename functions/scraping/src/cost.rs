@@ -48,10 +48,10 @@ pub(crate) async fn record(db: &SystemDb, run: &ActorRun, payer: RunId, by: &Scr
     let status = run.status.as_str();
     let parameters: [&dyn Parameter; 8] =
         [&payer, &id, &cost_usd, &duration_ms, &status, &task, &actor, &by.run_id];
-    let is_a_visitors_alone = by.account_id.is_none() && payer == by.run_id;
-    if is_a_visitors_alone || db.all(sql, &parameters).await?.is_empty() {
+    let is_anonymous_alone = by.account_id.is_none() && payer == by.run_id;
+    if is_anonymous_alone || db.all(sql, &parameters).await?.is_empty() {
         let (id, run_id) = (&run.id, payer);
-        tracing::info!(runId = %run_id, actorRunId = id, task, actor, costUsd = cost_usd, durationMs = duration_ms, "visitor's scrape");
+        tracing::info!(runId = %run_id, actorRunId = id, task, actor, costUsd = cost_usd, durationMs = duration_ms, "anonymous scrape");
     }
     Ok(())
 }
