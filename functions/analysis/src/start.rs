@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn bad_fields_are_explained() {
-        assert!(instagram_username("na sa").is_ok());
+        assert_eq!(instagram_username(" @NASA\n").unwrap().as_str(), "nasa");
+        assert!(instagram_username("na sa").unwrap_err().0.contains("no space"));
         assert!(instagram_username("p").unwrap_err().0.contains("not an account"));
         assert!(id("7").unwrap_err().0.contains("must be an id"));
     }
