@@ -3,10 +3,11 @@
 use crate::{prompt::FitAnswer, run, sections};
 use jiff::Timestamp;
 use oslira_domain::{
-    Icp, Result, RunStatus, Snapshot, Tier,
+    Error, Icp, Result, RunStatus, Snapshot, Tier,
     scoring::{Assessment, Fit, Metrics, assess, quality_flags},
 };
 use oslira_stores::Progress;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// What a result is made of.
@@ -36,6 +37,17 @@ pub(crate) fn assemble(material: &Material<'_>, now: Timestamp) -> Result<(Asses
     }
     result["timing"] = timing(material.created_at, material.progress, now);
     Ok((assessment, result))
+}
+
+/// A result as it was kept, with the points of its score: one that was kept before there were any gets them here.
+pub(crate) fn with_points(mut result: Value) -> Result<Value> {
+    if result["adjustments"].is_null() {
+        let kept = Assessment::deserialize(&result).map_err(Error::internal)?;
+        if let (Value::Object(result), Value::Object(assessment)) = (&mut result, json!(kept.itemised())) {
+            result.extend(assessment);
+        }
+    }
+    Ok(result)
 }
 
 /// `{totalMs, steps: [{name, durationMs}], slowestStep}`: how long the run was in each status, from its acceptance on.

@@ -37,8 +37,9 @@ pub struct QualityFlag {
     pub code: FlagCode,
     /// The same as a sentence, with the figures.
     pub message: String,
-    /// Points it takes from the score.
-    pub penalty: u8,
+    /// Points it takes from the score: negative, or 0 when it only lowers the confidence.
+    #[serde(default)]
+    pub points: i8,
 }
 
 /// The kinds of findings.
@@ -66,12 +67,12 @@ pub enum FlagCode {
 }
 
 impl FlagCode {
-    /// Points it takes from the score.
-    pub const fn penalty(self) -> u8 {
+    /// Points it takes from the score: negative or 0.
+    pub const fn points(self) -> i8 {
         match self {
-            Self::NoPosts => 15,
-            Self::EmptyProfile | Self::EngagementTooLow | Self::FollowRatio | Self::Inactive => 10,
-            Self::EngagementTooHigh | Self::NewAccount => 5,
+            Self::NoPosts => -15,
+            Self::EmptyProfile | Self::EngagementTooLow | Self::FollowRatio | Self::Inactive => -10,
+            Self::EngagementTooHigh | Self::NewAccount => -5,
             Self::NotEnoughData | Self::LikesHidden => 0,
         }
     }
@@ -81,7 +82,7 @@ impl FlagCode {
 pub fn quality_flags(profile: &Profile, metrics: &Metrics) -> Vec<QualityFlag> {
     let mut flags = Vec::new();
     let mut flag = |code: FlagCode, message: String| {
-        flags.push(QualityFlag { code, message, penalty: code.penalty() });
+        flags.push(QualityFlag { code, message, points: code.points() });
     };
     if profile.biography.trim().is_empty() && profile.external_url.is_none() {
         flag(FlagCode::EmptyProfile, "The profile has neither a bio nor a link.".into());
@@ -152,7 +153,7 @@ mod tests {
 
     fn codes(profile: &Profile) -> Vec<FlagCode> {
         let flags = quality_flags(profile, &Metrics::of(profile, now()));
-        assert!(flags.iter().all(|flag| flag.message.ends_with('.') && flag.penalty == flag.code.penalty()));
+        assert!(flags.iter().all(|flag| flag.message.ends_with('.') && flag.points == flag.code.points()));
         flags.into_iter().map(|flag| flag.code).collect()
     }
 
@@ -176,7 +177,7 @@ mod tests {
         let mut profile = profile();
         profile.posts.clear();
         assert_eq!(codes(&profile), [FlagCode::NotEnoughData]);
-        assert_eq!(FlagCode::NotEnoughData.penalty(), 0);
+        assert_eq!(FlagCode::NotEnoughData.points(), 0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `GET /api/analyze/anonymous/{runToken}`.
 
 use super::run_token::RunToken;
-use crate::run::elapsed_ms;
+use crate::{assemble::with_points, run::elapsed_ms};
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Code, Error, Result, RunStatus, Step};
 use oslira_lambda::{Reply, Request, note_run};
@@ -29,7 +29,8 @@ pub async fn get_anonymous_analysis(
     let mut data = shown(&item, Timestamp::now());
     if item.status == RunStatus::Complete {
         let result = store.result(run_id).await?;
-        data["result"] = result.ok_or_else(|| Error::internal("a complete run has no result"))?;
+        let result = result.ok_or_else(|| Error::internal("a complete run has no result"))?;
+        data["result"] = with_points(result)?;
     }
     Ok(Reply::ok(data))
 }
