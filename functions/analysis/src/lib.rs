@@ -34,7 +34,7 @@ pub use queued::{QueuedRun, start_queued_run};
 pub use refund::{RefundRun, StoppedRun, refund_run, refund_stopped_run};
 pub use result::get_analysis_result;
 pub use save::{SaveAnalysis, save_analysis};
-pub use start::start_analysis;
+pub use start::{StartTools, start_analysis};
 pub use start_runs_queue::StartRunsQueue;
 
 /// The routes of this feature.
