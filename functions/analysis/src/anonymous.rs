@@ -4,14 +4,15 @@
 //! keeps the result; `fail` ends what went wrong; `show` tells whoever has the token. Where the run is, and how it ended,
 //! is in its progress item; what was asked and answered is in S3. All of it is gone after a day or two.
 
+mod address_limits;
 mod fail;
 mod run_token;
 mod score;
 mod show;
-mod source;
 mod start;
 
+pub use address_limits::AddressLimits;
 pub use fail::{FailAnonymousAnalysis, fail_anonymous_analysis};
-pub use score::{AnonymousTools, ScoreAnonymousAnalysis, score_anonymous_analysis};
+pub use score::{ScoreAnonymousAnalysis, ScoreAnonymousTools, score_anonymous_analysis};
 pub use show::get_anonymous_analysis;
-pub use start::{Gate, start_anonymous_analysis};
+pub use start::{StartAnonymousTools, start_anonymous_analysis};

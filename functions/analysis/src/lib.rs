@@ -22,8 +22,8 @@ mod start_runs_queue;
 
 pub use analyze::{AnalyzeProfile, AnalyzeTools, analyze_profile};
 pub use anonymous::{
-    AnonymousTools, FailAnonymousAnalysis, Gate, ScoreAnonymousAnalysis, fail_anonymous_analysis,
-    get_anonymous_analysis, score_anonymous_analysis, start_anonymous_analysis,
+    AddressLimits, FailAnonymousAnalysis, ScoreAnonymousAnalysis, ScoreAnonymousTools, StartAnonymousTools,
+    fail_anonymous_analysis, get_anonymous_analysis, score_anonymous_analysis, start_anonymous_analysis,
 };
 pub use asking::Asking;
 pub use cancel::cancel_analysis;

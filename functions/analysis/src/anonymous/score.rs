@@ -38,7 +38,7 @@ pub struct Scored {
 
 /// What the stage works with.
 #[derive(Debug)]
-pub struct AnonymousTools {
+pub struct ScoreAnonymousTools {
     /// How models are asked.
     pub asking: Asking,
     /// The run's profile.
@@ -52,7 +52,7 @@ pub struct AnonymousTools {
 /// Scores. A result that is kept already is not asked for again: an earlier try of this step wrote it and then died, or
 /// lost its answer. One that comes after the run was shown as failed is refused.
 pub async fn score_anonymous_analysis(
-    tools: &AnonymousTools,
+    tools: &ScoreAnonymousTools,
     invocation: Invocation<ScoreAnonymousAnalysis>,
 ) -> Result<Scored> {
     let Invocation { input, deadline } = invocation;
@@ -102,7 +102,7 @@ struct Material<'a> {
 
 /// Asks the model, and keeps what came of it beside what else is due then.
 async fn score(
-    tools: &AnonymousTools,
+    tools: &ScoreAnonymousTools,
     llm: &Llm<'_, SharedState>,
     input: &ScoreAnonymousAnalysis,
     material: Material<'_>,
