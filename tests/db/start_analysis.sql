@@ -296,7 +296,7 @@ select is(pg_temp.start_with(arguments), expected, why)
     ('gen_random_uuid(), ''esa'', ''light'', ''k'', null', '23502', 'a key without a body''s hash'),
     ('gen_random_uuid(), ''esa'', ''light'', ''k'', ''\x00''', '23514 idempotency_keys_body_hash_length', 'a key with half a hash'),
     ('{bob.run}, ''esa'', ''light''', '23505 runs_pkey', 'a stranger''s run id'),
-    ('''0190a5a0-0000-8000-8000-000000000001'', ''esa'', ''light''', '23514 runs_run_id_no_visitors', 'an id that a visitor''s run may have')
+    ('''0190a5a0-0000-8000-8000-000000000001'', ''esa'', ''light''', '23514 runs_run_id_no_visitors', 'an id that an anonymous run may have')
   ) bad (arguments, expected, why);
 select is(
   pg_temp.kept('ada'),

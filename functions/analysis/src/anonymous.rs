@@ -1,6 +1,6 @@
-//! Analyses for visitors without an account: LIGHT ones, of which nothing is in Postgres.
+//! Anonymous analyses, for callers without an account: LIGHT ones, of which nothing is in Postgres.
 //!
-//! `start` accepts one, if the visitor's address has not asked too often, and hands out a token; `score` asks a model and
+//! `start` accepts one, if the caller's address has not asked too often, and hands out a token; `score` asks a model and
 //! keeps the result; `fail` ends what went wrong; `show` tells whoever has the token. Where the run is, and how it ended,
 //! is in its progress item; what was asked and answered is in S3. All of it is gone after a day or two.
 

@@ -2,7 +2,7 @@
 //!
 //! In the order of a run's life: `start` accepts, charges and starts the state machine (`queued` does when that failed
 //! at first), `analyze` asks a model, `save` scores and stores, `refund` ends what went wrong; `progress` and
-//! `result` tell the user, who may `cancel`. What visitors without an account get is `anonymous`.
+//! `result` tell the user, who may `cancel`. What callers without an account get is `anonymous`.
 
 mod analyze;
 mod anonymous;

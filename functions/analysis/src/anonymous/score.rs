@@ -111,7 +111,7 @@ async fn score(
 ) -> Result<()> {
     let Material { begun, business, snapshot } = material;
     let [task] = *input.tier.tasks() else {
-        return Err(Error::internal(format!("{} is more than visitors get", input.tier)));
+        return Err(Error::internal(format!("{} is more than anonymous runs get", input.tier)));
     };
     let matter = Matter { tier: input.tier, task, business_key: "anonymous", business, snapshot };
     let outcome = tools.asking.ask(llm, matter, deadline).await;

@@ -20,7 +20,7 @@ struct Body {
     business: BusinessInBrief,
 }
 
-/// What the visitor says of their business.
+/// What the caller says of their business.
 #[derive(Debug, Deserr)]
 #[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
 struct BusinessInBrief {
@@ -45,7 +45,7 @@ pub struct StartAnonymousTools {
     pub progress: ProgressStore,
 }
 
-/// Accepts a visitor's run: 202 with `{runToken, status, estimatedSeconds, statusUrl, expiresAt}`. A bad body is refused
+/// Accepts an anonymous run: 202 with `{runToken, status, estimatedSeconds, statusUrl, expiresAt}`. A bad body is refused
 /// before it counts against any limit, and a run that cannot be started does not count either.
 ///
 /// # Errors
@@ -80,7 +80,7 @@ pub async fn start_anonymous_analysis(tools: &StartAnonymousTools, request: Requ
 }
 
 /// Keeps the request and makes the progress item, then starts the execution; answers when the run was accepted. Nobody
-/// else starts it later: the visitor is told that it was not, and asks again.
+/// else starts it later: the caller is told that it was not, and asks again.
 async fn begin(tools: &StartAnonymousTools, run_id: RunId, body: Body) -> Result<Timestamp> {
     let business = Business {
         name: None,

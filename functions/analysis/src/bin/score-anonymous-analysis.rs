@@ -1,4 +1,4 @@
-//! Stage "Score Profile" of a visitor's run: asks a model, keeps the result, and ends the run.
+//! Stage "Score Profile" of an anonymous run: asks a model, keeps the result, and ends the run.
 
 use oslira_analysis::{Asking, ScoreAnonymousTools, score_anonymous_analysis};
 use oslira_lambda::{Env, RuntimeError, serve_stage};

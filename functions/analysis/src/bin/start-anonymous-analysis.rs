@@ -1,4 +1,4 @@
-//! `POST /api/analyze/anonymous`: start a LIGHT analysis for a visitor without an account.
+//! `POST /api/analyze/anonymous`: start a LIGHT analysis for a caller without an account.
 
 use oslira_analysis::{AddressLimits, StartAnonymousTools, start_anonymous_analysis};
 use oslira_lambda::{Env, RuntimeError, serve};

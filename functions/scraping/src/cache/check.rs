@@ -13,7 +13,7 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 pub struct CacheQuestion {
     run_id: RunId,
-    /// `None`: a visitor's run.
+    /// `None`: an anonymous run.
     #[serde(default)]
     account_id: Option<AccountId>,
     username: Username,
