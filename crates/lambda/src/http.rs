@@ -3,7 +3,7 @@
 //! Every reply has the same envelope, carries CORS headers and the request's id. Errors become replies here and
 //! nowhere else; the cause goes to the log only.
 
-use crate::{Caller, Env, body, panics::caught, telemetry::InvocationLog};
+use crate::{Caller, Env, Header, Headers, body, panics::caught, telemetry::InvocationLog};
 use deserr::Deserr;
 use jiff::Timestamp;
 use lambda_http::{RequestExt, Response, http, request::RequestContext};
@@ -27,8 +27,8 @@ pub struct Request {
     pub source_ip: Option<IpAddr>,
     /// Values of the `{placeholders}` in the route.
     pub path: HashMap<String, String>,
-    /// Headers, names in lower case.
-    pub headers: HashMap<String, String>,
+    /// What came beside the body.
+    pub headers: Headers,
     /// The body as received.
     pub body: Vec<u8>,
 }
@@ -46,7 +46,7 @@ impl Request {
     /// database to say.
     pub fn account_id(&self) -> Result<AccountId> {
         let caller = self.caller()?;
-        let account_id = match self.headers.get("x-account-id") {
+        let account_id = match self.headers.get(Header::AccountId) {
             Some(text) => text.trim().parse().ok(),
             None => caller.default_account_id,
         };
@@ -79,7 +79,7 @@ impl Request {
 
     /// The `Idempotency-Key` header, 1 to 255 characters.
     pub fn idempotency_key(&self) -> Result<Option<&str>> {
-        match self.headers.get("idempotency-key").map(String::as_str) {
+        match self.headers.get(Header::IdempotencyKey) {
             Some(key) if !(1..=255).contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) => {
                 Err(body::invalid_field("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))
             }
@@ -129,7 +129,7 @@ where
     let handler = &handler;
     lambda_http::run(lambda_http::service_fn(move |request: lambda_http::Request| {
         let request = read(request);
-        let origin = allowed_origin(env, request.headers.get("origin"));
+        let origin = allowed_origin(env, request.headers.get(Header::Origin));
         let log = InvocationLog::start(env.function, &request.request_id);
         let request_id = request.request_id.clone();
         let answer = caught(handler(request));
@@ -171,12 +171,12 @@ fn read(request: lambda_http::Request) -> Request {
 
 /// The origin to allow: the request's own when it is configured, else the first configured one, which a
 /// browser elsewhere will not accept.
-fn allowed_origin(env: &Env, origin: Option<&String>) -> String {
+fn allowed_origin(env: &Env, origin: Option<&str>) -> String {
     origin
-        .filter(|origin| env.allowed_origins.contains(origin))
-        .or(env.allowed_origins.first())
-        .cloned()
+        .filter(|origin| env.allowed_origins.iter().any(|allowed| allowed == origin))
+        .or(env.allowed_origins.first().map(String::as_str))
         .unwrap_or_default()
+        .to_owned()
 }
 
 fn response(answer: &Result<Reply>, request_id: &str, origin: &str) -> Response<String> {

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
 };
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Code, Error, Result, RunId};
-use oslira_lambda::Env;
+use oslira_lambda::{Env, Variable};
 use oslira_stores::{Item, delete_if, milliseconds, n, text, time, update_if};
 use std::{collections::HashMap, time::Duration};
 use tokio::time::sleep;
@@ -79,7 +79,7 @@ pub(crate) struct Charge {
 impl ScrapeFlights {
     /// Needs the variable `SCRAPE_FLIGHTS_TABLE`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self { client: Client::new(env.sdk()), table: env.var("SCRAPE_FLIGHTS_TABLE")? })
+        Ok(Self { client: Client::new(env.sdk()), table: env.var(Variable::ScrapeFlightsTable)? })
     }
 
     pub(crate) fn seat(&self, wanted: String, run_id: RunId) -> Seat<'_> {

@@ -5,7 +5,7 @@ use crate::start::instagram_username;
 use deserr::Deserr;
 use jiff::Timestamp;
 use oslira_domain::{AnonymousInput, BusinessProfile, Error, Icp, Result, RunId, Step, Tier, Username};
-use oslira_lambda::{BodyErrors, Env, FieldProblem, IcpBody, Reply, Request, note_run, trimmed};
+use oslira_lambda::{BodyErrors, Env, FieldProblem, IcpBody, Reply, Request, Variable, note_run, trimmed};
 use oslira_runs::Executions;
 use oslira_stores::{AnonymousStore, Intake, Limit, Pass, ProgressStore, RateLimits};
 use serde_json::json;
@@ -45,8 +45,8 @@ impl Gate {
     pub fn new(env: &Env) -> Result<Self> {
         let hour = Duration::from_secs(60 * 60);
         let limits = [
-            Limit { count: count("ANONYMOUS_PER_HOUR", &env.var("ANONYMOUS_PER_HOUR")?)?, window: hour },
-            Limit { count: count("ANONYMOUS_PER_DAY", &env.var("ANONYMOUS_PER_DAY")?)?, window: 24 * hour },
+            Limit { count: count(env, Variable::AnonymousPerHour)?, window: hour },
+            Limit { count: count(env, Variable::AnonymousPerDay)?, window: 24 * hour },
         ];
         Ok(Self { intake: Intake::new(env)?, rate_limits: RateLimits::new(env)?, limits })
     }
@@ -59,8 +59,9 @@ impl Gate {
     }
 }
 
-fn count(name: &str, text: &str) -> Result<u32> {
-    text.parse().map_err(|_| Error::internal(format!("{name} must be a whole number, not {text:?}")))
+fn count(env: &Env, variable: Variable) -> Result<u32> {
+    let text = env.var(variable)?;
+    text.parse().map_err(|_| Error::internal(format!("{variable} must be a whole number, not {text:?}")))
 }
 
 /// Accepts a visitor's run: 202 with `{runToken, status, estimatedSeconds, statusUrl, expiresAt}`. A bad body is refused
