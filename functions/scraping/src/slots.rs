@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::{
 };
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{AccountId, Code, Error, Result, RunId, share, share_taken};
-use oslira_lambda::{Env, aws_error};
+use oslira_lambda::{Env, Variable, aws_error};
 use oslira_stores::{Item, milliseconds, text, time, update_if};
 use serde::Deserialize;
 use std::{collections::HashMap, time::Duration};
@@ -34,7 +34,7 @@ const MOST_DOUBTFUL: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long, at most, a scraper of an account that has its share waits before it looks once more. It is chosen at random:
 /// runs that were started together would otherwise all come back at the same time, and leave slots unused until then.
-const SECOND_LOOK_MS: u128 = 2_000;
+pub const SECOND_LOOK: Duration = Duration::from_secs(2);
 /// The key of the item.
 const ALL: &str = "all";
 /// Who has the slots of visitors, who have no account.
@@ -177,7 +177,7 @@ impl Asker<'_> {
 impl ScrapeSlots {
     /// Needs the variable `SCRAPE_SLOTS_TABLE`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self { client: Client::new(env.sdk()), table: env.var("SCRAPE_SLOTS_TABLE")? })
+        Ok(Self { client: Client::new(env.sdk()), table: env.var(Variable::ScrapeSlotsTable)? })
     }
 
     /// Takes a slot for what is wanted, or finds the one that it holds with an actor run in it.
@@ -205,7 +205,7 @@ impl ScrapeSlots {
                     Err(seen) => slots = seen,
                 },
                 Choice::Leave if may_look_again => {
-                    let pause = Uuid::new_v4().as_u128() % SECOND_LOOK_MS;
+                    let pause = Uuid::new_v4().as_u128() % SECOND_LOOK.as_millis();
                     sleep(Duration::from_millis(pause as u64)).await;
                     slots = self.look().await?;
                     may_look_again = false;
