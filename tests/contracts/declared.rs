@@ -196,7 +196,7 @@ impl Resource<'_> {
         let declared = &self.metadata["Oslira"];
         if declared.is_null() {
             return Err(format!(
-                "{}: say what it is, as Metadata: {{Oslira: {{…}}}}; see tests/contracts/declared.rs",
+                "{}: say what it is, as Metadata: {{Oslira: {{…}}}}; docs/adding-a-function.md lists the words",
                 self.name
             ));
         }

@@ -21,6 +21,12 @@ const QUIET: SignedDuration = SignedDuration::from_mins(5);
 const TOO_LATE: SignedDuration = SignedDuration::from_hours(1);
 /// Runs read at once.
 const PAGE: i64 = 100;
+/// A page of the pending runs that are older than five minutes. There is an index for it.
+pub const PENDING_RUNS: &str = "select run_id, account_id, business_profile_id, username, tier, created_at
+     from public.runs
+     where status = 'pending' and created_at < now() - interval '5 minutes' and (created_at, run_id) > ($1, $2)
+     order by created_at, run_id
+     limit $3";
 /// What is kept back of the invocation's time: one run may take as long as Step Functions, DynamoDB and Postgres do.
 const RESERVE: Duration = Duration::from_secs(30);
 
@@ -122,15 +128,9 @@ struct Job<'a> {
 
 impl Job<'_> {
     async fn pending_after(&self, (created_at, run_id): (Timestamp, Uuid)) -> Result<Vec<PendingRun>> {
-        let sql = "select run_id, account_id, business_profile_id, username, tier, created_at
-                     from public.runs
-                     where status = 'pending' and created_at < now() - interval '5 minutes'
-                       and (created_at, run_id) > ($1, $2)
-                     order by created_at, run_id
-                     limit $3";
         let params: [Param<'_>; 3] =
             [(&created_at, Type::TIMESTAMPTZ), (&run_id, Type::UUID), (&PAGE, Type::INT8)];
-        let rows = self.db.query(sql, &params).await?;
+        let rows = self.db.query(PENDING_RUNS, &params).await?;
         rows.iter()
             .map(|row| {
                 let run_id = RunId(row.read("run_id")?);
