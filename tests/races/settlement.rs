@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use oslira_lambda::CachedSecret;
-use oslira_postgres::{Param, SystemDb, Type};
+use oslira_postgres::SystemDb;
 use oslira_tests::{Stack, User, eventually};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -63,21 +63,13 @@ async fn a_thousand_runs_finished_cancelled_and_given_up_at_once_are_each_settle
         let finish = async {
             let now = jiff::Timestamp::now();
             let sql = "select oslira.complete_run($1, $2, 50, 0.5, $3, $4, false, 1) as status";
-            let params: [Param<'_>; 4] = [
-                (&run_id, Type::UUID),
-                (&lead_id, Type::UUID),
-                (&result, Type::JSONB),
-                (&now, Type::TIMESTAMPTZ),
-            ];
-            let rows = finisher.query(sql, &params).await?;
-            anyhow::Ok((rows.first().context("no row")?.get::<_, String>("status"), false))
+            let row = finisher.one(sql, &[&run_id, &lead_id, &result, &now]).await?;
+            anyhow::Ok((row.read::<String>("status")?, false))
         };
         let refund = async |(db, status, code): &(SystemDb, &str, &str)| {
             let sql = "select status, settled_now from oslira.refund_run($1, $2, $3, 'raced')";
-            let params: [Param<'_>; 3] = [(&run_id, Type::UUID), (status, Type::TEXT), (code, Type::TEXT)];
-            let rows = db.query(sql, &params).await?;
-            let row = rows.first().context("no row")?;
-            anyhow::Ok((row.get::<_, String>("status"), row.get::<_, bool>("settled_now")))
+            let row = db.one(sql, &[&run_id, status, code]).await?;
+            anyhow::Ok((row.read::<String>("status")?, row.read::<bool>("settled_now")?))
         };
         let (cancel, give_up) = (refund(&refunders[0]), refund(&refunders[1]));
         // Each side is sent first in a third of the races.

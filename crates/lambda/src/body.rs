@@ -1,9 +1,9 @@
 //! Request bodies. A bad one is answered with one entry per bad field, all at once.
 
 use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, MergeWithError, ValueKind, ValuePointerRef};
-use oslira_domain::{Code, Error, Result};
+use oslira_domain::{Code, Error, FieldProblem, Result};
 use serde_json::{Map, Value};
-use std::{fmt, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 /// The largest body that any route has a use for.
 const MAX_BYTES: usize = 64 * 1024;
@@ -13,18 +13,6 @@ const MAX_TOLD: usize = 30;
 /// What is wrong with a body: a sentence by field, where `icp.followerRange.min` is a field within a field.
 #[derive(Debug, Default)]
 pub struct BodyErrors(Map<String, Value>);
-
-/// What is wrong with one value, as the end of a sentence that begins with the field's name: "is empty".
-#[derive(Debug)]
-pub struct FieldProblem(pub String);
-
-impl fmt::Display for FieldProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for FieldProblem {}
 
 /// Reads a JSON object; unknown fields, wrong types and refused values are collected.
 pub(crate) fn parse<T: Deserr<BodyErrors>>(bytes: &[u8]) -> Result<T> {
@@ -176,21 +164,10 @@ fn name(kind: ValueKind) -> &'static str {
     }
 }
 
-/// For text fields: trims, and refuses what is empty or longer than `MAX` characters.
-pub fn trimmed<const MAX: usize>(text: &str) -> Result<String, FieldProblem> {
-    let text = text.trim();
-    match text.chars().count() {
-        0 => Err(FieldProblem("must not be empty".to_owned())),
-        // Postgres cannot store it, and no one means it.
-        _ if text.contains('\0') => Err(FieldProblem("must not hold the character U+0000".to_owned())),
-        n if n > MAX => Err(FieldProblem(format!("must be at most {MAX} characters long, not {n}"))),
-        _ => Ok(text.to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oslira_domain::trimmed;
     use serde_json::json;
 
     #[derive(Debug, Deserr)]

@@ -1,7 +1,7 @@
 //! What is kept of visitors' runs, in S3: nothing of it is in Postgres.
 
 use crate::objects::Objects;
-use oslira_domain::{BusinessProfile, Error, Result, RunId};
+use oslira_domain::{Business, Error, Result, RunId};
 use oslira_lambda::Env;
 use serde_json::Value;
 
@@ -18,12 +18,12 @@ impl AnonymousStore {
     }
 
     /// Keeps what the visitor said of the business.
-    pub async fn keep_request(&self, run_id: RunId, business: &BusinessProfile) -> Result<()> {
+    pub async fn keep_request(&self, run_id: RunId, business: &Business) -> Result<()> {
         self.objects.put(&request(run_id), business).await
     }
 
     /// What the visitor said of the business.
-    pub async fn request(&self, run_id: RunId) -> Result<BusinessProfile> {
+    pub async fn request(&self, run_id: RunId) -> Result<Business> {
         let key = request(run_id);
         self.objects.get(&key).await?.ok_or_else(|| Error::internal(format!("the request {key} is gone")))
     }

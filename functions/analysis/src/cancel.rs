@@ -3,7 +3,7 @@
 use crate::run;
 use oslira_domain::{Code, Error, Result, RunStatus};
 use oslira_lambda::{Reply, Request};
-use oslira_postgres::{Type, UserDb};
+use oslira_postgres::UserDb;
 use oslira_stores::ProgressStore;
 use serde_json::json;
 
@@ -19,9 +19,8 @@ pub async fn cancel_analysis(db: &UserDb, progress: &ProgressStore, request: Req
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let run_id = run::requested(&request)?;
     let sql = "select status from public.runs where run_id = $1 and account_id = $2";
-    let rows = db.query(caller.user_id, sql, &[(&run_id.0, Type::UUID), (&account_id.0, Type::UUID)]).await?;
-    let row = rows.first().ok_or_else(run::not_found)?;
-    if let Some(status) = oslira_runs::settled(row)? {
+    let row = db.optional(caller.user_id, sql, &[&run_id, &account_id]).await?.ok_or_else(run::not_found)?;
+    if let Some(status) = oslira_runs::settled(&row)? {
         return Err(already_finished(status));
     }
     // It may have ended since: then the item says so, for it is only shown as ended once Postgres has settled it.

@@ -8,7 +8,6 @@ mod analyze;
 mod anonymous;
 mod asking;
 mod assemble;
-mod business_profile;
 mod cancel;
 mod progress;
 mod prompt;

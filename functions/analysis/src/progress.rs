@@ -4,7 +4,7 @@ use crate::run;
 use jiff::Timestamp;
 use oslira_domain::{Result, RunStatus, Step};
 use oslira_lambda::{Reply, Request};
-use oslira_postgres::{Param, RowExt, Type, UserDb};
+use oslira_postgres::{Parameter, UserDb};
 use oslira_stores::{Progress, ProgressStore};
 use serde_json::{Value, json};
 
@@ -18,21 +18,22 @@ pub async fn get_analysis_progress(db: &UserDb, progress: &ProgressStore, reques
     let run_id = run::requested(&request)?;
     let sql = "select status, failure_code, failure_message, created_at, finished_at
                  from public.runs where run_id = $1 and account_id = $2";
-    let params: [Param<'_>; 2] = [(&run_id.0, Type::UUID), (&account_id.0, Type::UUID)];
-    let in_postgres = || db.query(caller.user_id, sql, &params);
-    let (rows, item) = tokio::join!(in_postgres(), progress.read(run_id));
-    let mut rows = rows?;
-    let mut row = rows.first().ok_or_else(run::not_found)?;
+    let parameters: [&dyn Parameter; 2] = [&run_id, &account_id];
+    let in_postgres = async || {
+        let row = db.optional(caller.user_id, sql, &parameters).await?;
+        row.ok_or_else(run::not_found)
+    };
+    let (row, item) = tokio::join!(in_postgres(), progress.read(run_id));
+    let mut row = row?;
     let has_ended = matches!(&item, Ok(Some(item)) if item.status.is_terminal());
-    if has_ended && oslira_runs::settled(row)?.is_none() {
+    if has_ended && oslira_runs::settled(&row)?.is_none() {
         // It ended between the two: a run is settled before its item says so.
-        rows = in_postgres().await?;
-        row = rows.first().ok_or_else(run::not_found)?;
+        row = in_postgres().await?;
     }
 
     let created_at: Timestamp = row.read("created_at")?;
     let ended_at: Option<Timestamp> = row.read("finished_at")?;
-    let settled = oslira_runs::settled(row)?;
+    let settled = oslira_runs::settled(&row)?;
     let item = match item {
         // How it ended is known without the item. Where it is in between is not: a bar must not fall back to the start.
         Err(error) if settled.is_some() => {

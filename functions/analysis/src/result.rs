@@ -4,7 +4,7 @@ use crate::run;
 use jiff::Timestamp;
 use oslira_domain::{Code, Error, LeadId, Result, RunStatus, Tier};
 use oslira_lambda::{Reply, Request};
-use oslira_postgres::{Row, RowExt, Type, UserDb};
+use oslira_postgres::{Row, UserDb};
 use serde_json::{Value, json};
 
 /// 200 with the explained result when complete, 409 `NotReady` before, 410 with the reason when failed or cancelled.
@@ -22,14 +22,13 @@ pub async fn get_analysis_result(db: &UserDb, request: Request) -> Result<Reply>
                          from public.ai_usage_logs u where u.run_id = r.run_id) as calls
                  from public.runs r left join public.analyses a using (run_id)
                  where r.run_id = $1 and r.account_id = $2";
-    let rows = db.query(caller.user_id, sql, &[(&run_id.0, Type::UUID), (&account_id.0, Type::UUID)]).await?;
-    let row = rows.first().ok_or_else(run::not_found)?;
-    match oslira_runs::settled(row)? {
+    let row = db.optional(caller.user_id, sql, &[&run_id, &account_id]).await?.ok_or_else(run::not_found)?;
+    match oslira_runs::settled(&row)? {
         Some(RunStatus::Complete) => {}
         Some(RunStatus::Cancelled) => {
-            return Err(ended(row, Code::RunCancelled)?);
+            return Err(ended(&row, Code::RunCancelled)?);
         }
-        Some(_) => return Err(ended(row, Code::RunFailed)?),
+        Some(_) => return Err(ended(&row, Code::RunFailed)?),
         None => {
             return Err(Error::new(Code::NotReady, "The analysis is still under way; ask for its progress."));
         }
@@ -38,19 +37,18 @@ pub async fn get_analysis_result(db: &UserDb, request: Request) -> Result<Reply>
     let mut data: Value = row.read("result")?;
     let credits: i32 = row.read("credits_charged")?;
     data["runId"] = json!(run_id);
-    data["leadId"] = json!(LeadId(row.read("lead_id")?));
+    data["leadId"] = json!(row.read::<LeadId>("lead_id")?);
     data["username"] = json!(row.read::<String>("username")?);
     data["analysisType"] = json!(row.read::<String>("tier")?);
     data["dataAsOf"] = json!(row.read::<Timestamp>("data_as_of")?);
     data["cacheHit"] = json!(row.read::<bool>("cache_hit")?);
     data["creditsCharged"] = json!(credits);
-    data["cost"] = cost(row.read::<&str>("tier")?, row.read("calls")?)?;
+    data["cost"] = cost(row.read("tier")?, row.read("calls")?)?;
     Ok(Reply::ok(data))
 }
 
 /// What the upstream calls cost, and what is left of the list price.
-fn cost(tier: &str, calls: Value) -> Result<Value> {
-    let tier: Tier = tier.parse().map_err(|problem: &str| Error::internal(problem))?;
+fn cost(tier: Tier, calls: Value) -> Result<Value> {
     let total: f64 = calls.as_array().into_iter().flatten().filter_map(|call| call["costUsd"].as_f64()).sum();
     let margin = f64::from(tier.list_price_cents()) / 100.0 - total;
     Ok(json!({"totalUsd": micros(total), "marginUsd": micros(margin), "calls": calls}))
@@ -77,7 +75,7 @@ mod tests {
     #[test]
     fn the_margin_is_what_the_calls_leave_of_the_list_price() {
         let calls = json!([{"costUsd": 0.1}, {"costUsd": 0.2}, {"costUsd": 0.0026}]);
-        let cost = cost("light", calls).unwrap();
+        let cost = cost(Tier::Light, calls).unwrap();
         assert_eq!((&cost["totalUsd"], &cost["marginUsd"]), (&json!(0.3026), &json!(0.6674)));
     }
 }

@@ -3,11 +3,10 @@
 use crate::start_runs_queue::StartRunsQueue;
 use deserr::Deserr;
 use oslira_domain::{
-    AnalysisInput, BusinessProfileId, Code, Error, InvalidUsername, Result, RunId, Step, Tier, UserId,
-    Username,
+    AnalysisInput, BusinessProfileId, Code, Error, Result, RunId, Step, Tier, UserId, Username,
 };
-use oslira_lambda::{BodyErrors, FieldProblem, Reply, Request, note_run};
-use oslira_postgres::{RowExt, Type, UserDb, may_have_committed};
+use oslira_lambda::{BodyErrors, Reply, Request, note_run};
+use oslira_postgres::{UserDb, may_have_committed};
 use oslira_runs::{Executions, input};
 use oslira_stores::{Intake, ProgressStore};
 use serde_json::json;
@@ -16,11 +15,8 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Deserr)]
 #[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
 struct Body {
-    #[deserr(try_from(&String) = instagram_username -> FieldProblem)]
     username: Username,
-    #[deserr(try_from(&String) = tier -> FieldProblem)]
     analysis_type: Tier,
-    #[deserr(try_from(&String) = id -> FieldProblem)]
     business_profile_id: BusinessProfileId,
 }
 
@@ -48,7 +44,7 @@ pub async fn start_analysis(
     // accepts nothing new for a business profile that does not exist.
     let is_own = caller.default_account_id == Some(account_id);
     let business_profile_id = match refusal {
-        None => Some(body.business_profile_id.0),
+        None => Some(body.business_profile_id),
         Some(refusal) if is_own && key.is_none() => return Err(refusal),
         Some(_) => None,
     };
@@ -58,21 +54,21 @@ pub async fn start_analysis(
     let sql = "select outcome, run_id, status, credits, balance
                  from public.start_analysis($1, $2, $3, $4, $5, $6, $7)";
     let accepted = db
-        .query(
+        .one(
             caller.user_id,
             sql,
             &[
-                (&account_id.0, Type::UUID),
-                (&business_profile_id, Type::UUID),
-                (&new_run_id.0, Type::UUID),
-                (&body.username.as_str(), Type::TEXT),
-                (&body.analysis_type.as_str(), Type::TEXT),
-                (&key, Type::TEXT),
-                (&body_hash, Type::BYTEA),
+                &account_id,
+                &business_profile_id,
+                &new_run_id,
+                &body.username,
+                &body.analysis_type,
+                &key,
+                &body_hash,
             ],
         )
         .await;
-    let rows = match accepted {
+    let row = match accepted {
         Err(error) if business_profile_id.is_some() && may_have_committed(&error) => {
             note_run(new_run_id);
             if let Err(error) = queue.send_doubtful(new_run_id).await {
@@ -83,8 +79,7 @@ pub async fn start_analysis(
         }
         accepted => accepted?,
     };
-    let row = rows.first().ok_or_else(|| Error::internal("start_analysis answered no row"))?;
-    match row.read("outcome")? {
+    match &*row.read::<String>("outcome")? {
         "accepted" => {}
         "account_not_found" => return Err(Request::account_not_found()),
         "business_profile_not_found" => {
@@ -93,7 +88,7 @@ pub async fn start_analysis(
         }
         "idempotency_key_reused" => return Err(Request::idempotency_key_reused()),
         "in_progress" => {
-            let other = RunId(row.read("run_id")?);
+            let other: RunId = row.read("run_id")?;
             let message = "This analysis is under way, or was made in the past five minutes.";
             return Err(Error::new(Code::AnalysisInProgress, message).with_details(json!({"runId": other})));
         }
@@ -107,14 +102,14 @@ pub async fn start_analysis(
         other => return Err(Error::internal(format!("start_analysis answered {other}"))),
     }
 
-    let run_id = RunId(row.read("run_id")?);
+    let run_id: RunId = row.read("run_id")?;
     note_run(run_id);
     if run_id == new_run_id {
         let (business_profile_id, username) = (body.business_profile_id, body.username);
         let input =
             AnalysisInput { run_id, account_id, business_profile_id, username, tier: body.analysis_type };
         begin(executions, queue, progress, &input).await;
-    } else if row.read::<&str>("status")? == "pending" && refusal.is_none() {
+    } else if row.read::<String>("status")? == "pending" && refusal.is_none() {
         // Accepted before, and perhaps never begun; not while analyses are refused, or whoever calls the function of the
         // database themselves would have theirs all the same.
         match accepted_before(db, caller.user_id, run_id).await {
@@ -148,8 +143,7 @@ fn in_doubt(mut error: Error, run_id: RunId) -> Error {
 async fn accepted_before(db: &UserDb, user_id: UserId, run_id: RunId) -> Result<AnalysisInput> {
     let sql =
         "select run_id, account_id, business_profile_id, username, tier from public.runs where run_id = $1";
-    let rows = db.query(user_id, sql, &[(&run_id.0, Type::UUID)]).await?;
-    input(rows.first().ok_or_else(|| Error::internal("an accepted run is not there"))?)
+    input(&db.one(user_id, sql, &[&run_id]).await?)
 }
 
 async fn begin(
@@ -170,38 +164,5 @@ async fn begin(
     tracing::warn!(runId = %input.run_id, cause = error.chain(), "execution not started; queued");
     if let Err(error) = queue.send(input.run_id).await {
         tracing::error!(runId = %input.run_id, cause = error.chain(), "run neither started nor queued; fail-stale-runs will find it");
-    }
-}
-
-pub(crate) fn instagram_username(text: &str) -> Result<Username, FieldProblem> {
-    text.parse().map_err(|problem: InvalidUsername| FieldProblem(problem.to_string()))
-}
-
-fn tier(text: &str) -> Result<Tier, FieldProblem> {
-    text.parse().map_err(|problem: &str| FieldProblem(problem.to_owned()))
-}
-
-fn id(text: &str) -> Result<BusinessProfileId, FieldProblem> {
-    text.parse()
-        .map_err(|_| FieldProblem("must be an id such as 0190a5a0-0000-7000-8000-000000000001".to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tiers_are_named_in_lower_case() {
-        assert_eq!(tier("xray").unwrap(), Tier::Xray);
-        for text in ["LIGHT", "gold", ""] {
-            assert_eq!(tier(text).unwrap_err().0, "must be \"light\", \"deep\" or \"xray\"");
-        }
-    }
-
-    #[test]
-    fn bad_fields_are_explained() {
-        assert!(instagram_username("na sa").is_ok());
-        assert!(instagram_username("p").unwrap_err().0.contains("not an account"));
-        assert!(id("7").unwrap_err().0.contains("must be an id"));
     }
 }

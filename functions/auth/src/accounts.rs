@@ -2,7 +2,7 @@
 
 use oslira_domain::{AccountId, Result};
 use oslira_lambda::{Reply, Request};
-use oslira_postgres::{RowExt, UserDb};
+use oslira_postgres::UserDb;
 use serde_json::{Value, json};
 
 /// Answers `{userId, email, accounts: [{accountId, name, role}]}`, the default account first.
@@ -12,10 +12,10 @@ pub async fn verify_token(db: &UserDb, request: Request) -> Result<Reply> {
                  from public.members m join public.accounts a using (account_id)
                  where m.user_id = (select auth.uid())
                  order by m.created_at, m.account_id";
-    let rows = db.query(caller.user_id, sql, &[]).await?;
+    let rows = db.all(caller.user_id, sql, &[]).await?;
     let accounts = rows.iter().map(|row| {
         Ok(json!({
-            "accountId": AccountId(row.read("account_id")?),
+            "accountId": row.read::<AccountId>("account_id")?,
             "name": row.read::<String>("name")?,
             "role": row.read::<String>("role")?,
         }))

@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{AnalysisInput, Class, Code, Error, Result, RunId};
 use oslira_lambda::Invocation;
-use oslira_postgres::{Param, RowExt, SystemDb, Type};
+use oslira_postgres::SystemDb;
 use oslira_runs::{Execution, Executions, input, refund};
 use oslira_stores::{Intake, Progress, ProgressStore};
 use serde::{Serialize, de::IgnoredAny};
@@ -128,12 +128,10 @@ struct Job<'a> {
 
 impl Job<'_> {
     async fn pending_after(&self, (created_at, run_id): (Timestamp, Uuid)) -> Result<Vec<PendingRun>> {
-        let params: [Param<'_>; 3] =
-            [(&created_at, Type::TIMESTAMPTZ), (&run_id, Type::UUID), (&PAGE, Type::INT8)];
-        let rows = self.db.query(PENDING_RUNS, &params).await?;
+        let rows = self.db.all(PENDING_RUNS, &[&created_at, &run_id, &PAGE]).await?;
         rows.iter()
             .map(|row| {
-                let run_id = RunId(row.read("run_id")?);
+                let run_id = row.read("run_id")?;
                 Ok(PendingRun { run_id, created_at: row.read("created_at")?, input: input(row) })
             })
             .collect()

@@ -88,7 +88,7 @@ impl Dependencies {
             return states.clone();
         }
         let (postgres, dynamodb, s3, sqs, step_functions, secrets) = tokio::join!(
-            state("postgres", identity, self.db.query(NOBODY, "select 1", &[])),
+            state("postgres", identity, self.db.all(NOBODY, "select 1", &[])),
             state(
                 "dynamodb",
                 aws_error,

@@ -2,6 +2,8 @@
 
 mod health;
 mod migrate;
+mod migrations;
 
 pub use health::{Dependencies, check_health};
 pub use migrate::{MigrationSecrets, migrate_database};
+pub use migrations::Migrated;

@@ -6,7 +6,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use oslira_domain::{
-    BusinessProfile, Code, Error, ProfileSource, Result, RunId, RunStatus, Snapshot, Step, Tier, Username,
+    Business, Code, Error, ProfileSource, Result, RunId, RunStatus, Snapshot, Step, Tier, Username,
 };
 use oslira_lambda::{Invocation, note_run};
 use oslira_llm::{Call, Llm};
@@ -96,7 +96,7 @@ pub async fn score_anonymous_analysis(
 /// What is scored.
 struct Material<'a> {
     begun: &'a Progress,
-    business: &'a BusinessProfile,
+    business: &'a Business,
     snapshot: &'a Snapshot,
 }
 
@@ -130,7 +130,7 @@ async fn score(
 fn result(
     input: &ScoreAnonymousAnalysis,
     begun: &Progress,
-    business: &BusinessProfile,
+    business: &Business,
     snapshot: &Snapshot,
     answers: &Map<String, Value>,
 ) -> Result<Value> {

@@ -1,11 +1,12 @@
 //! `POST /api/analyze/anonymous`.
 
 use super::{run_token::RunToken, source::limit_key};
-use crate::start::instagram_username;
 use deserr::Deserr;
 use jiff::Timestamp;
-use oslira_domain::{AnonymousInput, BusinessProfile, Error, Icp, Result, RunId, Step, Tier, Username};
-use oslira_lambda::{BodyErrors, Env, FieldProblem, IcpBody, Reply, Request, Variable, note_run, trimmed};
+use oslira_domain::{
+    AnonymousInput, Business, Error, FieldProblem, Icp, Result, RunId, Step, Tier, Username, trimmed,
+};
+use oslira_lambda::{BodyErrors, Env, Reply, Request, Variable, note_run};
 use oslira_runs::Executions;
 use oslira_stores::{AnonymousStore, Intake, Limit, Pass, ProgressStore, RateLimits};
 use serde_json::json;
@@ -16,19 +17,18 @@ const TIER: Tier = Tier::Light;
 #[derive(Debug, Deserr)]
 #[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
 struct Body {
-    #[deserr(try_from(&String) = instagram_username -> FieldProblem)]
     username: Username,
-    business: Business,
+    business: BusinessInBrief,
 }
 
 /// What the visitor says of their business.
 #[derive(Debug, Deserr)]
 #[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
-struct Business {
+struct BusinessInBrief {
     #[deserr(try_from(&String) = trimmed::<500> -> FieldProblem)]
     summary: String,
     #[deserr(default)]
-    icp: Option<IcpBody>,
+    icp: Option<Icp>,
 }
 
 /// What a request must get past.
@@ -111,13 +111,13 @@ async fn begin(
     run_id: RunId,
     body: Body,
 ) -> Result<Timestamp> {
-    let business = BusinessProfile {
+    let business = Business {
         name: None,
         description: body.business.summary,
         website: None,
         voice: None,
         offer: None,
-        icp: body.business.icp.map(Icp::from),
+        icp: body.business.icp,
     };
     let (kept, accepted) =
         tokio::join!(store.keep_request(run_id, &business), progress.advance(run_id, None, Step::Accepted));
