@@ -8,6 +8,7 @@ mod aws;
 mod database;
 mod dynamodb;
 mod http;
+pub mod openapi;
 mod proxy;
 mod recovery;
 mod runtime;
