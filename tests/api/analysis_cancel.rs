@@ -180,11 +180,11 @@ async fn cancelling_a_deep_run_aborts_both_its_actors() -> Result<()> {
     Ok(())
 }
 
-/// A message that an execution has ended, to `settle-stopped-run`: the failures it reports.
+/// A message that an execution has ended, to `refund-stopped-run`: the failures it reports.
 async fn stopped(stack: &Stack, run: &Run) -> Result<Value> {
     let body = json!({"executionName": run.run_id}).to_string();
     let record = json!({"messageId": "m-1", "body": body, "attributes": {}, "eventSource": "aws:sqs"});
-    let mut consumer = Lambda::start(stack, "settle-stopped-run", &[]).await?;
+    let mut consumer = Lambda::start(stack, "refund-stopped-run", &[]).await?;
     let answer = consumer.invoke(&json!({"Records": [record]})).await?.outcome.map_err(anyhow::Error::msg)?;
     Ok(answer["batchItemFailures"].clone())
 }
@@ -195,7 +195,7 @@ async fn a_cancelled_run_is_shown_as_that_whatever_else_ends_it() -> Result<()> 
     let user = User::sign_up(&stack, 10).await?;
     let failed = user.accept(&user.username("failed"), "0 minutes").await?;
     assert_eq!(cancel(&user, &failed).await?.status, 202);
-    assert_eq!(stack.compensate(&failed).await?, json!({"status": "cancelled", "refundedNow": true}));
+    assert_eq!(stack.refund(&failed).await?, json!({"status": "cancelled", "refundedNow": true}));
     assert_cancelled(&stack, &user, &failed).await?;
 
     let halted = user.accept(&user.username("halted"), "0 minutes").await?;
@@ -207,7 +207,7 @@ async fn a_cancelled_run_is_shown_as_that_whatever_else_ends_it() -> Result<()> 
     let unknown = user.accept(&user.username("unknown"), "0 minutes").await?;
     assert_eq!(cancel(&user, &unknown).await?.status, 202);
     let nowhere = [("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")];
-    let mut lambda = Lambda::start(&stack, "compensate-run", &nowhere).await?;
+    let mut lambda = Lambda::start(&stack, "refund-run", &nowhere).await?;
     let error = json!({"executionName": unknown.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
     let refunded = lambda.invoke(&error).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((refunded, user.balance().await?), (json!({"status": "failed", "refundedNow": true}), 10));

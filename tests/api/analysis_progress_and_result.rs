@@ -70,7 +70,7 @@ async fn a_run_that_ends_while_it_is_asked_about_is_shown_as_ended() -> Result<(
     lambda.send(&user.event("GET", path, &json!({"runId": run.run_id}), &Value::Null))?;
     item.reached().await?;
     // Postgres was asked at the same time, and said that the run is pending.
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     item.let_go();
     let (status, body) = lambda.answered().await?.http()?;
     assert_eq!((status, &body["data"]["status"]), (200, &json!("failed")), "{body}");

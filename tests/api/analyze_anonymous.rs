@@ -1,19 +1,19 @@
 //! `POST /api/analyze/anonymous` and `GET /api/analyze/anonymous/{runToken}`
 
 use anyhow::{Context, Result};
-use oslira_tests::{Lambda, Stack, User, Visitor};
+use oslira_tests::{AnonymousCaller, Lambda, Stack, User};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn a_visitor_gets_an_explained_result_without_an_account() -> Result<()> {
+async fn an_anonymous_caller_gets_an_explained_result_without_an_account() -> Result<()> {
     let stack = Stack::connect().await?;
-    let visitor = Visitor::arrive(&stack);
-    let mut body = visitor.analysis_of(&visitor.username("guest"));
+    let caller = AnonymousCaller::arrive(&stack);
+    let mut body = caller.analysis_of(&caller.username("guest"));
     body["business"]["icp"] = json!({
         "followerRange": {"min": 1_000, "max": 500_000}, "engagementMin": 1.5,
         "contentThemes": ["coffee"], "geoFocus": [],
     });
-    let reply = visitor.post(&body).await?;
+    let reply = caller.post(&body).await?;
     assert_eq!(reply.status, 202, "{}", reply.body);
     assert_eq!(reply.headers["access-control-allow-origin"], "http://localhost:3000");
     let data = reply.data();
@@ -25,8 +25,8 @@ async fn a_visitor_gets_an_explained_result_without_an_account() -> Result<()> {
     let lifetime = expires?.duration_since(accepted?).as_secs();
     assert!((86_300..=86_400).contains(&lifetime), "{lifetime} s");
 
-    let run = oslira_tests::VisitorsRun::of(data, body["username"].as_str().unwrap_or_default())?;
-    let ended = visitor.finished(&run).await?;
+    let run = oslira_tests::AnonymousRun::of(data, body["username"].as_str().unwrap_or_default())?;
+    let ended = caller.finished(&run).await?;
     assert_eq!((&ended["status"], &ended["progress"]), (&json!("complete"), &json!(100)), "{ended}");
     let result = &ended["result"];
     let fields: Vec<&str> = result.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
@@ -59,7 +59,7 @@ async fn a_visitor_gets_an_explained_result_without_an_account() -> Result<()> {
     let steps: Vec<&Value> =
         result["timing"]["steps"].as_array().into_iter().flatten().map(|step| &step["name"]).collect();
     assert_eq!(steps, ["queued", "scraping", "analyzing"]);
-    assert_eq!(visitor.show(&run.token).await?.data()["elapsedMs"], ended["elapsedMs"], "it stands still");
+    assert_eq!(caller.show(&run.token).await?.data()["elapsedMs"], ended["elapsedMs"], "it stands still");
     let item =
         stack.aws.item(&stack.description.tables["run-progress"], run.key()).await?.context("no item")?;
     let promised = data["expiresAt"].as_str().unwrap_or_default().parse::<jiff::Timestamp>()?.as_second();
@@ -70,8 +70,8 @@ async fn a_visitor_gets_an_explained_result_without_an_account() -> Result<()> {
 #[tokio::test]
 async fn without_criteria_the_models_fit_is_the_score() -> Result<()> {
     let stack = Stack::connect().await?;
-    let visitor = Visitor::arrive(&stack);
-    let (_, ended) = visitor.analyze(&visitor.username("nocriteria")).await?;
+    let caller = AnonymousCaller::arrive(&stack);
+    let (_, ended) = caller.analyze(&caller.username("nocriteria")).await?;
     let parts = ended["result"]["subScores"].as_array().context("no parts")?;
     let names: Vec<&Value> = parts.iter().map(|part| &part["name"]).collect();
     assert_eq!((names, &parts[0]["weight"]), (vec![&json!("aiFit")], &json!(1.0)), "{ended}");
@@ -79,10 +79,10 @@ async fn without_criteria_the_models_fit_is_the_score() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nothing_of_a_visitor_is_in_postgres() -> Result<()> {
+async fn nothing_of_an_anonymous_run_is_in_postgres() -> Result<()> {
     let stack = Stack::connect().await?;
-    let visitor = Visitor::arrive(&stack);
-    let (run, ended) = visitor.analyze(&visitor.username("nowhere")).await?;
+    let caller = AnonymousCaller::arrive(&stack);
+    let (run, ended) = caller.analyze(&caller.username("nowhere")).await?;
     assert_eq!(ended["status"], "complete");
     // Other tests write rows at the same time: so not their number, but all that they say.
     let sql = "select format('%I.%I', table_schema, table_name) as name from information_schema.tables
@@ -92,7 +92,7 @@ async fn nothing_of_a_visitor_is_in_postgres() -> Result<()> {
     for table in &tables {
         let table = table["name"].as_str().context("no name")?;
         let found = format!("select count(*) as n from {table} t where strpos(t::text, $1) > 0");
-        for text in [&run.username, &run.run_id, &run.token, &visitor.address] {
+        for text in [&run.username, &run.run_id, &run.token, &caller.address] {
             assert_eq!(stack.database.row(&found, &[text]).await?["n"], 0, "{text} is in {table}");
         }
     }
@@ -102,8 +102,8 @@ async fn nothing_of_a_visitor_is_in_postgres() -> Result<()> {
 #[tokio::test]
 async fn bad_bodies_are_explained_and_cost_nothing() -> Result<()> {
     let stack = Stack::connect().await?;
-    let visitor = Visitor::arrive(&stack);
-    let good = visitor.analysis_of("nasa");
+    let caller = AnonymousCaller::arrive(&stack);
+    let good = caller.analysis_of("nasa");
     let change = |pointer: &str, value: Value| {
         let mut body = good.clone();
         let (parent, field) = pointer.rsplit_once('/').unwrap_or_default();
@@ -136,14 +136,14 @@ async fn bad_bodies_are_explained_and_cost_nothing() -> Result<()> {
         (change("/business/icp", icp(9, 1)), "business.icp.followerRange"),
         (change("/business/icp", json!({})), "business.icp.engagementMin"),
     ] {
-        let reply = visitor.post(&body).await?;
+        let reply = caller.post(&body).await?;
         assert_eq!((reply.status, reply.code()), (400, "ValidationFailed"), "{body}: {}", reply.body);
         assert!(reply.body["details"][field].is_string(), "{field}: {}", reply.body);
     }
-    let reply = visitor.post(&change("/business/summary", json!("x".repeat(70_000)))).await?;
+    let reply = caller.post(&change("/business/summary", json!("x".repeat(70_000)))).await?;
     assert_eq!((reply.status, reply.code()), (413, "PayloadTooLarge"), "{}", reply.body);
-    assert_eq!(visitor.limit().await?, None, "none of them counts");
-    let reply = visitor.post(&change("/business/summary", json!(format!(" {} ", "é".repeat(500))))).await?;
+    assert_eq!(caller.limit().await?, None, "none of them counts");
+    let reply = caller.post(&change("/business/summary", json!(format!(" {} ", "é".repeat(500))))).await?;
     assert_eq!(reply.status, 202, "{}", reply.body);
     Ok(())
 }
@@ -151,11 +151,11 @@ async fn bad_bodies_are_explained_and_cost_nothing() -> Result<()> {
 #[tokio::test]
 async fn a_token_that_opens_nothing_does_not_tell_why() -> Result<()> {
     let stack = Stack::connect().await?;
-    let visitor = Visitor::arrive(&stack);
+    let caller = AnonymousCaller::arrive(&stack);
     let user = User::sign_up(&stack, 10).await?;
     let (users_run, _) = user.analyze(&user.username("notyours")).await?;
-    let (run, _) = visitor.analyze(&visitor.username("expired")).await?;
-    assert_eq!(visitor.show(&run.token).await?.status, 200);
+    let (run, _) = caller.analyze(&caller.username("expired")).await?;
+    assert_eq!(caller.show(&run.token).await?.status, 200);
     stack.aws.set_number(&stack.description.tables["run-progress"], run.key(), "expiresAt", 1_000).await?;
 
     let other = if run.token.starts_with('0') { "1" } else { "0" };
@@ -171,7 +171,7 @@ async fn a_token_that_opens_nothing_does_not_tell_why() -> Result<()> {
         "%27%3B--".to_owned(),
     ];
     for token in tokens {
-        let reply = visitor.show(&token).await?;
+        let reply = caller.show(&token).await?;
         assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{token}: {}", reply.body);
         assert_eq!(reply.body["error"], "There is no such analysis. A visitor's is kept for a day.");
         assert_eq!(reply.headers["access-control-allow-origin"], "http://localhost:3000");
@@ -181,13 +181,13 @@ async fn a_token_that_opens_nothing_does_not_tell_why() -> Result<()> {
 }
 
 #[tokio::test]
-async fn signed_in_users_neither_see_nor_cancel_a_visitors_run() -> Result<()> {
+async fn signed_in_users_neither_see_nor_cancel_an_anonymous_run() -> Result<()> {
     let stack = Stack::connect().await?;
-    let (visitor, user) = (Visitor::arrive(&stack), User::sign_up(&stack, 10).await?);
-    let username = visitor.username("untouched");
+    let (caller, user) = (AnonymousCaller::arrive(&stack), User::sign_up(&stack, 10).await?);
+    let username = caller.username("untouched");
     let slow = json!({"upstream": "apify", "match": username, "kind": "slow", "delayMs": 1_500, "times": 1});
     stack.stand_ins.fault(slow).await?;
-    let run = visitor.start(&username).await?;
+    let run = caller.start(&username).await?;
     for path in ["progress", "result"] {
         let reply = user.get(&format!("/api/analysis/{}/{path}", run.run_id)).await?;
         assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{path}: {}", reply.body);
@@ -195,16 +195,16 @@ async fn signed_in_users_neither_see_nor_cancel_a_visitors_run() -> Result<()> {
     let path = format!("/api/analysis/{}/cancel", run.run_id);
     let reply = user.request(reqwest::Method::POST, &path, &[], None).await?;
     assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{}", reply.body);
-    assert_eq!(visitor.finished(&run).await?["status"], "complete");
+    assert_eq!(caller.finished(&run).await?["status"], "complete");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_run_without_a_result_says_why() -> Result<()> {
     let stack = Stack::connect().await?;
-    let visitor = Visitor::arrive(&stack);
+    let caller = AnonymousCaller::arrive(&stack);
     for (word, code) in [("private", "ProfilePrivate"), ("missing", "ProfileNotFound")] {
-        let (_, ended) = visitor.analyze(&visitor.username(word)).await?;
+        let (_, ended) = caller.analyze(&caller.username(word)).await?;
         assert_eq!((&ended["status"], &ended["code"]), (&json!("failed"), &json!(code)), "{ended}");
         assert!(ended["reason"].as_str().is_some_and(|reason| reason.ends_with('.')), "{ended}");
         assert_eq!((&ended["currentStep"], ended.get("result")), (&json!("Failed"), None));
@@ -213,18 +213,18 @@ async fn a_run_without_a_result_says_why() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_paused_intake_turns_visitors_away_and_does_not_count_them() -> Result<()> {
+async fn a_paused_intake_turns_anonymous_callers_away_and_does_not_count_them() -> Result<()> {
     let stack = Stack::connect().await?;
-    let visitor = Visitor::arrive(&stack);
+    let caller = AnonymousCaller::arrive(&stack);
     // What this one costs is all that may be spent in a day.
-    visitor.analyze(&visitor.username("costly")).await?;
-    let visitor = Visitor::arrive(&stack);
+    caller.analyze(&caller.username("costly")).await?;
+    let caller = AnonymousCaller::arrive(&stack);
     let limit = [("DAILY_AI_SPEND_LIMIT_USD", "0.000000001")];
     let mut lambda = Lambda::start(&stack, "start-anonymous-analysis", &limit).await?;
-    let answer = lambda.invoke(&visitor.event(&visitor.analysis_of("nasa"))).await?;
+    let answer = lambda.invoke(&caller.event(&caller.analysis_of("nasa"))).await?;
     let (status, body) = answer.http()?;
     assert_eq!((status, &body["code"]), (503, &json!("Paused")), "{body}");
     assert_eq!(body["details"], json!({"reason": "dailySpend"}));
-    assert_eq!(visitor.limit().await?, None);
+    assert_eq!(caller.limit().await?, None);
     Ok(())
 }

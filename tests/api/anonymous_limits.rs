@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use oslira_tests::{Lambda, Stack, Visitor};
+use oslira_tests::{AnonymousCaller, Lambda, Stack};
 use serde_json::{Value, json};
 
 const MINUTE: i64 = 60_000;
@@ -16,9 +16,9 @@ fn retry_after(headers: &Value) -> Result<i64> {
 #[expect(clippy::print_stdout, reason = "the figures are worth seeing")]
 async fn of_fifty_at_once_exactly_three_are_let_through() -> Result<()> {
     let stack = Stack::connect().await?;
-    let visitor = Visitor::arrive(&stack);
-    let body = visitor.analysis_of(&visitor.username("crowd"));
-    let answers = try_join_all((0..50).map(|_| visitor.invoke(&body))).await?;
+    let caller = AnonymousCaller::arrive(&stack);
+    let body = caller.analysis_of(&caller.username("crowd"));
+    let answers = try_join_all((0..50).map(|_| caller.invoke(&body))).await?;
     let of = |wanted: u16| answers.iter().filter(|(status, ..)| *status == wanted).count();
     println!(
         "note: of 50 requests at once from one address, {} were let through and {} got 429",
@@ -38,16 +38,16 @@ async fn of_fifty_at_once_exactly_three_are_let_through() -> Result<()> {
 #[tokio::test]
 async fn the_windows_slide() -> Result<()> {
     let stack = Stack::connect().await?;
-    let visitor = Visitor::arrive(&stack);
-    let body = visitor.analysis_of(&visitor.username("patient"));
-    let status = async || Ok::<_, anyhow::Error>(visitor.invoke(&body).await?.0);
+    let caller = AnonymousCaller::arrive(&stack);
+    let body = caller.analysis_of(&caller.username("patient"));
+    let status = async || Ok::<_, anyhow::Error>(caller.invoke(&body).await?.0);
     // One in the first minute of an hour, two in its last: the next hour has room for one, not for three.
     assert_eq!(status().await?, 202);
-    visitor.wait(59 * MINUTE).await?;
+    caller.wait(59 * MINUTE).await?;
     assert_eq!((status().await?, status().await?, status().await?), (202, 202, 429));
-    visitor.wait(MINUTE).await?;
+    caller.wait(MINUTE).await?;
     assert_eq!((status().await?, status().await?), (202, 429));
-    let (_, headers, _) = visitor.invoke(&body).await?;
+    let (_, headers, _) = caller.invoke(&body).await?;
     let wait = retry_after(&headers)?;
     assert!(
         (58 * 60..=59 * 60).contains(&wait),
@@ -56,11 +56,11 @@ async fn the_windows_slide() -> Result<()> {
 
     // Six more, an hour apart: then the day is full, and it is the day that one must wait for.
     for _ in 0..6 {
-        visitor.wait(HOUR).await?;
+        caller.wait(HOUR).await?;
         assert_eq!(status().await?, 202);
     }
-    visitor.wait(HOUR).await?;
-    let (status, headers, refused) = visitor.invoke(&body).await?;
+    caller.wait(HOUR).await?;
+    let (status, headers, refused) = caller.invoke(&body).await?;
     assert_eq!(
         (status, &refused["details"]),
         (429, &json!({"limit": 10, "windowSeconds": 86_400})),
@@ -68,8 +68,8 @@ async fn the_windows_slide() -> Result<()> {
     );
     let wait = retry_after(&headers)?;
     assert!((15 * 3_600..17 * 3_600).contains(&wait), "eight hours of the day are over: {wait} s");
-    visitor.wait(wait * 1_000).await?;
-    assert_eq!(visitor.invoke(&body).await?.0, 202, "as long as Retry-After said");
+    caller.wait(wait * 1_000).await?;
+    assert_eq!(caller.invoke(&body).await?.0, 202, "as long as Retry-After said");
     Ok(())
 }
 
@@ -79,9 +79,9 @@ async fn an_address_is_what_api_gateway_saw_and_a_network_of_ipv6_is_one() -> Re
     let unique = uuid::Uuid::new_v4().as_u128();
     let (a, b, c) = (unique >> 16 & 0xffff, unique & 0xffff, unique >> 32 & 0xffff);
     let at = |address: String| {
-        let mut visitor = Visitor::arrive(&stack);
-        visitor.address = address;
-        visitor
+        let mut caller = AnonymousCaller::arrive(&stack);
+        caller.address = address;
+        caller
     };
     let (v4, mapped) =
         (format!("10.1.{}.{}", a & 255, b & 255), format!("::ffff:10.1.{}.{}", a & 255, b & 255));
@@ -92,16 +92,16 @@ async fn an_address_is_what_api_gateway_saw_and_a_network_of_ipv6_is_one() -> Re
         let mut statuses = Vec::new();
         // Every event claims another X-Forwarded-For.
         for address in group {
-            let visitor = at(address);
-            statuses.push(visitor.invoke(&visitor.analysis_of("nasa")).await?.0);
+            let caller = at(address);
+            statuses.push(caller.invoke(&caller.analysis_of("nasa")).await?.0);
         }
         assert_eq!(statuses, [202, 202, 202, 429]);
     }
     let next = at(format!("2001:db8:{a:x}:{:x}::1", b ^ 1));
     assert_eq!(next.invoke(&next.analysis_of("nasa")).await?.0, 202, "the next network is another");
     for nowhere in ["", "test-invoke-source-ip"] {
-        let visitor = at(nowhere.to_owned());
-        let (status, _, body) = visitor.invoke(&visitor.analysis_of("nasa")).await?;
+        let caller = at(nowhere.to_owned());
+        let (status, _, body) = caller.invoke(&caller.analysis_of("nasa")).await?;
         assert_eq!(
             (status, &body["code"]),
             (500, &json!("InternalError")),
@@ -114,16 +114,16 @@ async fn an_address_is_what_api_gateway_saw_and_a_network_of_ipv6_is_one() -> Re
 #[tokio::test]
 async fn a_run_that_is_not_started_does_not_count() -> Result<()> {
     let stack = Stack::connect().await?;
-    let visitor = Visitor::arrive(&stack);
+    let caller = AnonymousCaller::arrive(&stack);
     let nowhere = [("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:9")];
     let mut lambda = Lambda::start(&stack, "start-anonymous-analysis", &nowhere).await?;
-    let answer = lambda.invoke(&visitor.event(&visitor.analysis_of("nasa"))).await?;
+    let answer = lambda.invoke(&caller.event(&caller.analysis_of("nasa"))).await?;
     let (status, body) = answer.http()?;
     assert_eq!((status, &body["code"], body.get("data")), (503, &json!("StoreUnavailable"), None), "{body}");
-    let item = visitor.limit().await?.context("it was let through")?;
+    let item = caller.limit().await?.context("it was let through")?;
     assert_eq!(item["passedAt"], json!({"L": []}), "and given back");
     for wanted in [202, 202, 202, 429] {
-        assert_eq!(visitor.invoke(&visitor.analysis_of("nasa")).await?.0, wanted);
+        assert_eq!(caller.invoke(&caller.analysis_of("nasa")).await?.0, wanted);
     }
     Ok(())
 }
@@ -131,10 +131,10 @@ async fn a_run_that_is_not_started_does_not_count() -> Result<()> {
 #[tokio::test]
 async fn without_its_table_nobody_is_let_through() -> Result<()> {
     let stack = Stack::connect().await?;
-    let visitor = Visitor::arrive(&stack);
+    let caller = AnonymousCaller::arrive(&stack);
     let mut lambda =
         Lambda::start(&stack, "start-anonymous-analysis", &[("RATE_LIMITS_TABLE", "no-such-table")]).await?;
-    let answer = lambda.invoke(&visitor.event(&visitor.analysis_of("nasa"))).await?;
+    let answer = lambda.invoke(&caller.event(&caller.analysis_of("nasa"))).await?;
     let (status, body) = answer.http()?;
     assert_eq!((status, &body["code"]), (503, &json!("StoreUnavailable")), "{body}");
     Ok(())

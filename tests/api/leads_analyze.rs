@@ -167,7 +167,7 @@ async fn a_repeated_request_gets_what_was_paid_for_and_not_what_it_says() -> Res
     let reply =
         user.request(Method::POST, PATH, &[("idempotency-key", "page")], Some(body.to_string())).await?;
     assert_eq!((reply.status, &reply.data()["runId"]), (202, &json!(page.run_id)), "{}", reply.body);
-    stack.compensate(&page).await?;
+    stack.refund(&page).await?;
     Ok(())
 }
 

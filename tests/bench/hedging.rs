@@ -1,4 +1,4 @@
-//! The AI step of a LIGHT analysis while some of the model's calls are slow, with hedging and without.
+//! The AI call of a LIGHT analysis while some of the model's calls are slow, with hedging and without.
 //!
 //! Twenty environments of `analyze-profile` work side by side, on the local stack's Postgres, DynamoDB, S3 and stand-ins.
 //! Every call asks something else, or an answer that was kept would do. The runs are never charged, scored or settled: the
@@ -47,12 +47,12 @@ pub(crate) async fn measure(options: &Options, stack: &Stack) -> Result<String> 
     let user = User::sign_up(stack, 1).await?;
     let (run, progress) = user.analyze(&user.username("hedging")).await?;
     ensure!(progress["status"] == "complete", "no profile to ask about: {progress}");
-    let step = Step { options, stack, user: &user, snapshot_key: &stack.snapshot_key(&run).await? };
+    let call = AiCall { options, stack, user: &user, snapshot_key: &stack.snapshot_key(&run).await? };
 
     let mut table =
         table(&["hedging", "calls", "slow ones", "second calls", "p50", "p95", "p99", "p99 / p50", "budget"]);
     for hedging in ["off", "on"] {
-        let mut arm = step.ask(hedging).await.with_context(|| format!("hedging {hedging}"))?;
+        let mut arm = call.ask(hedging).await.with_context(|| format!("hedging {hedging}"))?;
         let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|share| percentile(&mut arm.times, share));
         let ratio = p99.as_secs_f64() / p50.as_secs_f64();
         let share = 100.0 * arm.hedges as f64 / arm.times.len() as f64;
@@ -70,14 +70,14 @@ pub(crate) async fn measure(options: &Options, stack: &Stack) -> Result<String> 
     }
     Ok(format!(
         "{table}\n\
-         The AI step of a LIGHT analysis, {} at a time; every {EVERY}rd call of the model takes {SLOW_FACTOR} times its {USUAL_MS} ms. \
+         The AI call of a LIGHT analysis, {} at a time; every {EVERY}rd call of the model takes {SLOW_FACTOR} times its {USUAL_MS} ms. \
          With hedging, p99 must be within {BUDGET} times p50.",
         options.environments
     ))
 }
 
 /// What all calls have in common.
-struct Step<'a> {
+struct AiCall<'a> {
     options: &'a Options,
     stack: &'a Stack,
     user: &'a User<'a>,
@@ -93,7 +93,7 @@ struct Arm {
     hedges: u64,
 }
 
-impl Step<'_> {
+impl AiCall<'_> {
     async fn ask(&self, hedging: &str) -> Result<Arm> {
         let Options { binaries, calls, environments } = self.options;
         let binary = &binaries.join("analyze-profile");
@@ -129,7 +129,7 @@ impl Step<'_> {
         Ok(Arm { times: times.concat(), slow, hedges: self.hedges().await?.saturating_sub(before) })
     }
 
-    /// Runs that wait for their AI step, each for a business profile of its own.
+    /// Runs that wait for their AI call, each for a business profile of its own.
     async fn accept(&self, count: usize) -> Result<Vec<String>> {
         let runs: Vec<String> = (0..count).map(|_| Uuid::now_v7().to_string()).collect();
         let User { account_id, user_id, .. } = self.user;
@@ -139,8 +139,11 @@ impl Step<'_> {
                  follower_max, engagement_min, content_themes)
                select id, '{account_id}', 'Brew & Co ' || id, 'Roasts coffee for cafés.', 1000, 500000, 1.5, '{{coffee}}'
                  from unnest('{{{ids}}}'::uuid[]) id;
-             insert into public.runs (run_id, account_id, business_profile_id, requested_by, username, tier, credits_charged)
-               select id, '{account_id}', id, '{user_id}', 'hedging', 'light', 1 from unnest('{{{ids}}}'::uuid[]) id;
+             select oslira.keep_business_profile_version(p) from public.business_profiles p
+               where business_profile_id = any ('{{{ids}}}'::uuid[]);
+             insert into public.runs (run_id, account_id, business_profile_id, business_profile_version, requested_by, username,
+                 tier, credits_charged)
+               select id, '{account_id}', id, 1, '{user_id}', 'hedging', 'light', 1 from unnest('{{{ids}}}'::uuid[]) id;
              commit;",
             ids = runs.join(",")
         );
@@ -148,7 +151,7 @@ impl Step<'_> {
         Ok(runs)
     }
 
-    /// How long one step takes, from the event to the answer.
+    /// How long one call takes, from the event to the answer.
     async fn call(&self, lambda: &mut Lambda, run_id: &str) -> Result<Duration> {
         let event = json!({
             "runId": run_id, "accountId": self.user.account_id, "tier": "light", "task": "scoring",

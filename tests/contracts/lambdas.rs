@@ -131,8 +131,8 @@ fn problem_with(template: &Template, function: Resource<'_>, event: &Value) -> O
     }
     if is_called_with_the_run(template, function.name) {
         // Without anything of an account it is a visitor's.
-        let is_visitors = event.get("accountId").or(event.get("businessProfileId")).is_none();
-        let input = if is_visitors {
+        let is_anonymous = event.get("accountId").or(event.get("businessProfileId")).is_none();
+        let input = if is_anonymous {
             serde_json::from_value::<AnonymousInput>(event.clone()).map(drop)
         } else {
             serde_json::from_value::<AnalysisInput>(event.clone()).map(drop)

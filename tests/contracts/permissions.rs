@@ -90,16 +90,16 @@ fn what_users_call_never_reaches_the_system_connection() {
 }
 
 #[test]
-fn what_visitors_alone_use_knows_no_database() {
+fn what_anonymous_callers_alone_use_knows_no_database() {
     let template = Template::read();
-    let visitors: Vec<_> =
+    let anonymous: Vec<_> =
         template.functions().filter(|function| function.name.contains("Anonymous")).collect();
-    assert!(!visitors.is_empty(), "no functions for visitors were found");
-    none(visitors.into_iter().flat_map(|function| {
+    assert!(!anonymous.is_empty(), "no functions for visitors were found");
+    none(anonymous.into_iter().flat_map(|function| {
         let reach = within_reach(&template, function).into_iter();
         let databases = reach.filter(|secret| secret.contains("Database"));
         databases
-            .map(|secret| format!("{}: nothing of a visitor is in {secret}", function.name))
+            .map(|secret| format!("{}: nothing of a caller is in {secret}", function.name))
             .collect::<Vec<_>>()
     }));
 }

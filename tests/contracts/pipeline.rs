@@ -96,7 +96,7 @@ fn a_function_is_tried_as_often_in_every_machine() {
 
 #[test]
 fn a_run_between_two_tries_of_a_scrape_is_still_believed_to_wait() {
-    let believed = oslira_profile_cache::WAITER_BELIEVED.as_secs_f64();
+    let believed = oslira_scraping::WAITER_BELIEVED.as_secs_f64();
     let machines = StateMachine::all();
     let mut scrapes: Vec<Task<'_>> = machines.iter().flat_map(StateMachine::tasks).collect();
     scrapes.retain(|task| task.placeholder() == "ScrapeProfilesArn");
@@ -241,7 +241,7 @@ fn a_tier_runs_its_ai_tasks_and_no_other() {
 }
 
 #[test]
-fn a_visitors_analysis_takes_no_detour() {
+fn an_anonymous_analysis_takes_no_detour() {
     let machine = StateMachine::read("anonymous-analysis");
     let way = |hit| -> Vec<String> {
         let tasks = machine.tasks_on_the_way(&[("$source.cacheHit", hit)]);
@@ -252,7 +252,7 @@ fn a_visitors_analysis_takes_no_detour() {
     let tasks = machine.tasks();
     let scrape = tasks.iter().find(|task| task.name == "Scrape Profile").expect("Scrape Profile");
     let payload = scrape.state["Arguments"]["Payload"].as_str().unwrap_or_default();
-    assert!(payload.contains("'lane': 'visitor'"), "visitors leave seven slots to accounts: {payload}");
+    assert!(payload.contains("'runKind': 'anonymous'"), "visitors leave seven slots to accounts: {payload}");
 }
 
 #[test]

@@ -191,13 +191,10 @@ impl Aws {
 }
 
 impl crate::Stack {
-    /// What `compensate-run` says to a run of which the state machine gave up.
-    pub async fn compensate(&self, run: &crate::Run) -> Result<Value> {
+    /// What `refund-run` says to a run of which the state machine gave up.
+    pub async fn refund(&self, run: &crate::Run) -> Result<Value> {
         let input = json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
-        self.aws
-            .invoke(&self.description.functions["compensate-run"], &input)
-            .await?
-            .map_err(anyhow::Error::msg)
+        self.aws.invoke(&self.description.functions["refund-run"], &input).await?.map_err(anyhow::Error::msg)
     }
 
     /// The key of the snapshot that a run reads, from its execution's history.

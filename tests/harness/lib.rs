@@ -3,6 +3,7 @@
 //!
 //! The stack is the one `stack.json` describes; `cargo xtask test` starts it and sets `OSLIRA_STACK`.
 
+mod anonymous;
 mod aws;
 mod database;
 mod dynamodb;
@@ -12,8 +13,8 @@ mod runtime;
 mod stack;
 mod stand_ins;
 mod user;
-mod visitor;
 
+pub use anonymous::{AnonymousCaller, AnonymousRun};
 pub use aws::{Aws, Execution};
 pub use database::Database;
 pub use dynamodb::{DynamoDbProxy, Struck};
@@ -23,7 +24,6 @@ pub use runtime::{Answer, Lambda, xtask};
 pub use stack::Stack;
 pub use stand_ins::StandIns;
 pub use user::{Reply, Run, User};
-pub use visitor::{Visitor, VisitorsRun};
 
 use anyhow::{Result, bail};
 use std::{future::Future, time::Duration};

@@ -14,9 +14,13 @@ impl User<'_> {
             .database
             .run(&format!(
                 "begin;
-                 insert into public.runs (run_id, account_id, business_profile_id, requested_by, username, tier,
-                     credits_charged, created_at)
-                   values ('{run_id}', '{}', '{}', '{}', '{username}', 'light', 1, now() - interval '{ago}');
+                 select oslira.keep_business_profile_version(p) from public.business_profiles p
+                   where business_profile_id = '{1}';
+                 insert into public.runs (run_id, account_id, business_profile_id, business_profile_version, requested_by,
+                     username, tier, credits_charged, created_at)
+                   select '{run_id}', '{0}', business_profile_id, version, '{2}', '{username}', 'light', 1,
+                          now() - interval '{ago}'
+                     from public.business_profiles where business_profile_id = '{1}';
                  select oslira.deduct_credits_atomic('{0}', 1, 'light', '{run_id}');
                  commit;",
                 self.account_id, self.business_profile_id, self.user_id

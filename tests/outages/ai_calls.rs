@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use oslira_tests::{Lambda, Stack, User, Visitor};
+use oslira_tests::{AnonymousCaller, Lambda, Stack, User};
 use serde_json::{Value, json};
 
 /// What was counted of today: calls, dollars, second calls; and AI steps under way.
@@ -13,7 +13,7 @@ async fn usage(stack: &Stack) -> Result<(f64, f64, f64, f64)> {
             items.iter().filter(|item| item["period"]["S"].as_str().is_some_and(|it| it.starts_with(kind)));
         of_kind.filter_map(|item| item[name]["N"].as_str()?.parse::<f64>().ok()).sum()
     };
-    Ok((sum("day#", "calls"), sum("day#", "costUsd"), sum("day#", "hedges"), sum("steps#", "inFlight")))
+    Ok((sum("day#", "calls"), sum("day#", "costUsd"), sum("day#", "hedges"), sum("calls#", "inFlight")))
 }
 
 async fn outcomes(user: &User<'_>, run: &oslira_tests::Run) -> Result<Vec<(String, f64)>> {
@@ -146,8 +146,8 @@ async fn an_absurd_usage_beside_a_good_answer_fails_no_run_blames_nobody_and_lea
     try_join_all(cases.map(analyze)).await?;
     // A visitor's run is asked for in another place.
     for figure in ["1000000000000000000", "-5"] {
-        let visitor = Visitor::arrive(stack);
-        let (_, ended) = visitor.analyze(&absurd("openai", figure, figure).await?).await?;
+        let caller = AnonymousCaller::arrive(stack);
+        let (_, ended) = caller.analyze(&absurd("openai", figure, figure).await?).await?;
         assert_eq!(ended["status"], "complete", "{figure}: {ended}");
     }
 

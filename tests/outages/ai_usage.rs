@@ -36,20 +36,20 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     for begun in join_all((0..40).map(|number| begin_one(usage, of(number)))).await {
         under_way.push(begun?);
     }
-    assert_eq!(sum(stack, "steps#", "inFlight").await?, 40.0);
+    assert_eq!(sum(stack, "calls#", "inFlight").await?, 40.0);
     // The first call of a day may have a second; then one in twenty.
     assert_eq!((usage.may_hedge().await, usage.may_hedge().await), (true, false));
-    // A step whose answer was there already made no call.
+    // A call whose answer was there already made no call.
     let free = under_way.split_off(20);
     let ends = under_way.into_iter().enumerate();
-    let ends = ends.map(|(number, step)| usage.end(Some(step), of(number), 3, 0.000_25));
+    let ends = ends.map(|(number, call)| usage.end(Some(call), of(number), 3, 0.000_25));
     for ended in join_all(ends).await {
         ended?;
     }
-    for ended in join_all(free.into_iter().map(|step| usage.end(Some(step), Some(ours), 0, 0.0))).await {
+    for ended in join_all(free.into_iter().map(|call| usage.end(Some(call), Some(ours), 0, 0.0))).await {
         ended?;
     }
-    assert_eq!(sum(stack, "steps#", "inFlight").await?, 0.0);
+    assert_eq!(sum(stack, "calls#", "inFlight").await?, 0.0);
     let (calls, cost) = (sum(stack, "day#", "calls").await?, sum(stack, "day#", "costUsd").await?);
     assert_eq!((calls, (cost * 1e6).round()), (60.0, 5_000.0));
     let date = Timestamp::now().to_zoned(TimeZone::UTC).date();
@@ -62,43 +62,43 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     stack.calm().await
 }
 
-/// Begins a step, if it may.
+/// Begins a call, if it may.
 async fn begin_one(usage: &AiUsage, account_id: Option<AccountId>) -> oslira_domain::Result<InFlight> {
     usage.begin(usage.look(account_id).await?).await
 }
 
-/// Begins so many steps at once: those that may.
+/// Begins so many calls at once: those that may.
 async fn begin(usage: &AiUsage, account_id: Option<AccountId>, count: usize) -> Result<Vec<InFlight>> {
     let mut begun = Vec::new();
-    for step in join_all((0..count).map(|_| begin_one(usage, account_id))).await {
-        match step {
+    for call in join_all((0..count).map(|_| begin_one(usage, account_id))).await {
+        match call {
             Err(error) if error.code == Code::ShareTaken => {}
-            step => begun.push(step?),
+            call => begun.push(call?),
         }
     }
     Ok(begun)
 }
 
 #[tokio::test]
-async fn of_steps_that_begin_at_once_an_account_has_its_share_and_others_get_theirs() -> Result<()> {
+async fn of_calls_that_begin_at_once_an_account_has_its_share_and_others_get_theirs() -> Result<()> {
     let stack = &Stack::connect_alone().await?;
     let client = Client::from_conf(dynamodb(&stack.description.aws_endpoint).build());
     let usage = &AiUsage::with(client, &stack.functions_env["AI_USAGE_TABLE"], 24);
     let (flood, second, single) =
         (AccountId(Uuid::new_v4()), AccountId(Uuid::new_v4()), AccountId(Uuid::new_v4()));
     let mut flooding = begin(usage, Some(flood), 60).await?;
-    assert_eq!((flooding.len(), sum(stack, "steps#", "inFlight").await?), (16, 16.0));
+    assert_eq!((flooding.len(), sum(stack, "calls#", "inFlight").await?), (16, 16.0));
     let two = begin(usage, Some(second), 60).await?;
     assert_eq!(two.len(), 6, "two thirds of what the first flood leaves");
-    let visitors = begin(usage, None, 60).await?;
-    assert_eq!(visitors.len(), 4, "a run's steps, although two are left");
+    let anonymous = begin(usage, None, 60).await?;
+    assert_eq!(anonymous.len(), 4, "a run's calls, although two are left");
     assert_eq!(begin(usage, Some(single), 4).await?.len(), 4, "whoever else floods");
 
     // The first flood's share has become smaller, so that the others' grows.
-    for step in flooding.split_off(12) {
-        usage.end(Some(step), Some(flood), 0, 0.0).await?;
+    for call in flooding.split_off(12) {
+        usage.end(Some(call), Some(flood), 0, 0.0).await?;
     }
     assert_eq!(begin(usage, Some(flood), 60).await?.len(), 0);
-    assert_eq!(sum(stack, "steps#", "inFlight").await?, 26.0, "what was turned away is not counted");
+    assert_eq!(sum(stack, "calls#", "inFlight").await?, 26.0, "what was turned away is not counted");
     stack.calm().await
 }

@@ -83,7 +83,7 @@ async fn each_reason_refuses_before_the_charge_and_says_when_to_come_back() -> R
     // fall out, and as many come in.
     let minute = now.as_second() / 60;
     for (minute, calls) in [(minute - 2, "100"), (minute - 1, "50"), (minute, "50"), (minute + 1, "100")] {
-        let item = json!({"period": {"S": format!("steps#{minute}")}, "inFlight": {"N": calls}});
+        let item = json!({"period": {"S": format!("calls#{minute}")}, "inFlight": {"N": calls}});
         put(stack, "AI_USAGE_TABLE", item).await?;
     }
     assert_eq!(refused(stack, user, "aiCalls").await?, 5);

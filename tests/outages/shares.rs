@@ -193,8 +193,8 @@ async fn a_flood_of_runs_waits_for_its_share_and_each_of_them_completes() -> Res
     stack.calm().await
 }
 
-/// The AI step of a run about a profile that was scraped.
-async fn ai_step(stack: &Stack, user: &User<'_>, word: &str) -> Result<Value> {
+/// The AI call of a run about a profile that was scraped.
+async fn ai_call(stack: &Stack, user: &User<'_>, word: &str) -> Result<Value> {
     let run = user.accept(&user.username(word), "0 minutes").await?;
     let mut input = scrape_of(user, &run);
     let mut scraper = Lambda::start(stack, "scrape-profiles", &[]).await?;
@@ -205,51 +205,51 @@ async fn ai_step(stack: &Stack, user: &User<'_>, word: &str) -> Result<Value> {
     Ok(input)
 }
 
-/// So many AI steps of an account begin.
+/// So many AI calls of an account begin.
 async fn begun(usage: &AiUsage, user: &User<'_>, count: usize) -> Result<Vec<InFlight>> {
     let account_id = Some(user.account_id.parse()?);
-    let steps = (0..count).map(async |_| usage.begin(usage.look(account_id).await?).await);
-    Ok(try_join_all(steps).await?)
+    let calls = (0..count).map(async |_| usage.begin(usage.look(account_id).await?).await);
+    Ok(try_join_all(calls).await?)
 }
 
 #[tokio::test]
-async fn an_ai_step_beyond_the_share_of_its_account_waits_at_no_ones_expense_and_is_answered_at_last()
+async fn an_ai_call_beyond_the_share_of_its_account_waits_at_no_ones_expense_and_is_answered_at_last()
 -> Result<()> {
     let stack = &Stack::connect_alone().await?;
     let (user, other) = (User::sign_up(stack, 10).await?, User::sign_up(stack, 10).await?);
-    let (step, others_step) =
-        (ai_step(stack, &user, "flood").await?, ai_step(stack, &other, "single").await?);
-    // Six of nine are its share. These steps are the test's own, so that they end when it says so.
+    let (call, others_call) =
+        (ai_call(stack, &user, "flood").await?, ai_call(stack, &other, "single").await?);
+    // Six of nine are its share. These calls are the test's own, so that they end when it says so.
     let client = Client::from_conf(dynamodb(&stack.description.aws_endpoint).build());
     let usage = AiUsage::with(client, &stack.functions_env["AI_USAGE_TABLE"], 9);
     let most = ("MAX_CONCURRENT_AI_CALLS", "9");
     let flood = begun(&usage, &user, 6).await?;
 
-    // It comes back many times: without Postgres, and without a write to what its account's steps are counted by.
+    // It comes back many times: without Postgres, and without a write to what its account's calls are counted by.
     let nowhere = "postgresql://oslira_system:x@127.0.0.1:9/postgres?sslmode=require";
     let secret = stack.aws.create_secret(nowhere).await?;
     let proxy = DynamoDbProxy::start(stack).await?;
-    let mut counting = proxy.refuse("account-steps#");
+    let mut counting = proxy.refuse("account-calls#");
     let reading_only = [
         most,
         ("SYSTEM_DATABASE_SECRET", secret.as_str()),
         ("AWS_ENDPOINT_URL_DYNAMODB", proxy.url.as_str()),
     ];
     let mut lambda = Lambda::start(stack, "analyze-profile", &reading_only).await?;
-    let answer = lambda.invoke(&step).await?;
+    let answer = lambda.invoke(&call).await?;
     ensure!(answer.error_type()? == "ShareTaken", "{answer:?}");
     ensure!(!counting.has_been_reached(), "it wrote");
 
-    // Four, the steps of a run, are everyone's, although three are left.
+    // Four, the calls of a run, are everyone's, although three are left.
     let others = begun(&usage, &other, 3).await?;
     let mut lambda = Lambda::start(stack, "analyze-profile", &[most]).await?;
-    lambda.invoke(&others_step).await?.outcome.map_err(anyhow::Error::msg)?;
+    lambda.invoke(&others_call).await?.outcome.map_err(anyhow::Error::msg)?;
 
     let ends =
-        flood.into_iter().map(|step| (step, &user)).chain(others.into_iter().map(|step| (step, &other)));
-    for (step, user) in ends {
-        usage.end(Some(step), Some(user.account_id.parse()?), 0, 0.0).await?;
+        flood.into_iter().map(|call| (call, &user)).chain(others.into_iter().map(|call| (call, &other)));
+    for (call, user) in ends {
+        usage.end(Some(call), Some(user.account_id.parse()?), 0, 0.0).await?;
     }
-    lambda.invoke(&step).await?.outcome.map_err(anyhow::Error::msg)?;
+    lambda.invoke(&call).await?.outcome.map_err(anyhow::Error::msg)?;
     stack.calm().await
 }

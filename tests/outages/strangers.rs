@@ -114,7 +114,7 @@ async fn a_profile_of_forty_megabytes_is_refunded_and_keeps_nobody_waiting() -> 
         let answer = lambda.invoke(&input).await?;
         assert_eq!(answer.outcome.is_ok(), is_read, "{answer:?}");
         peaks.push(lambda.peak_memory()? / 1_000_000);
-        stack.compensate(&run).await?;
+        stack.refund(&run).await?;
     }
     println!(
         "note: scrape-profiles takes {} MB of memory to refuse a profile of 40 MB, and {:?} MB to read one of 16 MB that is all one \

@@ -72,8 +72,8 @@ async fn an_actor_out_of_sight_is_still_wanted() -> Result<()> {
     stack.stand_ins.release(&username).await?;
     lambda.invoke(&other_input).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
-    stack.compensate(&one).await?;
-    stack.compensate(&other).await?;
+    stack.refund(&one).await?;
+    stack.refund(&other).await?;
     Ok(())
 }
 
@@ -100,7 +100,7 @@ async fn what_an_actor_found_and_apify_does_not_show_is_read_later() -> Result<(
     assert_eq!(progress["status"], "complete", "{progress}");
     lambda.invoke(&scrape_of(&first, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (1, 0));
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }
 
@@ -128,7 +128,7 @@ async fn what_nobody_will_be_able_to_read_is_given_up_for_another_actor() -> Res
         lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
         assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (2, 0));
         assert_eq!(payers(&stack, &username).await?.len(), 2, "both are on record");
-        stack.compensate(&run).await?;
+        stack.refund(&run).await?;
     }
     Ok(())
 }
@@ -143,7 +143,7 @@ async fn an_actor_that_apify_does_not_know_gives_its_slot_back() -> Result<()> {
     let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
     let answer = lambda.invoke(&scrape_of(&user, &run)).await?;
     assert_eq!((answer.error_type()?, slots(&stack, &username).await?), ("ApifyRejected", 0), "{answer:?}");
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }
 
@@ -175,7 +175,7 @@ async fn what_an_actor_found_is_read_by_another_run_when_the_one_that_saw_its_en
         "it is put down to the run that started it"
     );
     assert!(flight(&stack, &username).await?.is_none(), "what is stored is not noted any more");
-    stack.compensate(&dead).await?;
+    stack.refund(&dead).await?;
     Ok(())
 }
 
@@ -200,7 +200,7 @@ async fn a_run_cancelled_when_its_actor_has_ended_leaves_the_cost_on_record_and_
     assert_eq!(lambda.invoke(&scrape_of(&user, &run)).await?.error_type()?, "RunCancelled");
     assert_eq!(payers(&stack, &username).await?.len(), 1);
     assert!(flight(&stack, &username).await?.is_none());
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }
 
@@ -217,23 +217,23 @@ async fn an_abort_that_failed_is_tried_again() -> Result<()> {
         assert_eq!(lambda.invoke(&scrape_of(&user, &run)).await?.error_type()?, wanted);
     }
     assert_eq!((stack.stand_ins.aborted(&username).await?, slots(&stack, &username).await?), (1, 0));
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn what_a_visitors_actor_cost_is_put_down_to_the_run_that_saw_its_end() -> Result<()> {
+async fn what_an_anonymous_runs_actor_cost_is_put_down_to_the_run_that_saw_its_end() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("inherited");
     hold(&stack, &username).await?;
-    let mut visitors = Lambda::start(&stack, "scrape-profiles", &[]).await?;
-    let visitor = json!({
-        "runId": Uuid::now_v7(), "username": username, "tier": "light", "usernames": [username], "lane": "visitor",
+    let mut anonymous = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    let caller = json!({
+        "runId": Uuid::now_v7(), "username": username, "tier": "light", "usernames": [username], "runKind": "anonymous",
     });
-    visitors.send(&visitor)?;
+    anonymous.send(&caller)?;
     noted(&stack, &username).await?;
-    visitors.kill().await?;
+    anonymous.kill().await?;
     // As if it had given no sign of life for long.
     let flights = &stack.description.tables["scrape-flights"];
     stack.aws.delete_item(flights, json!({"wanted": {"S": username}})).await?;
@@ -260,6 +260,6 @@ async fn a_run_cancelled_while_empty_posts_wait_for_their_profile_waits_no_longe
     let answer = lambda.answered().await?;
     let held = slots(&stack, &format!("{username}:posts")).await?;
     assert_eq!((answer.error_type()?, held), ("RunCancelled", 0), "{answer:?}");
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }

@@ -43,7 +43,7 @@ async fn a_gateway_is_shown_its_token_by_whoever_asks_a_model_and_none_where_the
         let tokens = stack.stand_ins.gateway_tokens(upstream, &username).await?;
         assert_eq!(tokens.last().context("not asked")?.as_deref(), shown, "{task}");
     }
-    stack.compensate(&Run { run_id, username }).await?;
+    stack.refund(&Run { run_id, username }).await?;
     assert_eq!(user.balance().await?, 19);
     Ok(())
 }

@@ -116,14 +116,14 @@ async fn a_refund_killed_midway_is_repeated_without_harm() -> Result<()> {
     for looks in [0, 1, 2, 4, 8] {
         let user = User::sign_up(&stack, 10).await?;
         let run = user.accept(&user.username("undone"), "0 minutes").await?;
-        let mut lambda = Lambda::start(&stack, "compensate-run", &[]).await?;
+        let mut lambda = Lambda::start(&stack, "refund-run", &[]).await?;
         lambda
             .send(&json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}}))?;
         for _ in 0..looks {
             stack.status(&run).await?;
         }
         lambda.kill().await?;
-        stack.compensate(&run).await?;
+        stack.refund(&run).await?;
         assert_eq!(assert_settled(&stack, &user, &run).await?, "failed");
     }
     Ok(())

@@ -2,13 +2,13 @@
 
 mod actors;
 mod anonymous;
-mod compensation;
 mod confidentiality;
 mod deep_and_xray;
 mod gateway;
 mod hostile_profiles;
 mod kills;
 mod light;
+mod refunds;
 mod resume;
 mod scrape_slots;
 mod single_flight;

@@ -28,7 +28,7 @@ async fn a_resumed_run_finds_what_was_paid_for() -> Result<()> {
     assert_eq!(started.trim(), format!("started the execution {}-2", run.run_id));
     unsettleable.allow().await?;
     // The message about the first one comes again: the second is in charge now.
-    let mut consumer = oslira_tests::Lambda::start(&stack, "settle-stopped-run", &[]).await?;
+    let mut consumer = oslira_tests::Lambda::start(&stack, "refund-stopped-run", &[]).await?;
     let body = json!({"executionName": run.run_id}).to_string();
     let record = json!({"messageId": "late", "body": body, "attributes": {}, "eventSource": "aws:sqs"});
     let answer = consumer.invoke(&json!({"Records": [record]})).await?.outcome.map_err(anyhow::Error::msg)?;
@@ -44,6 +44,6 @@ async fn a_resumed_run_finds_what_was_paid_for() -> Result<()> {
     let never = user.accept(&user.username("never"), "0 minutes").await?;
     let refused = xtask(&["resume", &never.run_id]).await?.err().context("resumed what never was")?;
     assert!(refused.contains("has no execution"), "{refused}");
-    stack.compensate(&never).await?;
+    stack.refund(&never).await?;
     Ok(())
 }

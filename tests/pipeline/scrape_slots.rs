@@ -33,7 +33,7 @@ async fn a_slot_whose_taking_was_written_and_not_answered_is_taken_once() -> Res
     stack.stand_ins.release(&username).await?;
     lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (1, 0));
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }
 
@@ -61,7 +61,7 @@ async fn a_second_actor_is_started_once_whatever_answers_are_lost() -> Result<()
     }
     lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (2, 0));
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }
 
@@ -85,7 +85,7 @@ async fn a_second_actor_is_found_by_the_next_try_and_no_third_is_started() -> Re
     lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (2, 0));
     assert_eq!(payers(&stack, &username).await?.len(), 2, "both are on record");
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }
 
@@ -123,7 +123,7 @@ async fn while_a_second_actor_gets_no_slot_the_first_is_neither_read_nor_started
     lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (2, 0));
     assert_eq!(payers(&stack, &username).await?.len(), 2, "both are on record");
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }
 
@@ -141,7 +141,7 @@ async fn a_slot_that_could_not_be_given_back_is_given_back_by_the_next_try() -> 
     assert_eq!((answer.error_type()?, slots(&stack, &username).await?), ("StoreUnavailable", 1));
     lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (1, 0));
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }
 
@@ -163,8 +163,8 @@ async fn a_scraper_that_dies_before_it_gives_the_slot_back_is_followed_by_one_th
     next.invoke(&scrape_of(&second, &other)).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((stack.stand_ins.actor_runs(&username).await?, slots(&stack, &username).await?), (1, 0));
     assert_eq!(payers(&stack, &username).await?, [json!({"run_id": run.run_id, "task": "scrape"})]);
-    stack.compensate(&run).await?;
-    stack.compensate(&other).await?;
+    stack.refund(&run).await?;
+    stack.refund(&other).await?;
     Ok(())
 }
 
@@ -191,8 +191,8 @@ async fn a_run_cancelled_before_it_gets_a_slot_starts_no_actor_and_forgets_nobod
     assert_eq!((answer.error_type()?, stack.stand_ins.actor_runs(&username).await?), ("RunCancelled", 0));
     assert_eq!(slots(&stack, &username).await?, 0, "the slot it got is free again");
     waiting(&stack, &username, 1).await?;
-    stack.compensate(&run).await?;
-    stack.compensate(&other).await?;
+    stack.refund(&run).await?;
+    stack.refund(&other).await?;
     Ok(())
 }
 
@@ -215,6 +215,6 @@ async fn of_starts_that_nobody_knows_of_two_hold_a_slot_and_no_third() -> Result
             stack.expire_slot(lease["slot"]["S"].as_str().context("a slot without its name")?).await?;
         }
     }
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }

@@ -230,7 +230,7 @@ async fn a_run_that_waits_takes_over_from_one_that_died() -> Result<()> {
     let scraped = lambda.invoke(&scrape_of(&first, &dead)).await?.outcome.map_err(anyhow::Error::msg)?;
     assert!(scraped["found"][&username]["snapshotKey"].is_string(), "{scraped}");
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
-    stack.compensate(&dead).await?;
+    stack.refund(&dead).await?;
     Ok(())
 }
 
@@ -263,8 +263,8 @@ async fn one_that_was_taken_for_dead_waits_for_the_other() -> Result<()> {
     let scraped = usurper.answered().await?.outcome.map_err(anyhow::Error::msg)?;
     let found = slow.invoke(&scrape_of(&first, &one)).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!((found, stack.stand_ins.actor_runs(&username).await?), (scraped, 1));
-    stack.compensate(&one).await?;
-    stack.compensate(&other).await?;
+    stack.refund(&one).await?;
+    stack.refund(&other).await?;
     Ok(())
 }
 
@@ -285,8 +285,8 @@ async fn one_that_cannot_go_on_hands_over_at_once() -> Result<()> {
     next.invoke(&scrape_of(&second, &other)).await?.outcome.map_err(anyhow::Error::msg)?;
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
     assert_eq!(payers(&stack, &username).await?, [json!({"run_id": one.run_id, "task": "scrape"})]);
-    stack.compensate(&one).await?;
-    stack.compensate(&other).await?;
+    stack.refund(&one).await?;
+    stack.refund(&other).await?;
     Ok(())
 }
 
@@ -312,8 +312,8 @@ async fn what_cannot_be_scraped_is_told_to_all_who_wait() -> Result<()> {
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "the other did not try for itself");
     assert_eq!(waits.invoke(&other_input).await?.error_type()?, "ApifyUnavailable");
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 2, "its next try does");
-    stack.compensate(&one).await?;
-    stack.compensate(&other).await?;
+    stack.refund(&one).await?;
+    stack.refund(&other).await?;
     Ok(())
 }
 
@@ -330,7 +330,7 @@ async fn a_failure_of_which_a_run_learns_late_is_not_its_own() -> Result<()> {
     stack.aws.put_item(&stack.description.tables["scrape-flights"], flight).await?;
     let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
     lambda.invoke(&scrape_of(&user, &run)).await?.outcome.map_err(anyhow::Error::msg)?;
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }
 

@@ -36,8 +36,8 @@ async fn a_repeated_stage_pays_nothing_and_changes_nothing() -> Result<()> {
     assert!(late("upsert-lead").await?.is_ok());
     let saved = late("save-analysis").await?.map_err(anyhow::Error::msg)?;
     assert_eq!(saved["score"], before["score"]);
-    let compensated = stack.compensate(&run).await?;
-    assert_eq!(compensated, json!({"status": "complete", "refundedNow": false}));
+    let refunded = stack.refund(&run).await?;
+    assert_eq!(refunded, json!({"status": "complete", "refundedNow": false}));
 
     assert_eq!(*user.result(&run).await?.data(), before);
     assert_eq!(user.finished(&run).await?["status"], "complete");
@@ -73,7 +73,7 @@ async fn an_answer_that_was_paid_for_is_found_again() -> Result<()> {
     let again = stack.aws.invoke(&stack.description.functions["analyze-profile"], &input).await?;
     assert_eq!(again.map_err(anyhow::Error::msg)?, json!({"task": "scoring"}));
     assert_eq!(stack.stand_ins.requests("openai", &run.username).await?, 1, "not asked again");
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     assert_eq!(user.balance().await?, 10);
     Ok(())
 }
@@ -83,7 +83,7 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("reattach");
-    let sql = "select outcome, run_id from public.start_analysis($1::text::uuid, $2::text::uuid, gen_random_uuid(), $3, 'light')";
+    let sql = "select (run).run_id from public.start_analysis($1::text::uuid, $2::text::uuid, gen_random_uuid(), $3, 'light')";
     let claims = format!(r#"select set_config('request.jwt.claims', '{{"sub":"{}"}}', false)"#, user.user_id);
     stack.database.run(&claims).await?;
     let row = stack.database.row(sql, &[&user.account_id, &user.business_profile_id, &username]).await?;
@@ -113,7 +113,7 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "and no actor is paid again");
     let held = stack.slots().await?.iter().any(|slot| slot["holder"]["S"] == username.as_str());
     assert!(!held, "the slot is free again");
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }
 
@@ -146,6 +146,6 @@ async fn a_scraper_that_died_leaves_its_actor_to_be_aborted_by_the_next_try() ->
     assert_eq!(second.invoke(&input).await?.error_type()?, "RunCancelled");
     let counts = (stack.stand_ins.actor_runs(&username).await?, stack.stand_ins.aborted(&username).await?);
     assert_eq!((counts, held().await?), ((1, 1), false), "aborted, and its slot is free again");
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }

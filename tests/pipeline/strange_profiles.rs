@@ -16,7 +16,7 @@ async fn in_a_batch_an_item_that_cannot_be_read_spoils_itself_alone() -> Result<
     stack.stand_ins.profile_item(&usernames[7], cut_in_an_emoji).await?;
     let run = user.accept(&usernames[0], "0 minutes").await?;
     let mut input = scrape_of(&user, &run);
-    (input["usernames"], input["lane"]) = (json!(usernames), json!("batch"));
+    (input["usernames"], input["runKind"]) = (json!(usernames), json!("batch"));
     let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
     let scraped = lambda.invoke(&input).await?.outcome.map_err(anyhow::Error::msg)?;
     let found = |username: &&String| scraped["found"][username.as_str()]["snapshotKey"].is_string();
@@ -24,7 +24,7 @@ async fn in_a_batch_an_item_that_cannot_be_read_spoils_itself_alone() -> Result<
     assert_eq!(lost, [&usernames[3]], "{scraped}");
     assert_eq!((stack.stand_ins.actor_runs(&usernames[0]).await?, slots(&stack, &run.run_id).await?), (1, 0));
     assert_eq!(payers(&stack, &usernames[0]).await?.len(), 1);
-    stack.compensate(&run).await?;
+    stack.refund(&run).await?;
     Ok(())
 }
 

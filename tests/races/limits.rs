@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use futures::future::join_all;
 use oslira_domain::UserId;
 use oslira_lambda::CachedSecret;
-use oslira_postgres::{Type, UserDb, violated};
+use oslira_postgres::{UserDb, violated};
 use oslira_tests::{Stack, User, eventually};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ async fn of_many_who_add_the_hundredth_business_profile_one_does() -> Result<()>
                  values ($1, 'the hundredth', 'd', 1, 2, 1)";
     let write = |_| async {
         let db = UserDb::lazy(CachedSecret::fixed(&url), Some(root.clone()))?;
-        db.query(user_id, sql, &[(&account_id, Type::UUID)]).await
+        db.all(user_id, sql, &[&account_id]).await
     };
 
     // All of them are there before the first one may go on.

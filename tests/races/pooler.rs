@@ -58,19 +58,17 @@ async fn the_next_transaction_never_sees_anothers_claims() -> Result<()> {
     let errors = ["select 1/0", "select 'x'::integer", "select * from oslira.task_answers", "syntax error"];
     for round in 0..400_usize {
         if round % 2 == 0 {
-            poll_and_drop(round % 23, ann_db.query(ann_id, "select pg_sleep(0.002)", &[])).await;
+            poll_and_drop(round % 23, ann_db.all(ann_id, "select pg_sleep(0.002)", &[])).await;
         } else {
             let broken = errors.get(round / 2 % errors.len()).context("no error")?;
-            assert!(ann_db.query(ann_id, broken, &[]).await.is_err(), "{broken}");
+            assert!(ann_db.all(ann_id, broken, &[]).await.is_err(), "{broken}");
         }
-        let rows = bob_db.query(bob_id, who, &[]).await?;
-        let row = rows.first().context("no row")?;
-        assert_eq!(row.get::<_, String>("uid"), bob.user_id, "round {round}");
-        assert_eq!(row.get::<_, String>("role"), "authenticated", "round {round}");
+        let row = bob_db.one(bob_id, who, &[]).await?;
+        assert_eq!(row.read::<String>("uid")?, bob.user_id, "round {round}");
+        assert_eq!(row.read::<String>("role")?, "authenticated", "round {round}");
 
-        let accounts =
-            bob_db.query(bob_id, "select account_id::text as id from public.accounts", &[]).await?;
-        let ids: Vec<String> = accounts.iter().map(|row| row.get("id")).collect();
+        let accounts = bob_db.all(bob_id, "select account_id::text as id from public.accounts", &[]).await?;
+        let ids = accounts.iter().map(|row| row.read("id")).collect::<Result<Vec<String>, _>>()?;
         assert_eq!(ids, std::slice::from_ref(&bob.account_id), "round {round}");
     }
     // What a transaction set, it set for itself: a client that sets nothing finds nothing.
@@ -150,13 +148,12 @@ async fn what_was_set_on_a_connection_before_changes_no_answer() -> Result<()> {
             "select coalesce(current_setting('{name}', true), '') as value, auth.uid()::text as uid,
                              auth.role() as role, auth.email() as email, auth.jwt() ->> 'sub' as sub"
         );
-        let rows = db.query(bob_id, &sql, &[]).await?;
-        let row = rows.first().context("no row")?;
-        assert_eq!(row.get::<_, &str>("value"), expected, "{name}");
-        assert_eq!(row.get::<_, &str>("uid"), bob.user_id, "{name}");
-        assert_eq!(row.get::<_, &str>("role"), "authenticated", "{name}");
-        assert_eq!(row.get::<_, Option<&str>>("email"), None, "{name}");
-        assert_eq!(row.get::<_, &str>("sub"), bob.user_id, "{name}");
+        let row = db.one(bob_id, &sql, &[]).await?;
+        assert_eq!(row.read::<String>("value")?, expected, "{name}");
+        assert_eq!(row.read::<String>("uid")?, bob.user_id, "{name}");
+        assert_eq!(row.read::<String>("role")?, "authenticated", "{name}");
+        assert_eq!(row.read::<Option<String>>("email")?, None, "{name}");
+        assert_eq!(row.read::<String>("sub")?, bob.user_id, "{name}");
 
         // All of it is still there, or this proves nothing.
         let left = intruder

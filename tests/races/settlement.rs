@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use oslira_lambda::CachedSecret;
-use oslira_postgres::{Param, SystemDb, Type};
+use oslira_postgres::SystemDb;
 use oslira_tests::{Stack, User, eventually};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -30,9 +30,13 @@ async fn a_thousand_runs_finished_cancelled_and_given_up_at_once_are_each_settle
                  is_verified, is_business, profile_as_of)
                select gen_random_uuid(), '{account_id}', '{business_profile_id}', 'raced' || n, 1, 1, 1, false, false, now()
                  from generate_series(1, {RUNS}) n;
-             insert into public.runs (run_id, account_id, business_profile_id, requested_by, username, tier, credits_charged)
-               select gen_random_uuid(), '{account_id}', '{business_profile_id}', '{}', 'raced' || n, 'light', 1
-                 from generate_series(1, {RUNS}) n;
+             select oslira.keep_business_profile_version(p) from public.business_profiles p
+               where business_profile_id = '{business_profile_id}';
+             insert into public.runs (run_id, account_id, business_profile_id, business_profile_version, requested_by, username,
+                 tier, credits_charged)
+               select gen_random_uuid(), account_id, business_profile_id, version, '{}', 'raced' || n, 'light', 1
+                 from public.business_profiles cross join generate_series(1, {RUNS}) n
+                 where business_profile_id = '{business_profile_id}';
              select oslira.deduct_credits_atomic(account_id, 1, 'light', run_id) from public.runs
                where account_id = '{account_id}';
              commit;",
@@ -41,7 +45,7 @@ async fn a_thousand_runs_finished_cancelled_and_given_up_at_once_are_each_settle
         .await?;
     assert_eq!(user.balance().await?, 0);
 
-    // The stage that saves, the state machine's compensation after a cancel, and the job that gives stale runs up.
+    // The stage that saves, the state machine's refund after a cancel, and the job that gives stale runs up.
     let finisher = system_db(&stack).await?;
     let refunders = [
         (system_db(&stack).await?, "cancelled", "RunCancelled"),
@@ -63,21 +67,13 @@ async fn a_thousand_runs_finished_cancelled_and_given_up_at_once_are_each_settle
         let finish = async {
             let now = jiff::Timestamp::now();
             let sql = "select oslira.complete_run($1, $2, 50, 0.5, $3, $4, false, 1) as status";
-            let params: [Param<'_>; 4] = [
-                (&run_id, Type::UUID),
-                (&lead_id, Type::UUID),
-                (&result, Type::JSONB),
-                (&now, Type::TIMESTAMPTZ),
-            ];
-            let rows = finisher.query(sql, &params).await?;
-            anyhow::Ok((rows.first().context("no row")?.get::<_, String>("status"), false))
+            let row = finisher.one(sql, &[&run_id, &lead_id, &result, &now]).await?;
+            anyhow::Ok((row.read::<String>("status")?, false))
         };
         let refund = async |(db, status, code): &(SystemDb, &str, &str)| {
             let sql = "select status, settled_now from oslira.refund_run($1, $2, $3, 'raced')";
-            let params: [Param<'_>; 3] = [(&run_id, Type::UUID), (status, Type::TEXT), (code, Type::TEXT)];
-            let rows = db.query(sql, &params).await?;
-            let row = rows.first().context("no row")?;
-            anyhow::Ok((row.get::<_, String>("status"), row.get::<_, bool>("settled_now")))
+            let row = db.one(sql, &[&run_id, status, code]).await?;
+            anyhow::Ok((row.read::<String>("status")?, row.read::<bool>("settled_now")?))
         };
         let (cancel, give_up) = (refund(&refunders[0]), refund(&refunders[1]));
         // Each side is sent first in a third of the races.
@@ -116,9 +112,9 @@ async fn a_thousand_runs_finished_cancelled_and_given_up_at_once_are_each_settle
     Ok(())
 }
 
-/// The same with the Lambdas themselves: a save and three compensations of one run at once.
+/// The same with the Lambdas themselves: a save and three refunds of one run at once.
 #[tokio::test]
-async fn a_save_and_three_compensations_at_once_agree() -> Result<()> {
+async fn a_save_and_three_refunds_at_once_agree() -> Result<()> {
     let stack = Stack::connect().await?;
     for round in 0..10 {
         let user = User::sign_up(&stack, 10).await?;
@@ -138,8 +134,8 @@ async fn a_save_and_three_compensations_at_once_agree() -> Result<()> {
             "snapshotKey": key, "cacheHit": false,
         });
         let save = stack.aws.invoke(&functions["save-analysis"], &input);
-        let compensate = || stack.compensate(&run);
-        let (_, a, b, c) = tokio::try_join!(save, compensate(), compensate(), compensate())?;
+        let refund = || stack.refund(&run);
+        let (_, a, b, c) = tokio::try_join!(save, refund(), refund(), refund())?;
         let status = user.finished(&run).await?["status"].clone();
         let refunds = [&a, &b, &c].iter().filter(|answer| answer["refundedNow"] == true).count();
         let (wanted, balance) = if status == "complete" { (0, 9) } else { (1, 10) };

@@ -5,6 +5,7 @@
 mod business_profile;
 mod cache_policy;
 mod error;
+mod field;
 mod ids;
 mod pipeline;
 mod profile;
@@ -15,10 +16,11 @@ mod text;
 mod tier;
 mod username;
 
-pub use business_profile::{BusinessProfile, FollowerRange, Icp};
+pub use business_profile::{Business, BusinessProfile, FollowerRange, Icp};
 pub use cache_policy::is_fresh;
 pub use error::{Class, Code, Error, Result};
-pub use ids::{AccountId, BusinessProfileId, LeadId, RunId, UserId};
+pub use field::{FieldProblem, trimmed};
+pub use ids::{AccountId, BusinessProfileId, LeadId, NoId, RunId, UserId};
 pub use pipeline::{
     AnalysisInput, AnonymousInput, CacheAnswer, Cached, ProfileSource, execution_name, execution_of,
 };

@@ -3,12 +3,14 @@
 //! This is the one place for these numbers. SQL keeps a copy of the costs in `analysis_tiers`, which
 //! a contract test holds equal to it.
 
+use crate::field::from_text;
 use jiff::SignedDuration;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// How deep an analysis goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
     /// "Quick Analysis": a score and a brief summary.
@@ -86,6 +88,8 @@ impl Tier {
         }
     }
 }
+
+from_text!(Tier);
 
 impl fmt::Display for Tier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,12 +1,15 @@
 //! Instagram usernames, as people paste them.
 
+use crate::field::from_text;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// A normalised Instagram username: lower-case, 1 to 30 of `a-z 0-9 . _`, no leading, trailing or double dot.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-pub struct Username(String);
+#[schemars(inline)]
+pub struct Username(#[schemars(length(min = 1, max = 30), regex(pattern = "^[a-z0-9._]+$"))] String);
 
 /// Why a text is not a username, as a sentence for the person who typed it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +89,8 @@ impl From<Username> for String {
         username.0
     }
 }
+
+from_text!(Username);
 
 impl fmt::Display for Username {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

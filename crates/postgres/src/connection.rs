@@ -2,7 +2,9 @@
 
 use crate::{
     failure::{Failure, told},
+    row::{self, Row},
     session::Caller,
+    values::{Bound, Parameter},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use oslira_domain::{Error, Result, UserId};
@@ -14,14 +16,14 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 use tokio_postgres::{
-    Client, Config, Row,
+    Client, Config,
     config::SslMode,
-    types::{FromSql, ToSql, Type},
+    types::{ToSql, Type},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// A parameter and its SQL type.
-pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+/// What `$1`, `$2` and so on stand for.
+pub type Parameters<'a> = [&'a dyn Parameter];
 
 /// How long an answer is waited for. Longer than Postgres lets a transaction wait or work: it is Postgres that gives up
 /// first, and says so, unless the way to it is broken.
@@ -48,9 +50,24 @@ impl UserDb {
         Ok(Self(Connection::new(url, extra_root)?))
     }
 
-    /// Runs one statement as this user.
-    pub async fn query(&self, user_id: UserId, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        self.0.run(Caller::User(user_id), sql, params).await
+    /// Runs one statement as this user: all rows that it answers.
+    pub async fn all(&self, user_id: UserId, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>> {
+        self.0.run(Caller::User(user_id), sql, parameters).await
+    }
+
+    /// The same for a statement that answers one row or none.
+    pub async fn optional(
+        &self,
+        user_id: UserId,
+        sql: &str,
+        parameters: &Parameters<'_>,
+    ) -> Result<Option<Row>> {
+        row::at_most_one(self.all(user_id, sql, parameters).await?)
+    }
+
+    /// The same for a statement that always answers one row.
+    pub async fn one(&self, user_id: UserId, sql: &str, parameters: &Parameters<'_>) -> Result<Row> {
+        row::just_one(self.all(user_id, sql, parameters).await?)
     }
 }
 
@@ -69,9 +86,19 @@ impl SystemDb {
         Ok(Self(Connection::new(url, extra_root)?))
     }
 
-    /// Runs one statement as `service_role`.
-    pub async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        self.0.run(Caller::System, sql, params).await
+    /// Runs one statement as `service_role`: all rows that it answers.
+    pub async fn all(&self, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>> {
+        self.0.run(Caller::System, sql, parameters).await
+    }
+
+    /// The same for a statement that answers one row or none.
+    pub async fn optional(&self, sql: &str, parameters: &Parameters<'_>) -> Result<Option<Row>> {
+        row::at_most_one(self.all(sql, parameters).await?)
+    }
+
+    /// The same for a statement that always answers one row.
+    pub async fn one(&self, sql: &str, parameters: &Parameters<'_>) -> Result<Row> {
+        row::just_one(self.all(sql, parameters).await?)
     }
 }
 
@@ -118,7 +145,7 @@ pub fn database_root(env: &Env) -> Result<Option<Vec<u8>>> {
 }
 
 /// How to reach the server that a secret names. TLS is not up for negotiation, whatever the URL says.
-pub(crate) fn config(url: &str) -> Result<Config> {
+pub fn config(url: &str) -> Result<Config> {
     // The parse error may quote the URL, and so the password.
     let mut config: Config =
         url.parse().map_err(|_| Error::internal("a database secret is not a connection URL"))?;
@@ -145,15 +172,15 @@ impl Connection {
         Ok(Self { url, tls: MakeRustlsConnect::new(tls_config(extra_root)?), session: Mutex::default() })
     }
 
-    async fn run(&self, caller: Caller, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
+    async fn run(&self, caller: Caller, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>> {
         // A try is only begun while there is time to hear how it ended.
         let last_begin = Instant::now() + PATIENCE_IN_ALL - PATIENCE;
-        let first = match self.attempt(caller, sql, params, last_begin).await {
+        let first = match self.attempt(caller, sql, parameters, last_begin).await {
             Err(failure) if failure.may_pass() && Instant::now() < last_begin => failure,
             outcome => return outcome.map_err(Error::from),
         };
         tracing::warn!(cause = first.to_string(), "Postgres connection replaced");
-        let second = self.attempt(caller, sql, params, last_begin).await;
+        let second = self.attempt(caller, sql, parameters, last_begin).await;
         second.map_err(|failure| failure.after(first).into())
     }
 
@@ -161,7 +188,7 @@ impl Connection {
         &self,
         caller: Caller,
         sql: &str,
-        params: &[Param<'_>],
+        parameters: &Parameters<'_>,
         last_begin: Instant,
     ) -> Result<Vec<Row>, Failure> {
         let ready = async {
@@ -175,7 +202,7 @@ impl Connection {
         let ready = timeout_at(last_begin, ready).await;
         let (mut slot, session) =
             ready.map_err(|_| Failure::NoConnection(too_slow()))?.map_err(Failure::NoConnection)?;
-        let outcome = timeout(PATIENCE, transaction(&session, caller, sql, params)).await;
+        let outcome = timeout(PATIENCE, transaction(&session, caller, sql, parameters)).await;
         let outcome = outcome.unwrap_or(Err(Failure::OutcomeUnknown(None)));
         if outcome.as_ref().err().is_none_or(Failure::leaves_the_connection_good) {
             *slot = Some(session);
@@ -211,12 +238,16 @@ async fn transaction(
     client: &Client,
     caller: Caller,
     sql: &str,
-    params: &[Param<'_>],
+    parameters: &Parameters<'_>,
 ) -> Result<Vec<Row>, Failure> {
     let begin = caller.begin();
+    let values: Vec<Bound<'_>> = parameters.iter().map(|value| Bound(*value)).collect();
+    let types = parameters.iter().map(|value| value.sql_type());
+    let typed: Vec<(&(dyn ToSql + Sync), Type)> =
+        values.iter().map(|value| value as &(dyn ToSql + Sync)).zip(types).collect();
     let (begun, rows, committed) = futures::future::join3(
         client.batch_execute(&begin),
-        client.query_typed(sql, params),
+        client.query_typed(sql, &typed),
         client.batch_execute("commit"),
     )
     .await;
@@ -227,23 +258,11 @@ async fn transaction(
         (Ok(()), rows) => rows.map_err(Failure::before_commit)?,
     };
     committed.map_err(Failure::at_commit)?;
-    Ok(rows)
+    Ok(rows.into_iter().map(Row).collect())
 }
 
 fn too_slow() -> Error {
     Error::store("Postgres did not answer in time")
-}
-
-/// Columns by name, with our error when one is not as expected.
-pub trait RowExt {
-    /// The value of a column.
-    fn read<'a, T: FromSql<'a>>(&'a self, column: &str) -> Result<T>;
-}
-
-impl RowExt for Row {
-    fn read<'a, T: FromSql<'a>>(&'a self, column: &str) -> Result<T> {
-        self.try_get(column).map_err(Error::internal)
-    }
 }
 
 #[cfg(test)]
@@ -258,7 +277,7 @@ mod tests {
         let url = format!("postgresql://u:p@{}/postgres", listener.local_addr().unwrap());
         let db = SystemDb::lazy(CachedSecret::fixed(&url), None).unwrap();
         let started = tokio::time::Instant::now();
-        let error = db.query("select 1", &[]).await.unwrap_err();
+        let error = db.all("select 1", &[]).await.unwrap_err();
         assert_eq!(error.code, Code::StoreUnavailable);
         assert!(!may_have_committed(&error), "nothing was sent");
         assert!(started.elapsed() <= PATIENCE_IN_ALL, "{:?}", started.elapsed());
@@ -270,12 +289,12 @@ mod tests {
             CachedSecret::fixed("postgresql://oslira_user:hunter2@127.0.0.1:1/postgres?sslmode=require");
         let db = UserDb::lazy(url, None).unwrap();
         let user_id = "0190a5a0-0000-7000-8000-000000000001".parse().unwrap();
-        let error = db.query(user_id, "select 1", &[]).await.unwrap_err();
+        let error = db.all(user_id, "select 1", &[]).await.unwrap_err();
         assert_eq!(error.code, Code::StoreUnavailable);
         assert!(!error.chain().contains("hunter2"));
 
         let db = UserDb::lazy(CachedSecret::fixed("hunter2"), None).unwrap();
-        let error = db.query(user_id, "select 1", &[]).await.unwrap_err();
+        let error = db.all(user_id, "select 1", &[]).await.unwrap_err();
         assert!(!format!("{error:?}").contains("hunter2"));
     }
 }

@@ -114,6 +114,20 @@ pub fn may_have_committed(error: &Error) -> bool {
     matches!(failure(error), Some(Failure::OutcomeUnknown(_)))
 }
 
+/// What a constraint that refuses a statement means to the caller.
+pub trait RefusedBy {
+    /// The caller's error in place of ours, when this constraint refused the statement. A refusal that nobody explains so is
+    /// an internal error.
+    #[must_use]
+    fn refused_by(self, constraint: &str, explained: impl FnOnce() -> Error) -> Self;
+}
+
+impl<T> RefusedBy for Result<T, Error> {
+    fn refused_by(self, constraint: &str, explained: impl FnOnce() -> Error) -> Self {
+        self.map_err(|error| if violated(&error) == Some(constraint) { explained() } else { error })
+    }
+}
+
 /// The constraint that refused the statement, where one did.
 pub fn violated(error: &Error) -> Option<&str> {
     match failure(error)? {

@@ -2,11 +2,13 @@
 
 mod connection;
 mod failure;
-mod migrate;
+mod row;
 mod session;
+pub mod table;
+mod values;
 
-pub use connection::{Param, RowExt, SystemDb, UserDb, database_root};
-pub use failure::{may_have_committed, violated};
-pub use migrate::{Migrated, migrate};
+pub use connection::{Parameters, SystemDb, UserDb, config, database_root};
+pub use failure::{RefusedBy, may_have_committed, violated};
+pub use row::Row;
 pub use session::TRANSACTIONS_END_WITHIN;
-pub use tokio_postgres::{Row, types::Type};
+pub use values::{Column, Parameter, SqlType};

@@ -3,7 +3,7 @@
 use crate::settled;
 use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus};
 use oslira_lambda::note_account;
-use oslira_postgres::{RowExt, SystemDb, Type};
+use oslira_postgres::SystemDb;
 use oslira_stores::ProgressStore;
 use serde::Serialize;
 
@@ -48,21 +48,11 @@ pub async fn refund(
         (RunStatus::Failed, code, reason)
     };
     let sql = "select status, settled_now, account_id from oslira.refund_run($1, $2, $3, $4)";
-    let rows = db
-        .query(
-            sql,
-            &[
-                (&run_id.0, Type::UUID),
-                (&status.as_str(), Type::TEXT),
-                (&code.as_str(), Type::TEXT),
-                (&reason, Type::TEXT),
-            ],
-        )
-        .await?;
-    let row = rows.first().ok_or_else(|| Error::new(Code::RunNotFound, "There is no such run."))?;
-    let account_id = AccountId(row.read("account_id")?);
+    let row = db.optional(sql, &[&run_id, &status, &code, &reason]).await?;
+    let row = row.ok_or_else(|| Error::new(Code::RunNotFound, "There is no such run."))?;
+    let account_id: AccountId = row.read("account_id")?;
     note_account(account_id);
-    let status = settled(row)?.ok_or_else(|| Error::internal("the run was not settled"))?;
+    let status = settled(&row)?.ok_or_else(|| Error::internal("the run was not settled"))?;
     // The money is safe; a bar that is not updated expires.
     if let Err(error) = progress.finish(run_id, account_id, status).await {
         tracing::warn!(runId = %run_id, cause = error.chain(), "end not shown");

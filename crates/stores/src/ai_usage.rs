@@ -5,7 +5,7 @@
 //! day and account what of that was spent for the account. A write whose answer is lost may be counted twice; the exact
 //! costs are in `ai_usage_logs`.
 
-use crate::{Item, intake::max_concurrent_steps, n, number, text, update_if};
+use crate::{Item, intake::max_concurrent_calls, n, number, text, update_if};
 use aws_sdk_dynamodb::{
     Client,
     operation::update_item::builders::UpdateItemFluentBuilder,
@@ -26,10 +26,10 @@ const MOST_USD_PER_CALL: f64 = 1.0;
 const HEDGED_SHARE: f64 = 0.05;
 
 /// Steps that every account may have under way, however many others have: those of one X-Ray.
-const STEPS_OF_A_RUN: u64 = 4;
+const CALLS_OF_A_RUN: u64 = 4;
 
 /// Who has the steps of visitors, who have no account.
-const VISITORS: &str = "visitors";
+const ANONYMOUS: &str = "anonymous";
 
 /// The table of usage.
 #[derive(Clone, Debug)]
@@ -39,28 +39,28 @@ pub struct AiUsage {
     most: u64,
 }
 
-/// Room for an AI step that was seen, and may be gone by now.
+/// Room for an AI call that was seen, and may be gone by now.
 #[derive(Debug)]
 pub struct Room {
-    step: InFlight,
+    call: InFlight,
     account_id: Option<AccountId>,
     /// How many steps the account may have under way.
     share: u64,
 }
 
-/// An AI step under way.
+/// An AI call under way.
 #[derive(Debug)]
 #[must_use]
 pub struct InFlight {
     minute: i64,
-    /// An account's id, or [`VISITORS`].
+    /// An account's id, or [`ANONYMOUS`].
     owner: String,
 }
 
 impl AiUsage {
     /// Needs the variables `AI_USAGE_TABLE` and `MAX_CONCURRENT_AI_CALLS`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self::with(Client::new(env.sdk()), env.var("AI_USAGE_TABLE")?, max_concurrent_steps(env)?))
+        Ok(Self::with(Client::new(env.sdk()), env.var("AI_USAGE_TABLE")?, max_concurrent_calls(env)?))
     }
 
     /// The usage in this table, where so many steps may be under way.
@@ -68,24 +68,24 @@ impl AiUsage {
         Self { client, table: table.into(), most }
     }
 
-    /// Looks whether another AI step of the account may begin. Without an account it is a visitor's.
+    /// Looks whether another AI call of the account may begin. Without an account it is a visitor's.
     ///
     /// It only reads: however many steps keep asking in vain, they write nothing to the items by which all are counted.
     ///
     /// # Errors
     /// `ShareTaken` when the account has its share of the steps under way. `StoreUnavailable` when that cannot be known.
     pub async fn look(&self, account_id: Option<AccountId>) -> Result<Room> {
-        let owner = account_id.map_or_else(|| VISITORS.to_owned(), |account_id| account_id.to_string());
-        let step = InFlight { minute: minute(Timestamp::now()), owner };
-        let (own, others) = self.under_way(&step).await?;
+        let owner = account_id.map_or_else(|| ANONYMOUS.to_owned(), |account_id| account_id.to_string());
+        let call = InFlight { minute: minute(Timestamp::now()), owner };
+        let (own, others) = self.under_way(&call).await?;
         let share = self.share_of(account_id, others);
         if own >= share {
             return Err(share_taken(account_id));
         }
-        Ok(Room { step, account_id, share })
+        Ok(Room { call, account_id, share })
     }
 
-    /// Counts an AI step as under way, until [`end`](Self::end) or, if its Lambda dies, for three minutes at most.
+    /// Counts an AI call as under way, until [`end`](Self::end) or, if its Lambda dies, for three minutes at most.
     ///
     /// First the account's own count is raised, which tells each of its steps another number, however many saw the same
     /// room; those beyond its share take themselves out again. Only what is let through is in the minute's count: an account
@@ -94,20 +94,20 @@ impl AiUsage {
     /// # Errors
     /// `ShareTaken` when others of the account's steps were quicker. `StoreUnavailable` when that cannot be known.
     pub async fn begin(&self, room: Room) -> Result<InFlight> {
-        let Room { step, account_id, share } = room;
+        let Room { call, account_id, share } = room;
         let now = Timestamp::now();
-        let refusal = if self.add_own(&step, 1, now).await? <= share {
-            match self.add(&step, 1, now).await {
-                Ok(()) => return Ok(step),
+        let refusal = if self.add_own(&call, 1, now).await? <= share {
+            match self.add(&call, 1, now).await {
+                Ok(()) => return Ok(call),
                 Err(error) => error,
             }
         } else {
             share_taken(account_id)
         };
-        if let Err(error) = self.add_own(&step, -1, now).await {
+        if let Err(error) = self.add_own(&call, -1, now).await {
             tracing::warn!(
                 cause = error.chain(),
-                "an AI step that did not begin is counted for three minutes"
+                "an AI call that did not begin is counted for three minutes"
             );
         }
         Err(refusal)
@@ -118,30 +118,30 @@ impl AiUsage {
     fn share_of(&self, account_id: Option<AccountId>, others: u64) -> u64 {
         let share = share(self.most, others);
         let share = if account_id.is_some() { share } else { share.min(self.most.div_ceil(2)) };
-        share.max(STEPS_OF_A_RUN)
+        share.max(CALLS_OF_A_RUN)
     }
 
-    /// Changes the count of all in the step's minute, and of the account's among them.
-    async fn add(&self, step: &InFlight, change: i64, now: Timestamp) -> Result<()> {
+    /// Changes the count of all in the call's minute, and of the account's among them.
+    async fn add(&self, call: &InFlight, change: i64, now: Timestamp) -> Result<()> {
         let update = self
-            .update(&steps(step.minute), now + MINUTE_LIVES, "inFlight :change, #own :change")
-            .expression_attribute_names("#own", of(&step.owner))
+            .update(&begun_in(call.minute), now + MINUTE_LIVES, "inFlight :change, #own :change")
+            .expression_attribute_names("#own", of(&call.owner))
             .expression_attribute_values(":change", n(change));
         update.send().await.map(drop).map_err(aws_error)
     }
 
-    /// Changes the count of the account in the step's minute, and forgets minutes that are over: how many it has under way
+    /// Changes the count of the account in the call's minute, and forgets minutes that are over: how many it has under way
     /// then, and at least one. All of its minutes are in one item, so that no two steps are told the same.
-    async fn add_own(&self, step: &InFlight, change: i64, now: Timestamp) -> Result<u64> {
-        let over: Vec<String> = (3..=MINUTE_LIVES.as_mins()).map(|ago| counter(step.minute - ago)).collect();
+    async fn add_own(&self, call: &InFlight, change: i64, now: Timestamp) -> Result<u64> {
+        let over: Vec<String> = (3..=MINUTE_LIVES.as_mins()).map(|ago| counter(call.minute - ago)).collect();
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("period", text(account_steps(&step.owner)))
+            .key("period", text(account_calls(&call.owner)))
             .update_expression(format!(
                 "ADD {} :change SET expiresAt = :expiresAt REMOVE {}",
-                counter(step.minute),
+                counter(call.minute),
                 over.join(", ")
             ))
             .expression_attribute_values(":change", n(change))
@@ -149,18 +149,18 @@ impl AiUsage {
             .return_values(ReturnValue::AllNew);
         let item = update.send().await.map_err(aws_error)?.attributes.unwrap_or_default();
         // Of clocks that are ahead too.
-        let recent = (-2..=1).map(|later| count(&item, &counter(step.minute + later)));
+        let recent = (-2..=1).map(|later| count(&item, &counter(call.minute + later)));
         Ok(recent.sum::<u64>().max(1))
     }
 
     /// How many steps are under way: the account's, and others'.
-    async fn under_way(&self, step: &InFlight) -> Result<(u64, u64)> {
-        let keys = recent_minutes(step.minute);
+    async fn under_way(&self, call: &InFlight) -> Result<(u64, u64)> {
+        let keys = recent_minutes(call.minute);
         let keys = keys.map(|period| HashMap::from([("period".to_owned(), text(period))]));
         let keys = KeysAndAttributes::builder()
             .set_keys(Some(keys.into()))
             .projection_expression("inFlight, #own")
-            .expression_attribute_names("#own", of(&step.owner))
+            .expression_attribute_names("#own", of(&call.owner))
             .consistent_read(true)
             .build();
         let request = self.client.batch_get_item().request_items(&self.table, keys.map_err(Error::internal)?);
@@ -169,11 +169,11 @@ impl AiUsage {
             return Err(Error::store("DynamoDB read only some of the AI steps under way"));
         }
         let items = answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
-        let of_minutes = items.iter().map(|item| (count(item, &of(&step.owner)), in_flight(item)));
+        let of_minutes = items.iter().map(|item| (count(item, &of(&call.owner)), in_flight(item)));
         Ok(of_minutes.fold((0, 0), |(own, others), (its, all)| (own + its, others + all.saturating_sub(its))))
     }
 
-    /// The step has ended, after so many calls at such a cost. Without `in_flight` it could not be counted as under way,
+    /// The call has ended, after so many calls at such a cost. Without `in_flight` it could not be counted as under way,
     /// without an account it was a visitor's.
     pub async fn end(
         &self,
@@ -184,8 +184,8 @@ impl AiUsage {
     ) -> Result<()> {
         let now = Timestamp::now();
         let ended = async {
-            let Some(step) = in_flight else { return Ok(()) };
-            let (all, own) = tokio::join!(self.add(&step, -1, now), self.add_own(&step, -1, now));
+            let Some(call) = in_flight else { return Ok(()) };
+            let (all, own) = tokio::join!(self.add(&call, -1, now), self.add_own(&call, -1, now));
             all.and(own.map(drop))
         };
         let cost_usd = counted(cost_usd, calls);
@@ -239,8 +239,8 @@ pub(crate) fn minute(now: Timestamp) -> i64 {
 }
 
 /// The item of a minute.
-fn steps(minute: i64) -> String {
-    format!("steps#{minute}")
+fn begun_in(minute: i64) -> String {
+    format!("calls#{minute}")
 }
 
 /// The attribute of an account, in the item of a minute.
@@ -254,14 +254,14 @@ fn counter(minute: i64) -> String {
 }
 
 /// The item of an account's steps.
-fn account_steps(owner: &str) -> String {
-    format!("account-steps#{owner}")
+fn account_calls(owner: &str) -> String {
+    format!("account-calls#{owner}")
 }
 
-/// The items whose `inFlight` add up to what may be under way: an AI step lasts a minute at most, so it began in this
+/// The items whose `inFlight` add up to what may be under way: an AI call lasts a minute at most, so it began in this
 /// minute or the last; one more for clocks that differ.
 pub(crate) fn recent_minutes(minute: i64) -> [String; 3] {
-    [steps(minute), steps(minute - 1), steps(minute - 2)]
+    [begun_in(minute), begun_in(minute - 1), begun_in(minute - 2)]
 }
 
 /// The item of the day, in UTC.
@@ -293,7 +293,7 @@ pub(crate) fn cost_usd(item: &Item) -> f64 {
     number(item, "costUsd").unwrap_or(0.0)
 }
 
-/// What counts of a step's cost: a sum that cannot be must neither stop the count of calls nor use up everyone's day.
+/// What counts of a call's cost: a sum that cannot be must neither stop the count of calls nor use up everyone's day.
 fn counted(cost_usd: f64, calls: u32) -> f64 {
     let most = f64::from(calls) * MOST_USD_PER_CALL;
     if (0.0..=most).contains(&cost_usd) {
@@ -325,8 +325,8 @@ mod tests {
         assert_eq!(day(now), "day#2026-11-21");
         let second = now.as_second();
         let [this, last, before] = recent_minutes(minute(now));
-        assert_eq!((this, last), (format!("steps#{}", second / 60), format!("steps#{}", second / 60 - 1)));
-        assert_eq!(before, steps(minute(now - SignedDuration::from_secs(120))));
+        assert_eq!((this, last), (format!("calls#{}", second / 60), format!("calls#{}", second / 60 - 1)));
+        assert_eq!(before, begun_in(minute(now - SignedDuration::from_secs(120))));
         assert_ne!(day(now + SignedDuration::from_millis(100)), day(now));
         let account_id: AccountId = "0190a5a0-0000-7000-8000-000000000001".parse().unwrap();
         let accounts_day = "account#2026-11-21#0190a5a0-0000-7000-8000-000000000001";
@@ -342,16 +342,17 @@ mod tests {
     }
 
     #[test]
-    fn an_account_has_two_thirds_of_what_others_leave_and_always_a_runs_steps() {
+    fn an_account_has_two_thirds_of_what_others_leave_and_always_a_runs_calls() {
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
             .build();
         let usage = |most| AiUsage::with(Client::from_conf(config.clone()), "usage", most);
         let account_id = Some(AccountId(uuid::Uuid::from_bytes([1; 16])));
-        for (others, ours, visitors) in [(0, 134, 100), (80, 80, 80), (134, 44, 44), (200, 4, 4), (300, 4, 4)]
+        for (others, ours, anonymous) in
+            [(0, 134, 100), (80, 80, 80), (134, 44, 44), (200, 4, 4), (300, 4, 4)]
         {
             assert_eq!(usage(200).share_of(account_id, others), ours, "{others}");
-            assert_eq!(usage(200).share_of(None, others), visitors, "{others}");
+            assert_eq!(usage(200).share_of(None, others), anonymous, "{others}");
         }
         // What was let in before nothing was to be let in goes on.
         assert_eq!(usage(0).share_of(account_id, 0), 4);

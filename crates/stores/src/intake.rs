@@ -19,7 +19,7 @@ const PAUSE: &str = "pause";
 /// After a pause without an end it is worth asking again in so long.
 const PAUSED_RETRY: Duration = Duration::from_secs(300);
 /// AI steps end within seconds.
-const STEPS_RETRY: Duration = Duration::from_secs(5);
+const CALLS_RETRY: Duration = Duration::from_secs(5);
 /// And so do the calls that half-open circuit breakers wait for.
 const PROBE_RETRY: Duration = Duration::from_secs(5);
 /// The part of the day's spending that one account may use up: its analyses cost us also when they fail or are cancelled, and
@@ -27,7 +27,7 @@ const PROBE_RETRY: Duration = Duration::from_secs(5);
 const ACCOUNT_SHARE: f64 = 0.2;
 /// The part of the limits that visitors may use up, together with everyone else: what they start from many addresses must
 /// not turn away who pays.
-const VISITORS_SHARE: f64 = 0.5;
+const ANONYMOUS_SHARE: f64 = 0.5;
 /// Analyses need one of these.
 const PROVIDERS: [Upstream; 2] = [Upstream::OpenAi, Upstream::Anthropic];
 
@@ -36,14 +36,14 @@ const PROVIDERS: [Upstream; 2] = [Upstream::OpenAi, Upstream::Anthropic];
 struct Limits {
     daily_spend_usd: f64,
     /// Steps that ask a model, by one call at a time, or two while a slow one is made again.
-    concurrent_steps: u64,
+    concurrent_calls: u64,
 }
 
 impl Limits {
-    fn for_visitors(self) -> Self {
+    fn for_anonymous_runs(self) -> Self {
         Self {
-            daily_spend_usd: self.daily_spend_usd * VISITORS_SHARE,
-            concurrent_steps: (self.concurrent_steps as f64 * VISITORS_SHARE).ceil() as u64,
+            daily_spend_usd: self.daily_spend_usd * ANONYMOUS_SHARE,
+            concurrent_calls: (self.concurrent_calls as f64 * ANONYMOUS_SHARE).ceil() as u64,
         }
     }
 }
@@ -55,7 +55,7 @@ struct Seen {
     spent_usd: f64,
     /// Of that, for the account; nothing for a visitor.
     account_spent_usd: f64,
-    steps: u64,
+    calls: u64,
     providers: [State; 2],
 }
 
@@ -85,7 +85,7 @@ impl Intake {
         let spend = env.var("DAILY_AI_SPEND_LIMIT_USD")?;
         let limits = Limits {
             daily_spend_usd: limit("DAILY_AI_SPEND_LIMIT_USD", &spend, is_amount)?,
-            concurrent_steps: max_concurrent_steps(env)?,
+            concurrent_calls: max_concurrent_calls(env)?,
         };
         Ok(Self {
             client: Client::new(env.sdk()),
@@ -94,6 +94,12 @@ impl Intake {
             breakers_table: env.var("CIRCUIT_BREAKERS_TABLE")?,
             limits,
         })
+    }
+
+    /// The refusal while as many AI calls are under way as there may be.
+    pub fn busy() -> Error {
+        let message = "Oslira is very busy at the moment; try again in a few seconds.";
+        paused("aiCalls", message, CALLS_RETRY)
     }
 
     /// Asked before an account is charged.
@@ -110,9 +116,9 @@ impl Intake {
     ///
     /// # Errors
     /// Those of [`check`](Self::check).
-    pub async fn check_visitor(&self) -> Result<()> {
+    pub async fn check_anonymous(&self) -> Result<()> {
         let now = Timestamp::now();
-        verdict(&self.look(None, now).await?, self.limits.for_visitors(), now)
+        verdict(&self.look(None, now).await?, self.limits.for_anonymous_runs(), now)
     }
 
     /// One round trip for all that decides.
@@ -145,7 +151,7 @@ impl Intake {
             pause: item(&self.intake_table, "switch", PAUSE).map(Pause::read),
             spent_usd: used(&day).map_or(0.0, cost_usd),
             account_spent_usd: accounts_day.as_ref().and_then(used).map_or(0.0, cost_usd),
-            steps: minutes.iter().filter_map(used).map(in_flight).sum(),
+            calls: minutes.iter().filter_map(used).map(in_flight).sum(),
             providers: PROVIDERS.map(|upstream| {
                 let item = item(&self.breakers_table, "upstream", upstream.as_str());
                 item.map_or(Circuit::CLEAN, Circuit::read).state(now)
@@ -184,11 +190,8 @@ fn verdict(seen: &Seen, limits: Limits, now: Timestamp) -> Result<()> {
         return Err(paused("accountSpend", message, duration(now, midnight(now)))
             .because(format!("{:.2} US$ were spent on AI for this account today", seen.account_spent_usd)));
     }
-    if seen.steps >= limits.concurrent_steps {
-        let message = "Oslira is very busy at the moment; try again in a few seconds.";
-        return Err(
-            paused("aiCalls", message, STEPS_RETRY).because(format!("{} AI steps are under way", seen.steps))
-        );
+    if seen.calls >= limits.concurrent_calls {
+        return Err(Intake::busy().because(format!("{} AI calls are under way", seen.calls)));
     }
     // One that is half-open and untried must be taken in for: its run is what tries it.
     let waits = seen.providers.map(|provider| match provider {
@@ -226,7 +229,7 @@ fn keys<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Result<Key
 }
 
 /// How many steps that ask a model may be under way.
-pub(crate) fn max_concurrent_steps(env: &Env) -> Result<u64> {
+pub(crate) fn max_concurrent_calls(env: &Env) -> Result<u64> {
     limit("MAX_CONCURRENT_AI_CALLS", &env.var("MAX_CONCURRENT_AI_CALLS")?, |_| true)
 }
 
@@ -243,12 +246,12 @@ fn is_amount(usd: &f64) -> bool {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { daily_spend_usd: 100.0, concurrent_steps: 200 };
+    const LIMITS: Limits = Limits { daily_spend_usd: 100.0, concurrent_calls: 200 };
     const QUIET: Seen = Seen {
         pause: None,
         spent_usd: 99.99,
         account_spent_usd: 19.99,
-        steps: 199,
+        calls: 199,
         providers: [State::Closed, State::Closed],
     };
 
@@ -292,30 +295,30 @@ mod tests {
     }
 
     #[test]
-    fn at_the_cap_of_steps_it_is_a_matter_of_seconds() {
-        assert_eq!(refusal(&Seen { steps: 200, ..QUIET }), ("aiCalls".into(), 5));
+    fn at_the_cap_of_calls_it_is_a_matter_of_seconds() {
+        assert_eq!(refusal(&Seen { calls: 200, ..QUIET }), ("aiCalls".into(), 5));
     }
 
     #[test]
     fn limits_of_0_take_nothing_in() {
-        let nothing = Seen { spent_usd: 0.0, account_spent_usd: 0.0, steps: 0, ..QUIET };
-        for limits in [Limits { daily_spend_usd: 0.0, ..LIMITS }, Limits { concurrent_steps: 0, ..LIMITS }] {
-            for limits in [limits, limits.for_visitors()] {
+        let nothing = Seen { spent_usd: 0.0, account_spent_usd: 0.0, calls: 0, ..QUIET };
+        for limits in [Limits { daily_spend_usd: 0.0, ..LIMITS }, Limits { concurrent_calls: 0, ..LIMITS }] {
+            for limits in [limits, limits.for_anonymous_runs()] {
                 assert_eq!(verdict(&nothing, limits, now()).unwrap_err().code, Code::Paused, "{limits:?}");
             }
         }
     }
 
     #[test]
-    fn visitors_are_turned_away_first() {
+    fn anonymous_callers_are_turned_away_first() {
         let quiet = Seen { account_spent_usd: 0.0, ..QUIET };
-        let half_spent = Seen { spent_usd: 50.0, steps: 0, ..quiet.clone() };
+        let half_spent = Seen { spent_usd: 50.0, calls: 0, ..quiet.clone() };
         verdict(&half_spent, LIMITS, now()).unwrap();
-        assert!(verdict(&half_spent, LIMITS.for_visitors(), now()).is_err());
-        let half_busy = Seen { spent_usd: 0.0, steps: 100, ..quiet.clone() };
-        assert!(verdict(&half_busy, LIMITS.for_visitors(), now()).is_err());
-        verdict(&Seen { spent_usd: 49.0, steps: 99, ..quiet }, LIMITS.for_visitors(), now()).unwrap();
-        assert_eq!(Limits { concurrent_steps: 1, ..LIMITS }.for_visitors().concurrent_steps, 1);
+        assert!(verdict(&half_spent, LIMITS.for_anonymous_runs(), now()).is_err());
+        let half_busy = Seen { spent_usd: 0.0, calls: 100, ..quiet.clone() };
+        assert!(verdict(&half_busy, LIMITS.for_anonymous_runs(), now()).is_err());
+        verdict(&Seen { spent_usd: 49.0, calls: 99, ..quiet }, LIMITS.for_anonymous_runs(), now()).unwrap();
+        assert_eq!(Limits { concurrent_calls: 1, ..LIMITS }.for_anonymous_runs().concurrent_calls, 1);
     }
 
     #[test]

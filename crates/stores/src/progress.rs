@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_visitors_item_has_no_owner_and_tells_why_it_failed() {
+    fn an_anonymous_runs_item_has_no_owner_and_tells_why_it_failed() {
         let s = |text: &str| AttributeValue::S(text.into());
         let n = |n: i64| AttributeValue::N(n.to_string());
         let mut item: Item = HashMap::from([

@@ -1,15 +1,12 @@
 //! `analyze-profile`: puts one task to a model, and keeps the answer.
 
-use crate::{
-    asking::{Asking, Matter},
-    business_profile,
-};
+use crate::asking::{Asking, Matter};
 use oslira_domain::{
-    AccountId, BusinessProfile, Code, Error, ProfileSource, Result, RunId, Step, Task, Tier,
+    AccountId, Business, BusinessProfileId, Code, Error, ProfileSource, Result, RunId, Step, Task, Tier,
 };
 use oslira_lambda::{Invocation, note_account, note_run};
 use oslira_llm::Call;
-use oslira_postgres::{RowExt, SystemDb, Type};
+use oslira_postgres::{SystemDb, table::business_profile};
 use oslira_stores::{ProfileStore, ProgressStore};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -115,25 +112,27 @@ pub async fn analyze_profile(
 }
 
 struct Context {
-    business_profile_id: Uuid,
-    business: BusinessProfile,
+    business_profile_id: BusinessProfileId,
+    business: Business,
     is_answered: bool,
 }
 
-/// The business's side of the run, and whether the task was answered before; an error when the run is settled.
+/// The business's side as it was when the run was accepted, and whether the task was answered before; an error when the run is
+/// settled.
 async fn context(db: &SystemDb, run_id: RunId, task: Task) -> Result<Context> {
-    let sql = "select r.status, p.*,
+    let sql = "select r.status, v.*,
                       exists (select from oslira.task_answers t where t.run_id = r.run_id and t.task = $2) as is_answered
-                 from public.runs r join public.business_profiles p using (business_profile_id, account_id)
+                 from public.runs r
+                 join oslira.business_profile_versions v
+                   on (v.business_profile_id, v.version) = (r.business_profile_id, r.business_profile_version)
                  where r.run_id = $1";
-    let rows = db.query(sql, &[(&run_id.0, Type::UUID), (&task.as_str(), Type::TEXT)]).await?;
-    let row = rows.first().ok_or_else(|| Error::internal("the run does not exist"))?;
-    if let Some(status) = oslira_runs::settled(row)? {
+    let row = db.one(sql, &[&run_id, &task]).await?;
+    if let Some(status) = oslira_runs::settled(&row)? {
         return Err(Error::new(Code::RunSettled, format!("The analysis was {status} before this step.")));
     }
     Ok(Context {
         business_profile_id: row.read("business_profile_id")?,
-        business: business_profile::read(row)?,
+        business: business_profile::read(&row)?.into(),
         is_answered: row.read("is_answered")?,
     })
 }
@@ -180,17 +179,7 @@ async fn record(
                             is_fallback boolean, is_cache_hit boolean, outcome text)
                    where r.run_id = $1
                  on conflict (ai_usage_log_id) do nothing";
-    db.query(
-        sql,
-        &[
-            (&run_id.0, Type::UUID),
-            (&task.as_str(), Type::TEXT),
-            (&answer, Type::JSONB),
-            (&Value::Array(calls), Type::JSONB),
-        ],
-    )
-    .await?;
-    Ok(())
+    db.all(sql, &[&run_id, &task, &answer, &Value::Array(calls)]).await.map(drop)
 }
 
 #[cfg(test)]

@@ -2,9 +2,7 @@
 
 use crate::prompt;
 use jiff::{Timestamp, tz::TimeZone};
-use oslira_domain::{
-    AccountId, BusinessProfile, Code, Error, Result, Snapshot, Task, Tier, scoring::Metrics,
-};
+use oslira_domain::{AccountId, Business, Code, Error, Result, Snapshot, Task, Tier, scoring::Metrics};
 use oslira_lambda::{CachedSecret, Env, Secret, http_client};
 use oslira_llm::{Call, Catalogue, Endpoint, Llm, Outcome, Provider, Question, Shared};
 use oslira_stores::{AiResponses, AiUsage, Breakers, InFlight, Permit, Room, Upstream};
@@ -36,7 +34,7 @@ pub(crate) struct Matter<'a> {
     pub(crate) task: Task,
     /// The business, as the vendors' prompt caches know it.
     pub(crate) business_key: &'a str,
-    pub(crate) business: &'a BusinessProfile,
+    pub(crate) business: &'a Business,
     pub(crate) snapshot: &'a Snapshot,
 }
 

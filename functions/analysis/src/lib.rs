@@ -1,25 +1,26 @@
 //! One analysis, from a user's request to a scored lead.
 //!
 //! In the order of a run's life: `start` accepts, charges and starts the state machine (`queued` does when that failed
-//! at first), `analyze` asks a model, `save` scores and stores, `compensate` ends what went wrong; `progress` and
+//! at first), `analyze` asks a model, `save` scores and stores, `refund` ends what went wrong; `progress` and
 //! `result` tell the user, who may `cancel`. What visitors without an account get is `anonymous`.
 
 mod analyze;
 mod anonymous;
 mod asking;
 mod assemble;
-mod business_profile;
 mod cancel;
-mod compensate;
 mod progress;
 mod prompt;
 mod queued;
+mod refund;
 mod result;
 mod run;
 mod save;
 mod sections;
 mod start;
 mod start_runs_queue;
+
+use oslira_api::Route;
 
 pub use analyze::{AnalyzeProfile, AnalyzeTools, analyze_profile};
 pub use anonymous::{
@@ -28,10 +29,17 @@ pub use anonymous::{
 };
 pub use asking::Asking;
 pub use cancel::cancel_analysis;
-pub use compensate::{CompensateRun, StoppedRun, compensate_run, settle_stopped_run};
 pub use progress::get_analysis_progress;
 pub use queued::{QueuedRun, start_queued_run};
+pub use refund::{RefundRun, StoppedRun, refund_run, refund_stopped_run};
 pub use result::get_analysis_result;
 pub use save::{SaveAnalysis, save_analysis};
-pub use start::start_analysis;
+pub use start::{StartTools, start_analysis};
 pub use start_runs_queue::StartRunsQueue;
+
+/// The routes of this feature.
+pub fn routes() -> Vec<Route> {
+    let signed_in =
+        [start::start_route(), progress::progress_route(), cancel::cancel_route(), result::result_route()];
+    signed_in.into_iter().chain(anonymous::routes()).collect()
+}

@@ -13,7 +13,7 @@ mod psychographic;
 mod scoring;
 mod shape;
 
-use oslira_domain::{BusinessProfile, Icp, Profile, Task, clean_lines, scoring::Metrics};
+use oslira_domain::{Business, Icp, Profile, Task, clean_lines, scoring::Metrics};
 use serde_json::{Value, json};
 use shape::Shape;
 
@@ -72,7 +72,7 @@ pub(crate) const fn of(task: Task) -> &'static TaskPrompt {
 }
 
 /// The stable prefix: instructions, then what the business says of itself.
-pub(crate) fn prefix(prompt: &TaskPrompt, business: &BusinessProfile) -> String {
+pub(crate) fn prefix(prompt: &TaskPrompt, business: &Business) -> String {
     let mut context = String::new();
     for (label, text) in [
         ("Name", business.name.as_deref()),
@@ -171,8 +171,8 @@ mod tests {
     use jiff::Timestamp;
     use oslira_domain::{FollowerRange, Post, PostKind};
 
-    fn business(description: &str) -> BusinessProfile {
-        BusinessProfile {
+    fn business(description: &str) -> Business {
+        Business {
             name: Some("Brew & Co".to_owned()),
             description: description.to_owned(),
             website: None,

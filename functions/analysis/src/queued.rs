@@ -3,7 +3,7 @@
 
 use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::{Message, note_account, note_run};
-use oslira_postgres::{SystemDb, Type};
+use oslira_postgres::SystemDb;
 use oslira_runs::{Executions, input, is_cancelled, refund, settled};
 use oslira_stores::ProgressStore;
 use serde::Deserialize;
@@ -32,18 +32,17 @@ pub async fn start_queued_run(
     let run_id = message.body.run_id;
     note_run(run_id);
     let sql = "select run_id, account_id, business_profile_id, username, tier, status from public.runs where run_id = $1";
-    let rows = db.query(sql, &[(&run_id.0, Type::UUID)]).await?;
-    let Some(row) = rows.first() else {
+    let Some(row) = db.optional(sql, &[&run_id]).await? else {
         if message.body.is_doubtful && message.receive_count >= TRIES {
             tracing::info!(runId = %run_id, "a doubtful run was never charged");
             return Ok(());
         }
         return Err(Error::new(Code::RunNotFound, "There is no such run."));
     };
-    if settled(row)?.is_some() {
+    if settled(&row)?.is_some() {
         return Ok(());
     }
-    let input = input(row)?;
+    let input = input(&row)?;
     note_account(input.account_id);
     match executions.start(&input).await {
         Err(error) if message.receive_count >= TRIES => {

@@ -1,11 +1,29 @@
 //! `GET /api/analysis/{runId}/result`.
 
-use crate::{assemble::with_points, run};
-use jiff::Timestamp;
-use oslira_domain::{Code, Error, LeadId, Result, RunStatus};
+use crate::run;
+use oslira_api::{AnalysisResult, Findings, Route, Tag, example};
+use oslira_domain::{Code, Error, Result, RunStatus};
 use oslira_lambda::{Reply, Request};
-use oslira_postgres::{Row, RowExt, Type, UserDb};
-use serde_json::json;
+use oslira_postgres::{Row, UserDb};
+use serde_json::{Value, json};
+
+/// What the API's description says of the route.
+pub(crate) fn result_route() -> Route {
+    let read = |json| example(serde_json::from_str(json).unwrap_or_default());
+    let light = read(include_str!("../../../crates/api/examples/light-result.json"));
+    let xray = read(include_str!("../../../crates/api/examples/xray-result.json"));
+    let private = "The account is private, so there is nothing to analyse.";
+    let refunded = |reason: Code| json!({"reason": reason.as_str(), "creditsRefunded": 1});
+    let failed = Error::new(Code::RunFailed, private).with_details(refunded(Code::ProfilePrivate));
+    let cancelled = Error::new(Code::RunCancelled, "The analysis was cancelled.");
+    let path = "/api/analysis/{runId}/result";
+    run::about_a_run(Route::get(path, "getAnalysisResult", Tag::Analyses, "The explained result of a run"))
+        .describe("How the score comes about is in [scoring.md](scoring.md).")
+        .answers::<AnalysisResult>(200, "The result.", [("light", light), ("xray", xray)])
+        .refuses(&not_ready())
+        .refuses(&failed)
+        .refuses(&cancelled.with_details(refunded(Code::RunCancelled)))
+}
 
 /// 200 with the explained result when complete, 409 `NotReady` before, 410 with the reason when failed or cancelled.
 pub async fn get_analysis_result(db: &UserDb, request: Request) -> Result<Reply> {
@@ -15,29 +33,33 @@ pub async fn get_analysis_result(db: &UserDb, request: Request) -> Result<Reply>
                       a.lead_id, a.result, a.data_as_of, a.cache_hit
                  from public.runs r left join public.analyses a using (run_id)
                  where r.run_id = $1 and r.account_id = $2";
-    let rows = db.query(caller.user_id, sql, &[(&run_id.0, Type::UUID), (&account_id.0, Type::UUID)]).await?;
-    let row = rows.first().ok_or_else(run::not_found)?;
-    match oslira_runs::settled(row)? {
+    let row = db.optional(caller.user_id, sql, &[&run_id, &account_id]).await?.ok_or_else(run::not_found)?;
+    match oslira_runs::settled(&row)? {
         Some(RunStatus::Complete) => {}
         Some(RunStatus::Cancelled) => {
-            return Err(ended(row, Code::RunCancelled)?);
+            return Err(ended(&row, Code::RunCancelled)?);
         }
-        Some(_) => return Err(ended(row, Code::RunFailed)?),
-        None => {
-            return Err(Error::new(Code::NotReady, "The analysis is still under way; ask for its progress."));
-        }
+        Some(_) => return Err(ended(&row, Code::RunFailed)?),
+        None => return Err(not_ready()),
     }
 
-    let mut data = with_points(row.read("result")?)?;
-    let credits: i32 = row.read("credits_charged")?;
-    data["runId"] = json!(run_id);
-    data["leadId"] = json!(LeadId(row.read("lead_id")?));
-    data["username"] = json!(row.read::<String>("username")?);
-    data["analysisType"] = json!(row.read::<String>("tier")?);
-    data["dataAsOf"] = json!(row.read::<Timestamp>("data_as_of")?);
-    data["cacheHit"] = json!(row.read::<bool>("cache_hit")?);
-    data["creditsCharged"] = json!(credits);
-    Ok(Reply::ok(data))
+    // The parser's own words may quote what a model wrote.
+    let findings: Findings = serde_json::from_value(row.read::<Value>("result")?)
+        .map_err(|_| Error::internal("the saved result cannot be read"))?;
+    Ok(Reply::ok(AnalysisResult {
+        run_id,
+        lead_id: row.read("lead_id")?,
+        username: row.read("username")?,
+        analysis_type: row.read("tier")?,
+        findings: findings.itemised(),
+        data_as_of: row.read("data_as_of")?,
+        cache_hit: row.read("cache_hit")?,
+        credits_charged: row.read("credits_charged")?,
+    }))
+}
+
+fn not_ready() -> Error {
+    Error::new(Code::NotReady, "The analysis is still under way; ask for its progress.")
 }
 
 fn ended(row: &Row, code: Code) -> Result<Error> {

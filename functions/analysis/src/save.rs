@@ -2,16 +2,15 @@
 
 use crate::{
     assemble::{self, assemble},
-    business_profile::read_icp,
     run,
 };
 use jiff::Timestamp;
+use oslira_api::Findings;
 use oslira_domain::{
     AccountId, Code, Error, Icp, LeadId, ProfileSource, Result, RunId, RunStatus, Snapshot, Step, Tier,
-    scoring::Assessment,
 };
 use oslira_lambda::{Invocation, note_account, note_run};
-use oslira_postgres::{RowExt, SystemDb, Type};
+use oslira_postgres::{SystemDb, table::business_profile};
 use oslira_stores::{ProfileStore, ProgressStore};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -63,7 +62,7 @@ pub async fn save_analysis(
 
     let saved_at = Timestamp::now();
     let total_ms = run::elapsed_ms(material.created_at, saved_at);
-    let (assessment, result) = assemble(
+    let findings = assemble(
         &assemble::Material {
             tier: input.tier,
             snapshot: &snapshot,
@@ -75,12 +74,12 @@ pub async fn save_analysis(
         saved_at,
     )?;
 
-    complete(db, &input, &snapshot, &assessment, &result, total_ms).await?;
+    complete(db, &input, &snapshot, &findings, total_ms).await?;
     // The result is committed: a bar that is not updated expires, and Postgres answers for it.
     if let Err(error) = progress.finish(input.run_id, input.account_id, RunStatus::Complete).await {
         tracing::warn!(runId = %input.run_id, cause = error.chain(), "end not shown");
     }
-    Ok(Saved { score: assessment.score })
+    Ok(Saved { score: findings.assessment.score })
 }
 
 /// What Postgres has for the result.
@@ -92,17 +91,18 @@ struct Material {
 }
 
 async fn material(db: &SystemDb, run_id: RunId) -> Result<Material> {
-    let sql = "select r.status, r.created_at, p.follower_min, p.follower_max, p.engagement_min, p.content_themes, p.geo_focus,
+    let sql = "select r.status, r.created_at, v.*,
                       (select coalesce(jsonb_object_agg(t.task, t.answer), '{}')
                          from oslira.task_answers t where t.run_id = r.run_id) as answers
-                 from public.runs r join public.business_profiles p using (business_profile_id, account_id)
+                 from public.runs r
+                 join oslira.business_profile_versions v
+                   on (v.business_profile_id, v.version) = (r.business_profile_id, r.business_profile_version)
                  where r.run_id = $1";
-    let rows = db.query(sql, &[(&run_id.0, Type::UUID)]).await?;
-    let row = rows.first().ok_or_else(|| Error::internal("the run does not exist"))?;
+    let row = db.one(sql, &[&run_id]).await?;
     Ok(Material {
-        settled: oslira_runs::settled(row)?,
+        settled: oslira_runs::settled(&row)?,
         created_at: row.read("created_at")?,
-        icp: read_icp(row)?,
+        icp: business_profile::read(&row)?.icp,
         answers: match row.read("answers")? {
             Value::Object(answers) => answers,
             _ => Map::new(),
@@ -114,28 +114,28 @@ async fn complete(
     db: &SystemDb,
     input: &SaveAnalysis,
     snapshot: &Snapshot,
-    assessment: &Assessment,
-    result: &Value,
+    findings: &Findings,
     total_ms: i64,
 ) -> Result<()> {
     let sql = "select oslira.complete_run($1, $2, $3, $4, $5, $6, $7, $8) as status";
-    let rows = db
-        .query(
+    let score = i32::from(findings.assessment.score);
+    let result = serde_json::to_value(findings).map_err(Error::internal)?;
+    let row = db
+        .one(
             sql,
             &[
-                (&input.run_id.0, Type::UUID),
-                (&input.lead_id.0, Type::UUID),
-                (&i32::from(assessment.score), Type::INT4),
-                (&assessment.confidence, Type::FLOAT8),
-                (result, Type::JSONB),
-                (&snapshot.scraped_at, Type::TIMESTAMPTZ),
-                (&input.source.cache_hit, Type::BOOL),
-                (&total_ms, Type::INT8),
+                &input.run_id,
+                &input.lead_id,
+                &score,
+                &findings.assessment.confidence,
+                &result,
+                &snapshot.scraped_at,
+                &input.source.cache_hit,
+                &total_ms,
             ],
         )
         .await?;
-    let row = rows.first().ok_or_else(|| Error::internal("complete_run answered no row"))?;
-    match row.read::<Option<&str>>("status")? {
+    match row.read::<Option<String>>("status")?.as_deref() {
         Some("complete") => Ok(()),
         Some(status) => {
             Err(Error::new(Code::RunSettled, format!("The analysis was {status} before it was saved.")))

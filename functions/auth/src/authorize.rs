@@ -6,7 +6,7 @@ use crate::{
 };
 use oslira_domain::{AccountId, Result};
 use oslira_lambda::Invocation;
-use oslira_postgres::{RowExt, UserDb};
+use oslira_postgres::UserDb;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -44,8 +44,8 @@ pub async fn authorize_request(
     let claims = verify(keys, &rules.issuer, &rules.audience, token).await?;
 
     let sql = "select account_id from public.members where user_id = (select auth.uid()) order by created_at, account_id limit 1";
-    let account_id = match db.query(claims.sub, sql, &[]).await?.first() {
-        Some(row) => AccountId(row.read("account_id")?).to_string(),
+    let account_id = match db.optional(claims.sub, sql, &[]).await? {
+        Some(row) => row.read::<AccountId>("account_id")?.to_string(),
         None => String::new(),
     };
 

@@ -2,7 +2,7 @@
 
 use oslira_domain::{Error, LeadId, Result, RunId};
 use oslira_lambda::{Invocation, note_account, note_run};
-use oslira_postgres::{RowExt, SystemDb, Type};
+use oslira_postgres::SystemDb;
 use oslira_stores::ProfileStore;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,6 @@ pub async fn upsert_lead(
     note_account(input.account_id);
     let snapshot = profiles.snapshot(&input.snapshot_key).await?;
     let profile = &snapshot.profile;
-    let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
 
     let sql = "with upserted as (
                  insert into public.leads as l (account_id, business_profile_id, username, full_name, biography,
@@ -56,24 +55,24 @@ pub async fn upsert_lead(
                  join public.leads l using (account_id, business_profile_id, username)
                  where r.run_id = $1 and l.deleted_at is null
                limit 1";
-    let rows = db
-        .query(
+    let row = db
+        .optional(
             sql,
             &[
-                (&input.run_id.0, Type::UUID),
-                (&profile.full_name, Type::TEXT),
-                (&profile.biography, Type::TEXT),
-                (&profile.external_url, Type::TEXT),
-                (&count(profile.followers), Type::INT8),
-                (&count(profile.following), Type::INT8),
-                (&count(profile.posts_count), Type::INT8),
-                (&profile.is_verified, Type::BOOL),
-                (&profile.is_business, Type::BOOL),
-                (&snapshot.scraped_at, Type::TIMESTAMPTZ),
+                &input.run_id,
+                &profile.full_name,
+                &profile.biography,
+                &profile.external_url,
+                &profile.followers,
+                &profile.following,
+                &profile.posts_count,
+                &profile.is_verified,
+                &profile.is_business,
+                &snapshot.scraped_at,
             ],
         )
         .await?;
     // None at all when another run made the lead, with a newer profile, since this statement began: the next try sees it.
-    let row = rows.first().ok_or_else(|| Error::store("the lead was made at the same moment"))?;
-    Ok(UpsertedLead { lead_id: LeadId(row.read("lead_id")?) })
+    let row = row.ok_or_else(|| Error::store("the lead was made at the same moment"))?;
+    Ok(UpsertedLead { lead_id: row.read("lead_id")? })
 }

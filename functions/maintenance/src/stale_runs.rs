@@ -1,13 +1,13 @@
 //! `fail-stale-runs`: the last net under runs that nothing works on any more.
 //!
-//! A run ends by itself, by its state machine's compensation, or by `settle-stopped-run`. What is left over is a run whose
+//! A run ends by itself, by its state machine's refund, or by `refund-stopped-run`. What is left over is a run whose
 //! start was lost between the charge and the execution, one whose settlement found no database for hours, and whatever a
 //! database restored to an earlier moment believes.
 
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{AnalysisInput, Class, Code, Error, Result, RunId};
 use oslira_lambda::Invocation;
-use oslira_postgres::{Param, RowExt, SystemDb, Type};
+use oslira_postgres::SystemDb;
 use oslira_runs::{Execution, Executions, input, refund};
 use oslira_stores::{Intake, Progress, ProgressStore};
 use serde::{Serialize, de::IgnoredAny};
@@ -128,12 +128,10 @@ impl Job<'_> {
                        and (created_at, run_id) > ($1, $2)
                      order by created_at, run_id
                      limit $3";
-        let params: [Param<'_>; 3] =
-            [(&created_at, Type::TIMESTAMPTZ), (&run_id, Type::UUID), (&PAGE, Type::INT8)];
-        let rows = self.db.query(sql, &params).await?;
+        let rows = self.db.all(sql, &[&created_at, &run_id, &PAGE]).await?;
         rows.iter()
             .map(|row| {
-                let run_id = RunId(row.read("run_id")?);
+                let run_id = row.read("run_id")?;
                 Ok(PendingRun { run_id, created_at: row.read("created_at")?, input: input(row) })
             })
             .collect()

@@ -1,9 +1,10 @@
 //! `migrate-database`: brings the database up to date. Run on every deploy, right after the new
 //! code is in place: so a migration only adds, and new code works on the old schema too (`migrations/README.md`).
 
+use crate::migrations::{Migrated, migrate};
 use oslira_domain::Result;
 use oslira_lambda::{CachedSecret, Env, Invocation, Secret};
-use oslira_postgres::{Migrated, database_root, migrate};
+use oslira_postgres::database_root;
 use serde_json::Value;
 
 /// The three connection URLs.

@@ -5,6 +5,7 @@ use super::{
     receipt::{itemise, mean, taken},
 };
 use crate::{Icp, Profile};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The most points that quality flags take together.
@@ -26,7 +27,7 @@ pub struct Fit {
 
 /// The lead's score and all that explains it: a part of the analysis' result, under these names. The points of sub-scores,
 /// quality flags and adjustments sum to the score.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Assessment {
     /// The lead's score, 0 to 100.

@@ -2,6 +2,7 @@
 
 use super::Metrics;
 use crate::Profile;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Engagement outside the band says nothing when it was measured on fewer posts.
@@ -30,7 +31,7 @@ const ENGAGEMENT_BANDS: [(u64, f64, f64); 6] = [
 ];
 
 /// A finding about the profile itself, whoever the business is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct QualityFlag {
     /// What it is.
@@ -43,7 +44,7 @@ pub struct QualityFlag {
 }
 
 /// The kinds of findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum FlagCode {
     /// No bio and no link: 10 points.

@@ -5,13 +5,14 @@ use super::{
     text::{contains, hashtag_words, normalised_hashtag, same_word, words},
 };
 use crate::{Icp, Profile};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// From this share of posts on, a theme shows fully.
 const FULL_SHARE: f64 = 0.2;
 
 /// One part of the score, with the reasons for it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SubScore {
     /// `aiFit`, `contentThemes`, `followerRange`, `engagement` or `geoFocus`.

@@ -1,10 +1,11 @@
 //! The score as a column that adds up.
 
 use super::{MAX_PENALTY, QualityFlag, SubScore};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A line of the column that belongs to no single sub-score or flag.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Adjustment {
     /// What it is.
@@ -16,7 +17,7 @@ pub struct Adjustment {
 }
 
 /// The kinds of adjustments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum AdjustmentCode {
     /// Gives back what the flags took beyond 30 points.

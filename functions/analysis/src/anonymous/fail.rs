@@ -1,6 +1,6 @@
 //! `fail-anonymous-analysis`: shows a visitor that their run failed, and why. Nothing was charged, so nothing is undone.
 
-use crate::compensate::{StateError, explain, run_of};
+use crate::refund::{StateError, explain, run_of};
 use oslira_domain::{Result, RunStatus};
 use oslira_lambda::Invocation;
 use oslira_stores::{Failure, ProgressStore};

@@ -1,35 +1,16 @@
 //! `POST /api/analyze/anonymous`.
 
 use super::{run_token::RunToken, source::limit_key};
-use crate::start::instagram_username;
-use deserr::Deserr;
 use jiff::Timestamp;
-use oslira_domain::{AnonymousInput, BusinessProfile, Error, Icp, Result, RunId, Step, Tier, Username};
-use oslira_lambda::{BodyErrors, Env, FieldProblem, IcpBody, Reply, Request, note_run, trimmed};
+use oslira_api::{AcceptedAnonymousRun, AnonymousRequest, QueuedStatus, Route, Tag, example};
+use oslira_domain::{AnonymousInput, Business, Error, Result, RunId, Step, Tier};
+use oslira_lambda::{Env, Reply, Request, note_run};
 use oslira_runs::Executions;
 use oslira_stores::{AnonymousStore, Intake, Limit, Pass, ProgressStore, RateLimits};
 use serde_json::json;
 use std::time::Duration;
 
 const TIER: Tier = Tier::Light;
-
-#[derive(Debug, Deserr)]
-#[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
-struct Body {
-    #[deserr(try_from(&String) = instagram_username -> FieldProblem)]
-    username: Username,
-    business: Business,
-}
-
-/// What the visitor says of their business.
-#[derive(Debug, Deserr)]
-#[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
-struct Business {
-    #[deserr(try_from(&String) = trimmed::<500> -> FieldProblem)]
-    summary: String,
-    #[deserr(default)]
-    icp: Option<IcpBody>,
-}
 
 /// What a request must get past.
 #[derive(Debug)]
@@ -54,7 +35,7 @@ impl Gate {
     /// Counts the request, unless analyses are paused or its source has asked too often.
     async fn pass(&self, request: &Request) -> Result<Pass> {
         let source = request.source_ip.ok_or_else(|| Error::internal("the request has no source address"))?;
-        self.intake.check_visitor().await?;
+        self.intake.check_anonymous().await?;
         self.rate_limits.take(&limit_key(source), &self.limits).await
     }
 }
@@ -63,7 +44,7 @@ fn count(name: &str, text: &str) -> Result<u32> {
     text.parse().map_err(|_| Error::internal(format!("{name} must be a whole number, not {text:?}")))
 }
 
-/// Accepts a visitor's run: 202 with `{runToken, status, estimatedSeconds, statusUrl, expiresAt}`. A bad body is refused
+/// Accepts a visitor's run: 202. A bad body is refused
 /// before it counts against any limit, and a run that cannot be started does not count either.
 ///
 /// # Errors
@@ -75,7 +56,7 @@ pub async fn start_anonymous_analysis(
     progress: &ProgressStore,
     request: Request,
 ) -> Result<Reply> {
-    let body: Body = request.body()?;
+    let body: AnonymousRequest = request.body()?;
     let token = RunToken::generate()?;
     let pass = gate.pass(&request).await?;
     let run_id = token.run_id();
@@ -92,13 +73,13 @@ pub async fn start_anonymous_analysis(
     };
     // In whole seconds, as the item's own expiry.
     let expires_at = Timestamp::from_second((accepted_at + ProgressStore::LIFETIME).as_second());
-    Ok(Reply::accepted(json!({
-        "runToken": token.to_string(),
-        "status": "queued",
-        "estimatedSeconds": TIER.estimated_seconds(),
-        "statusUrl": format!("/api/analyze/anonymous/{token}"),
-        "expiresAt": expires_at.map_err(Error::internal)?,
-    })))
+    Ok(Reply::accepted(AcceptedAnonymousRun {
+        run_token: token.to_string(),
+        status: QueuedStatus::Queued,
+        estimated_seconds: TIER.estimated_seconds(),
+        status_url: format!("/api/analyze/anonymous/{token}"),
+        expires_at: expires_at.map_err(Error::internal)?,
+    }))
 }
 
 /// Keeps the request and makes the progress item, then starts the execution; answers when the run was accepted. Nobody
@@ -108,15 +89,15 @@ async fn begin(
     store: &AnonymousStore,
     progress: &ProgressStore,
     run_id: RunId,
-    body: Body,
+    body: AnonymousRequest,
 ) -> Result<Timestamp> {
-    let business = BusinessProfile {
+    let business = Business {
         name: None,
         description: body.business.summary,
         website: None,
         voice: None,
         offer: None,
-        icp: body.business.icp.map(Icp::from),
+        icp: body.business.icp,
     };
     let (kept, accepted) =
         tokio::join!(store.keep_request(run_id, &business), progress.advance(run_id, None, Step::Accepted));
@@ -124,4 +105,33 @@ async fn begin(
     let accepted = accepted?;
     executions.start_anonymous(&AnonymousInput { run_id, username: body.username, tier: TIER }).await?;
     Ok(accepted.created_at)
+}
+
+/// What the API's description says of the route.
+pub(crate) fn start_route() -> Route {
+    let summary = "We roast coffee in small batches for cafés.";
+    let icp = json!({
+        "followerRange": {"min": 5000, "max": 500_000}, "engagementMin": 1.0, "contentThemes": ["coffee", "food"],
+        "geoFocus": ["Germany"],
+    });
+    let brief = json!({"username": "starbucks", "business": {"summary": summary}});
+    let with_icp = json!({"username": "starbucks", "business": {"summary": summary, "icp": icp}});
+    let accepted = example(json!({
+        "runToken": "9f0c1d5be2a84376b1c0f4d8e7a65392", "status": "queued", "estimatedSeconds": 10,
+        "statusUrl": "/api/analyze/anonymous/9f0c1d5be2a84376b1c0f4d8e7a65392", "expiresAt": "2026-11-22T01:32:47Z",
+    }));
+    let an_hour = Limit { count: 3, window: Duration::from_secs(3_600) };
+    let path = "/api/analyze/anonymous";
+    Route::post(path, "startAnonymousAnalysis", Tag::Anonymous, "Start a LIGHT analysis without an account")
+        .open()
+        .describe(
+            "Free, for a look at what Oslira does: no lead, no history. Whoever has the token can read the result for 24 hours; \
+             there is no other way to it.\n\n\
+             From one address (of IPv6, from one /64) three are accepted in any hour and ten in any 24 hours. Refused requests do \
+             not count.",
+        )
+        .takes::<AnonymousRequest>([("summary", brief), ("icp", with_icp)])
+        .answers::<AcceptedAnonymousRun>(202, "Accepted.", [("accepted", accepted)])
+        .refuses_as("TooManyFromThisAddress", &an_hour.reached(Duration::from_secs(1_260)))
+        .refuses(&Intake::busy())
 }

@@ -1,8 +1,8 @@
 //! Applies `migrations/` and gives the Lambdas' login roles their passwords, and nothing else to go by.
 
-use crate::connection::config;
 use oslira_domain::{Error, Result};
 use oslira_lambda::tls_config;
+use oslira_postgres::config;
 use serde::Serialize;
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -21,7 +21,7 @@ pub struct Migrated {
 
 /// Connects with `migrations_url` (the session port: the advisory lock belongs to the session), applies what is
 /// new, sets the password of each login role to the one in its connection URL, and takes back what was made its default.
-pub async fn migrate(
+pub(crate) async fn migrate(
     migrations_url: &str,
     login_urls: &[&str],
     extra_root: Option<Vec<u8>>,

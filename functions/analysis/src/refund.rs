@@ -1,6 +1,6 @@
 //! Ends a run that went wrong, and gives its credits back, once.
 //!
-//! `compensate-run` is the state machine's last step after any failure. `settle-stopped-run` comes for every execution
+//! `refund-run` is the state machine's last step after any failure. `refund-stopped-run` comes for every execution
 //! that failed, ran out of time or was stopped in the console, whether it settled its run or not. Both may come for one
 //! run, in any order and more than once.
 
@@ -14,7 +14,7 @@ use serde::Deserialize;
 /// What the state machine passes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CompensateRun {
+pub struct RefundRun {
     /// The run's id, and perhaps a suffix.
     execution_name: String,
     error: StateError,
@@ -41,7 +41,7 @@ pub struct StoppedRun {
 ///
 /// # Errors
 /// `NotReady` while the execution is at work again: the message comes back, and finds how that has ended.
-pub async fn settle_stopped_run(
+pub async fn refund_stopped_run(
     db: &SystemDb,
     executions: &Executions,
     progress: &ProgressStore,
@@ -60,12 +60,12 @@ pub async fn settle_stopped_run(
 }
 
 /// Settles the run unless it is settled already.
-pub async fn compensate_run(
+pub async fn refund_run(
     db: &SystemDb,
     progress: &ProgressStore,
-    invocation: Invocation<CompensateRun>,
+    invocation: Invocation<RefundRun>,
 ) -> Result<Refunded> {
-    let CompensateRun { execution_name, error } = invocation.input;
+    let RefundRun { execution_name, error } = invocation.input;
     let run_id = run_of(&execution_name)?;
     let (code, reason) = explain(&error);
     let is_cancelled = code == Code::RunCancelled || is_cancelled(progress, run_id).await;

@@ -3,7 +3,7 @@
 use crate::scrape::ScrapeRequest;
 use oslira_apify::{ActorRun, Apify};
 use oslira_domain::{Result, RunId};
-use oslira_postgres::{Param, SystemDb, Type};
+use oslira_postgres::{Parameter, SystemDb};
 use uuid::Uuid;
 
 /// How many times as much as usual an actor run can cost; it has a limit of items.
@@ -45,20 +45,13 @@ pub(crate) async fn record(db: &SystemDb, run: &ActorRun, payer: RunId, by: &Scr
                    on conflict (ai_usage_log_id) do nothing
                )
                select run_id from paying";
-    let params: [Param<'_>; 8] = [
-        (&payer.0, Type::UUID),
-        (&id, Type::UUID),
-        (&cost_usd, Type::FLOAT8),
-        (&duration_ms, Type::INT8),
-        (&run.status.as_str(), Type::TEXT),
-        (&task, Type::TEXT),
-        (&actor, Type::TEXT),
-        (&by.run_id.0, Type::UUID),
-    ];
-    let is_a_visitors_alone = by.account_id.is_none() && payer == by.run_id;
-    if is_a_visitors_alone || db.query(sql, &params).await?.is_empty() {
+    let status = run.status.as_str();
+    let parameters: [&dyn Parameter; 8] =
+        [&payer, &id, &cost_usd, &duration_ms, &status, &task, &actor, &by.run_id];
+    let is_anonymous_alone = by.account_id.is_none() && payer == by.run_id;
+    if is_anonymous_alone || db.all(sql, &parameters).await?.is_empty() {
         let (id, run_id) = (&run.id, payer);
-        tracing::info!(runId = %run_id, actorRunId = id, task, actor, costUsd = cost_usd, durationMs = duration_ms, "visitor's scrape");
+        tracing::info!(runId = %run_id, actorRunId = id, task, actor, costUsd = cost_usd, durationMs = duration_ms, "anonymous scrape");
     }
     Ok(())
 }

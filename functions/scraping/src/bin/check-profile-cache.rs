@@ -1,7 +1,7 @@
 //! Stage "Check Profile Cache": is there a fresh copy of the profile?
 
 use oslira_lambda::{Env, RuntimeError, serve_stage};
-use oslira_profile_cache::check_profile_cache;
+use oslira_scraping::check_profile_cache;
 use oslira_stores::{ProfileStore, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,6 +1,6 @@
 //! Queue `stopped-runs`: settles a run whose execution ended without doing so.
 
-use oslira_analysis::settle_stopped_run;
+use oslira_analysis::refund_stopped_run;
 use oslira_lambda::{Env, RuntimeError, serve_queue};
 use oslira_postgres::SystemDb;
 use oslira_runs::Executions;
@@ -8,9 +8,9 @@ use oslira_stores::ProgressStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("settle-stopped-run").await;
+    let env = &Env::init("refund-stopped-run").await;
     let executions = &Executions::new(env)?;
     let progress = &ProgressStore::new(env)?;
     let db = &SystemDb::connect(env).await?;
-    serve_queue(env, |message| settle_stopped_run(db, executions, progress, message)).await
+    serve_queue(env, |message| refund_stopped_run(db, executions, progress, message)).await
 }

@@ -4,7 +4,7 @@ use crate::{
     check::{not_found, private},
     cost,
     flights::{Charge, Ended, ScrapeFlights, Seat},
-    slots::{Asker, Lane, Lease, ScrapeSlots},
+    slots::{Asker, Lease, RunKind, ScrapeSlots},
     want::{Entry, Found, Judge, Want, cached, found, store},
 };
 use jiff::Timestamp;
@@ -42,7 +42,7 @@ pub struct ScrapeRequest {
     /// One to ten.
     pub(crate) usernames: Vec<Username>,
     #[serde(default)]
-    lane: Lane,
+    run_kind: RunKind,
     #[serde(default)]
     pub(crate) want: Want,
 }
@@ -287,7 +287,7 @@ impl Scrape<'_> {
             holder: self.seat.wanted(),
             run_id: input.run_id,
             account_id: input.account_id,
-            lane: input.lane,
+            run_kind: input.run_kind,
             want: input.want,
         };
         tools.slots.lease(asker, ACTOR_TIMEOUT).await

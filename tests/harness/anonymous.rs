@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// A visitor. The emulator takes `X-Forwarded-For` for the source address, which API Gateway does not.
 #[derive(Debug)]
-pub struct Visitor<'a> {
+pub struct AnonymousCaller<'a> {
     stack: &'a Stack,
     /// Where they are: by default an IPv4 address.
     pub address: String,
@@ -16,7 +16,7 @@ pub struct Visitor<'a> {
 
 /// A visitor's run that was accepted.
 #[derive(Debug)]
-pub struct VisitorsRun {
+pub struct AnonymousRun {
     /// What opens its result.
     pub token: String,
     /// Its id, which the visitor does not learn.
@@ -25,7 +25,7 @@ pub struct VisitorsRun {
     pub username: String,
 }
 
-impl<'a> Visitor<'a> {
+impl<'a> AnonymousCaller<'a> {
     /// A visitor at a new address.
     pub fn arrive(stack: &'a Stack) -> Self {
         let [a, b, c, ..] = *Uuid::new_v4().as_bytes();
@@ -51,10 +51,10 @@ impl<'a> Visitor<'a> {
     }
 
     /// Starts an analysis that must be accepted.
-    pub async fn start(&self, username: &str) -> Result<VisitorsRun> {
+    pub async fn start(&self, username: &str) -> Result<AnonymousRun> {
         let reply = self.post(&self.analysis_of(username)).await?;
         ensure!(reply.status == 202, "not accepted: {} {}", reply.status, reply.body);
-        VisitorsRun::of(&reply.body["data"], username)
+        AnonymousRun::of(&reply.body["data"], username)
     }
 
     /// What a token opens.
@@ -64,7 +64,7 @@ impl<'a> Visitor<'a> {
     }
 
     /// Waits until a run has ended, and answers what its token opens then.
-    pub async fn finished(&self, run: &VisitorsRun) -> Result<Value> {
+    pub async fn finished(&self, run: &AnonymousRun) -> Result<Value> {
         eventually("the visitor's run to end", || async {
             let reply = self.show(&run.token).await?;
             ensure!(reply.status == 200, "not shown: {} {}", reply.status, reply.body);
@@ -75,7 +75,7 @@ impl<'a> Visitor<'a> {
     }
 
     /// Runs an analysis to its end, whichever it is.
-    pub async fn analyze(&self, username: &str) -> Result<(VisitorsRun, Value)> {
+    pub async fn analyze(&self, username: &str) -> Result<(AnonymousRun, Value)> {
         let run = self.start(username).await?;
         let ended = self.finished(&run).await?;
         Ok((run, ended))
@@ -131,7 +131,7 @@ impl<'a> Visitor<'a> {
     }
 }
 
-impl VisitorsRun {
+impl AnonymousRun {
     /// From the answer to its start.
     pub fn of(data: &Value, username: &str) -> Result<Self> {
         let token = data["runToken"].as_str().context("no token")?.to_owned();

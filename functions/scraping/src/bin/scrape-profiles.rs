@@ -2,7 +2,7 @@
 
 use oslira_lambda::{Env, RuntimeError, Secret, http_client, serve_stage};
 use oslira_postgres::SystemDb;
-use oslira_profile_cache::{ScrapeFlights, ScrapeSlots, ScrapeTools, scrape_profiles};
+use oslira_scraping::{ScrapeFlights, ScrapeSlots, ScrapeTools, scrape_profiles};
 use oslira_stores::{Breakers, ProfileStore, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]

@@ -10,4 +10,4 @@ mod want;
 pub use check::{CacheQuestion, check_profile_cache};
 pub use flights::{ScrapeFlights, WAITER_BELIEVED};
 pub use scrape::{ScrapeRequest, ScrapeTools, scrape_profiles};
-pub use slots::{Lane, ScrapeSlots};
+pub use slots::{RunKind, ScrapeSlots};

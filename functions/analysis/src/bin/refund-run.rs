@@ -1,14 +1,14 @@
 //! Stage "Refund Credits": settles a run that went wrong and refunds it, once.
 
-use oslira_analysis::compensate_run;
+use oslira_analysis::refund_run;
 use oslira_lambda::{Env, RuntimeError, serve_stage};
 use oslira_postgres::SystemDb;
 use oslira_stores::ProgressStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("compensate-run").await;
+    let env = &Env::init("refund-run").await;
     let progress = &ProgressStore::new(env)?;
     let db = &SystemDb::connect(env).await?;
-    serve_stage(env, |invocation| compensate_run(db, progress, invocation)).await
+    serve_stage(env, |invocation| refund_run(db, progress, invocation)).await
 }

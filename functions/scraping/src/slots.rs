@@ -26,7 +26,7 @@ const SLOTS: usize = 10;
 /// Of these, how many only profiles of single runs may take, so that a batch never makes a single user wait.
 const FOR_SINGLES: usize = 2;
 /// How many of the others visitors may take: however many come, the rest is for accounts.
-const FOR_VISITORS: usize = 3;
+const FOR_ANONYMOUS_RUNS: usize = 3;
 /// Slots that one thing wanted may have with an actor that may or may not have started.
 const MOST_DOUBTFUL: usize = 2;
 /// How long a scraper of an account that holds no slot waits inside for a free one, before it hands the waiting over to the
@@ -38,28 +38,28 @@ const SECOND_LOOK_MS: u128 = 2_000;
 /// The key of the item.
 const ALL: &str = "all";
 /// Who has the slots of visitors, who have no account.
-const VISITORS: &str = "visitors";
+const ANONYMOUS: &str = "anonymous";
 
 /// Who wants a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Lane {
+pub enum RunKind {
     /// One user waits for one profile.
     #[default]
     Single,
     /// A group of a batch.
     Batch,
     /// Someone without an account.
-    Visitor,
+    Anonymous,
 }
 
-impl Lane {
+impl RunKind {
     /// How long a scraper waits inside for a slot. A visitor's does not: an account's run may want the same, and waits with it
     /// although other slots are open to that.
     const fn patience(self) -> Duration {
         match self {
             Self::Single | Self::Batch => PATIENCE,
-            Self::Visitor => Duration::ZERO,
+            Self::Anonymous => Duration::ZERO,
         }
     }
 
@@ -71,7 +71,7 @@ impl Lane {
             (Self::Single, Want::Profiles) => for_singles.chain(shared).collect(),
             (Self::Single, Want::Posts) | (Self::Batch, _) => shared.collect(),
             // The last that others come to.
-            (Self::Visitor, _) => shared.rev().take(FOR_VISITORS).collect(),
+            (Self::Anonymous, _) => shared.rev().take(FOR_ANONYMOUS_RUNS).collect(),
         }
     }
 
@@ -80,7 +80,7 @@ impl Lane {
     const fn shares(self, want: Want) -> usize {
         match (self, want) {
             (Self::Single, Want::Profiles) => SLOTS,
-            (Self::Single, Want::Posts) | (Self::Batch | Self::Visitor, _) => SLOTS - FOR_SINGLES,
+            (Self::Single, Want::Posts) | (Self::Batch | Self::Anonymous, _) => SLOTS - FOR_SINGLES,
         }
     }
 }
@@ -120,7 +120,7 @@ struct Held {
     holder: String,
     id: String,
     payer: RunId,
-    /// An account's id, or [`VISITORS`].
+    /// An account's id, or [`ANONYMOUS`].
     account: String,
     actor_run_id: Option<String>,
     until: Timestamp,
@@ -135,7 +135,7 @@ pub(crate) struct Asker<'a> {
     pub(crate) run_id: RunId,
     /// None for a visitor's.
     pub(crate) account_id: Option<AccountId>,
-    pub(crate) lane: Lane,
+    pub(crate) run_kind: RunKind,
     pub(crate) want: Want,
 }
 
@@ -152,7 +152,7 @@ enum Choice {
 
 impl Asker<'_> {
     fn account(&self) -> String {
-        self.account_id.map_or_else(|| VISITORS.to_owned(), |account_id| account_id.to_string())
+        self.account_id.map_or_else(|| ANONYMOUS.to_owned(), |account_id| account_id.to_string())
     }
 
     /// The rule, given the leases that have not expired.
@@ -161,10 +161,10 @@ impl Asker<'_> {
             return Choice::Wait;
         }
         let account = self.account();
-        let whole = self.lane.shares(self.want);
+        let whole = self.run_kind.shares(self.want);
         let own = held.values().filter(|lease| lease.account == account).count();
         let others = held.iter().filter(|(slot, lease)| **slot < whole && lease.account != account).count();
-        let free = self.lane.slots(self.want).into_iter().find(|slot| !held.contains_key(slot));
+        let free = self.run_kind.slots(self.want).into_iter().find(|slot| !held.contains_key(slot));
         match free {
             Some(slot) if (own as u64) < share(whole as u64, others as u64) => Choice::Take(slot),
             // One of its own runs will free a slot; who has none waits for one of others'.
@@ -189,9 +189,9 @@ impl ScrapeSlots {
     /// # Errors
     /// `ShareTaken` when the account has as many as it may. `ApifyBusy` when none is free for long.
     pub(crate) async fn lease(&self, asker: Asker<'_>, actor_timeout: Duration) -> Result<Lease> {
-        let give_up = Instant::now() + asker.lane.patience();
+        let give_up = Instant::now() + asker.run_kind.patience();
         let mut slots = self.look().await?;
-        let mut may_look_again = !asker.lane.patience().is_zero();
+        let mut may_look_again = !asker.run_kind.patience().is_zero();
         loop {
             let now = Timestamp::now();
             let held = slots.held(now);
@@ -372,19 +372,19 @@ mod tests {
 
     #[test]
     fn batches_leave_two_slots_to_single_runs() {
-        let batch = Lane::Batch.slots(Want::Profiles);
+        let batch = RunKind::Batch.slots(Want::Profiles);
         assert_eq!(batch.len(), 8);
         assert!(batch.iter().all(|slot| *slot < 8));
     }
 
     #[test]
-    fn visitors_leave_seven_slots_to_accounts() {
-        assert_eq!(Lane::Visitor.slots(Want::Profiles), [7, 6, 5]);
+    fn anonymous_runs_leave_seven_slots_to_accounts() {
+        assert_eq!(RunKind::Anonymous.slots(Want::Profiles), [7, 6, 5]);
     }
 
     #[test]
     fn a_single_run_takes_them_first_for_its_profile_and_never_for_posts() {
-        let (profile, posts) = (Lane::Single.slots(Want::Profiles), Lane::Single.slots(Want::Posts));
+        let (profile, posts) = (RunKind::Single.slots(Want::Profiles), RunKind::Single.slots(Want::Posts));
         assert_eq!((profile.len(), &profile[..2]), (10, &[8, 9][..]));
         assert_eq!(posts, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
@@ -397,13 +397,13 @@ mod tests {
         AccountId(Uuid::from_bytes([number; 16]))
     }
 
-    fn asker(holder: &str, account_id: Option<AccountId>, lane: Lane, want: Want) -> Asker<'_> {
-        Asker { holder, run_id: run_id(0), account_id, lane, want }
+    fn asker(holder: &str, account_id: Option<AccountId>, run_kind: RunKind, want: Want) -> Asker<'_> {
+        Asker { holder, run_id: run_id(0), account_id, run_kind, want }
     }
 
     /// The account's run of a profile that has no slot yet.
     fn single(number: u8) -> Asker<'static> {
-        asker("new", Some(account(number)), Lane::Single, Want::Profiles)
+        asker("new", Some(account(number)), RunKind::Single, Want::Profiles)
     }
 
     /// Takes as many slots as it may, one for each of as many things wanted.
@@ -432,7 +432,7 @@ mod tests {
         assert_eq!((flood(&mut held, single(1)), held.len()), (Choice::Leave, 7));
         // Whatever it is that another account wants: also both halves of a DEEP analysis.
         for want in [Want::Profiles, Want::Posts] {
-            let other = asker("new", Some(account(2)), Lane::Single, want);
+            let other = asker("new", Some(account(2)), RunKind::Single, want);
             assert!(matches!(other.choice(&held), Choice::Take(_)), "{want:?}");
         }
         assert_eq!((flood(&mut held, single(2)), held.len()), (Choice::Leave, 9));
@@ -451,23 +451,23 @@ mod tests {
 
     #[test]
     fn batches_and_posts_hold_six_slots_and_their_profiles_get_one_more() {
-        for (lane, want) in [(Lane::Batch, Want::Profiles), (Lane::Single, Want::Posts)] {
+        for (run_kind, want) in [(RunKind::Batch, Want::Profiles), (RunKind::Single, Want::Posts)] {
             let mut held = HashMap::new();
-            let many = asker("new", Some(account(1)), lane, want);
-            assert_eq!((flood(&mut held, many), held.len()), (Choice::Leave, 6), "{lane:?} {want:?}");
-            assert!(matches!(single(1).choice(&held), Choice::Take(_)), "{lane:?} {want:?}");
+            let many = asker("new", Some(account(1)), run_kind, want);
+            assert_eq!((flood(&mut held, many), held.len()), (Choice::Leave, 6), "{run_kind:?} {want:?}");
+            assert!(matches!(single(1).choice(&held), Choice::Take(_)), "{run_kind:?} {want:?}");
         }
     }
 
     #[test]
-    fn visitors_are_one_account() {
+    fn all_anonymous_runs_are_one_account() {
         let mut held = HashMap::new();
-        let visitor = asker("new", None, Lane::Visitor, Want::Profiles);
-        assert_eq!((flood(&mut held, visitor), held.len()), (Choice::Leave, 3));
+        let anonymous = asker("new", None, RunKind::Anonymous, Want::Profiles);
+        assert_eq!((flood(&mut held, anonymous), held.len()), (Choice::Leave, 3));
         // Beside a flood they yield too.
         held.clear();
         flood(&mut held, single(1));
-        assert_eq!((flood(&mut held, visitor), held.len()), (Choice::Leave, 9));
+        assert_eq!((flood(&mut held, anonymous), held.len()), (Choice::Leave, 9));
     }
 
     #[test]

@@ -1,0 +1,62 @@
+//! What may be wrong with one value of a request.
+
+use std::{fmt, str::FromStr};
+
+/// What is wrong with a value, as the end of a sentence that begins with the field's name: "must not be empty".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldProblem(pub String);
+
+impl fmt::Display for FieldProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for FieldProblem {}
+
+/// For text fields: trims, and refuses what is empty or longer than `MAX` characters.
+pub fn trimmed<const MAX: usize>(text: &str) -> Result<String, FieldProblem> {
+    let text = text.trim();
+    match text.chars().count() {
+        0 => Err(FieldProblem("must not be empty".to_owned())),
+        // Postgres cannot store it, and no one means it.
+        _ if text.contains('\0') => Err(FieldProblem("must not hold the character U+0000".to_owned())),
+        n if n > MAX => Err(FieldProblem(format!("must be at most {MAX} characters long, not {n}"))),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// The same for a field that may be left out.
+pub(crate) fn optional<const MAX: usize>(text: Option<String>) -> Result<Option<String>, FieldProblem> {
+    text.map(|text| trimmed::<MAX>(&text)).transpose()
+}
+
+/// A value that is written as text, by the rules of its type.
+pub(crate) fn parsed<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, FieldProblem> {
+    text.parse().map_err(|problem: T::Err| FieldProblem(problem.to_string()))
+}
+
+/// Reads a type from a text in a request, by its `FromStr`.
+macro_rules! from_text {
+    ($($type:ty),*) => {
+        $(
+            impl<E> deserr::Deserr<E> for $type
+            where
+                E: deserr::DeserializeError + deserr::MergeWithError<$crate::FieldProblem>,
+            {
+                fn deserialize_from_value<V: deserr::IntoValue>(
+                    value: deserr::Value<V>,
+                    location: deserr::ValuePointerRef<'_>,
+                ) -> Result<Self, E> {
+                    let text = <String as deserr::Deserr<E>>::deserialize_from_value(value, location)?;
+                    $crate::field::parsed(&text).map_err(|problem| {
+                        deserr::take_cf_content(<E as deserr::MergeWithError<$crate::FieldProblem>>::merge(
+                            None, problem, location,
+                        ))
+                    })
+                }
+            }
+        )*
+    };
+}
+pub(crate) use from_text;
