@@ -173,7 +173,7 @@ async fn a_token_that_opens_nothing_does_not_tell_why() -> Result<()> {
     for token in tokens {
         let reply = caller.show(&token).await?;
         assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{token}: {}", reply.body);
-        assert_eq!(reply.body["error"], "There is no such analysis. A visitor's is kept for a day.");
+        assert_eq!(reply.body["error"], "There is no such analysis. An anonymous one is kept for a day.");
         assert_eq!(reply.headers["access-control-allow-origin"], "http://localhost:3000");
         assert_eq!(reply.body.get("details"), None);
     }

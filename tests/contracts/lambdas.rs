@@ -130,7 +130,7 @@ fn problem_with(template: &Template, function: Resource<'_>, event: &Value) -> O
             .then(|| "must be a TOKEN authorizer's event: type, authorizationToken, methodArn".to_owned());
     }
     if is_called_with_the_run(template, function.name) {
-        // Without anything of an account it is a visitor's.
+        // Without anything of an account it is an anonymous run's.
         let is_anonymous = event.get("accountId").or(event.get("businessProfileId")).is_none();
         let input = if is_anonymous {
             serde_json::from_value::<AnonymousInput>(event.clone()).map(drop)

@@ -94,12 +94,12 @@ fn what_anonymous_callers_alone_use_knows_no_database() {
     let template = Template::read();
     let anonymous: Vec<_> =
         template.functions().filter(|function| function.name.contains("Anonymous")).collect();
-    assert!(!anonymous.is_empty(), "no functions for visitors were found");
+    assert!(!anonymous.is_empty(), "no functions for anonymous callers were found");
     none(anonymous.into_iter().flat_map(|function| {
         let reach = within_reach(&template, function).into_iter();
         let databases = reach.filter(|secret| secret.contains("Database"));
         databases
-            .map(|secret| format!("{}: nothing of a caller is in {secret}", function.name))
+            .map(|secret| format!("{}: nothing of an anonymous run is in {secret}", function.name))
             .collect::<Vec<_>>()
     }));
 }

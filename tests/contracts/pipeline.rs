@@ -252,7 +252,10 @@ fn an_anonymous_analysis_takes_no_detour() {
     let tasks = machine.tasks();
     let scrape = tasks.iter().find(|task| task.name == "Scrape Profile").expect("Scrape Profile");
     let payload = scrape.state["Arguments"]["Payload"].as_str().unwrap_or_default();
-    assert!(payload.contains("'runKind': 'anonymous'"), "visitors leave seven slots to accounts: {payload}");
+    assert!(
+        payload.contains("'runKind': 'anonymous'"),
+        "anonymous runs leave seven slots to accounts: {payload}"
+    );
 }
 
 #[test]

@@ -227,7 +227,7 @@ codes! {
     ApifyUnavailable = 410, Warn, true;
     /// All scrape slots are taken, or Apify's circuit breaker is open.
     ApifyBusy = 410, Info, true;
-    /// The account has its share of the scrape slots, or of the AI steps; this run waits until it has less.
+    /// The account has its share of the scrape slots, or of the AI calls; this run waits until it has less.
     ShareTaken = 410, Info, true;
     /// Another run scrapes the same; this one waits.
     ScrapeUnderWay = 410, Info, true;

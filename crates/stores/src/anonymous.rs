@@ -1,11 +1,11 @@
-//! What is kept of visitors' runs, in S3: nothing of it is in Postgres.
+//! What is kept of anonymous runs, in S3: nothing of it is in Postgres.
 
 use crate::objects::Objects;
 use oslira_domain::{Business, Error, Result, RunId};
 use oslira_lambda::Env;
 use serde::{Serialize, de::DeserializeOwned};
 
-/// What visitors ask and what they are answered, for two days.
+/// What anonymous callers ask and what they are answered, for two days.
 #[derive(Debug)]
 pub struct AnonymousStore {
     objects: Objects,
@@ -17,12 +17,12 @@ impl AnonymousStore {
         Ok(Self { objects: Objects::new(env)? })
     }
 
-    /// Keeps what the visitor said of the business.
+    /// Keeps what the caller said of the business.
     pub async fn keep_request(&self, run_id: RunId, business: &Business) -> Result<()> {
         self.objects.put(&request(run_id), business).await
     }
 
-    /// What the visitor said of the business.
+    /// What the caller said of the business.
     pub async fn request(&self, run_id: RunId) -> Result<Business> {
         let key = request(run_id);
         self.objects.get(&key).await?.ok_or_else(|| Error::internal(format!("the request {key} is gone")))

@@ -2,7 +2,7 @@
 //!
 //! In the order of a run's life: `start` accepts, charges and starts the state machine (`queued` does when that failed
 //! at first), `analyze` asks a model, `save` scores and stores, `refund` ends what went wrong; `progress` and
-//! `result` tell the user, who may `cancel`. What visitors without an account get is `anonymous`.
+//! `result` tell the user, who may `cancel`. What callers without an account get is `anonymous`.
 
 mod analyze;
 mod anonymous;
@@ -24,8 +24,8 @@ use oslira_api::Route;
 
 pub use analyze::{AnalyzeProfile, AnalyzeTools, analyze_profile};
 pub use anonymous::{
-    AnonymousTools, FailAnonymousAnalysis, Gate, ScoreAnonymousAnalysis, fail_anonymous_analysis,
-    get_anonymous_analysis, score_anonymous_analysis, start_anonymous_analysis,
+    AddressLimits, FailAnonymousAnalysis, ScoreAnonymousAnalysis, ScoreAnonymousTools, StartAnonymousTools,
+    fail_anonymous_analysis, get_anonymous_analysis, score_anonymous_analysis, start_anonymous_analysis,
 };
 pub use asking::Asking;
 pub use cancel::cancel_analysis;

@@ -39,7 +39,7 @@ pub struct Scored {
 
 /// What the stage works with.
 #[derive(Debug)]
-pub struct AnonymousTools {
+pub struct ScoreAnonymousTools {
     /// How models are asked.
     pub asking: Asking,
     /// The run's profile.
@@ -53,7 +53,7 @@ pub struct AnonymousTools {
 /// Scores. A result that is kept already is not asked for again: an earlier try of this step wrote it and then died, or
 /// lost its answer. One that comes after the run was shown as failed is refused.
 pub async fn score_anonymous_analysis(
-    tools: &AnonymousTools,
+    tools: &ScoreAnonymousTools,
     invocation: Invocation<ScoreAnonymousAnalysis>,
 ) -> Result<Scored> {
     let Invocation { input, deadline } = invocation;
@@ -103,7 +103,7 @@ struct Material<'a> {
 
 /// Asks the model, and keeps what came of it beside what else is due then.
 async fn score(
-    tools: &AnonymousTools,
+    tools: &ScoreAnonymousTools,
     llm: &Llm<'_, SharedState>,
     input: &ScoreAnonymousAnalysis,
     material: Material<'_>,
@@ -112,7 +112,7 @@ async fn score(
 ) -> Result<()> {
     let Material { begun, business, snapshot } = material;
     let [task] = *input.tier.tasks() else {
-        return Err(Error::internal(format!("{} is more than visitors get", input.tier)));
+        return Err(Error::internal(format!("{} is more than anonymous runs get", input.tier)));
     };
     let matter = Matter { tier: input.tier, task, business_key: "anonymous", business, snapshot };
     let outcome = tools.asking.ask(llm, matter, deadline).await;

@@ -62,7 +62,7 @@ pub async fn get_anonymous_analysis(
 }
 
 fn not_found() -> Error {
-    Error::new(Code::RunNotFound, "There is no such analysis. A visitor's is kept for a day.")
+    Error::new(Code::RunNotFound, "There is no such analysis. An anonymous one is kept for a day.")
 }
 
 /// All but the result.
