@@ -64,7 +64,8 @@ pub(super) fn steps(events: &[Event], end: Timestamp) -> Vec<Step> {
         });
         let step = &mut steps[index];
         step.times += 1;
-        let left_at = visit.left_at.unwrap_or(end);
+        // The emulator goes on with a task of an execution that was stopped.
+        let left_at = visit.left_at.unwrap_or(end).min(end);
         step.duration_ms += left_at.as_millisecond() - visit.entered_at.as_millisecond();
         step.tasks += visit.tasks;
         step.is_open |= visit.left_at.is_none();
