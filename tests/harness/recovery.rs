@@ -136,6 +136,14 @@ impl Stack {
         rows.iter().map(|row| row["amount"].as_i64().context("no amount")).collect()
     }
 
+    /// The upstream calls on a run's record, oldest first: rows of `ai_usage_logs`. The API does not tell of them.
+    pub async fn calls(&self, run: &Run) -> Result<Vec<Value>> {
+        let sql = "select task, provider, model, input_tokens, cached_tokens, output_tokens, cost_usd, duration_ms,
+                          is_fallback, is_cache_hit, outcome
+                     from public.ai_usage_logs where run_id = $1::text::uuid order by created_at, ai_usage_log_id";
+        self.database.rows(sql, &[&run.run_id]).await
+    }
+
     /// Takes the run's latest sign of life ten minutes back, as if nothing had happened since.
     pub async fn quieten(&self, run: &Run) -> Result<()> {
         let ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(10);
