@@ -124,6 +124,7 @@ async fn bad_bodies_are_explained_and_cost_nothing() -> Result<()> {
         (json!({}), "username"),
         (json!({"username": "nasa"}), "business"),
         (change("/username", json!("p")), "username"),
+        (change("/username", json!("na sa")), "username"),
         (change("/analysisType", json!("xray")), "analysisType"),
         (change("/accountId", json!("00000000-0000-4000-8000-0000000000a1")), "accountId"),
         (change("/business/summary", json!("  ")), "business.summary"),

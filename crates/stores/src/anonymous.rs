@@ -3,7 +3,7 @@
 use crate::objects::Objects;
 use oslira_domain::{Business, Error, Result, RunId};
 use oslira_lambda::Env;
-use serde_json::Value;
+use serde::{Serialize, de::DeserializeOwned};
 
 /// What anonymous callers ask and what they are answered, for two days.
 #[derive(Debug)]
@@ -29,12 +29,12 @@ impl AnonymousStore {
     }
 
     /// Keeps the result of a run.
-    pub async fn keep_result(&self, run_id: RunId, result: &Value) -> Result<()> {
+    pub async fn keep_result(&self, run_id: RunId, result: &impl Serialize) -> Result<()> {
         self.objects.put(&format!("anonymous/{run_id}/result"), result).await
     }
 
     /// The result of a run, if there is one yet.
-    pub async fn result(&self, run_id: RunId) -> Result<Option<Value>> {
+    pub async fn result<T: DeserializeOwned>(&self, run_id: RunId) -> Result<Option<T>> {
         self.objects.get(&format!("anonymous/{run_id}/result")).await
     }
 }

@@ -96,6 +96,12 @@ impl Intake {
         })
     }
 
+    /// The refusal while as many AI calls are under way as there may be.
+    pub fn busy() -> Error {
+        let message = "Oslira is very busy at the moment; try again in a few seconds.";
+        paused("aiCalls", message, CALLS_RETRY)
+    }
+
     /// Asked before an account is charged.
     ///
     /// # Errors
@@ -185,10 +191,7 @@ fn verdict(seen: &Seen, limits: Limits, now: Timestamp) -> Result<()> {
             .because(format!("{:.2} US$ were spent on AI for this account today", seen.account_spent_usd)));
     }
     if seen.calls >= limits.concurrent_calls {
-        let message = "Oslira is very busy at the moment; try again in a few seconds.";
-        return Err(
-            paused("aiCalls", message, CALLS_RETRY).because(format!("{} AI calls are under way", seen.calls))
-        );
+        return Err(Intake::busy().because(format!("{} AI calls are under way", seen.calls)));
     }
     // One that is half-open and untried must be taken in for: its run is what tries it.
     let waits = seen.providers.map(|provider| match provider {

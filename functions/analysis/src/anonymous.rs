@@ -16,3 +16,8 @@ pub use fail::{FailAnonymousAnalysis, fail_anonymous_analysis};
 pub use score::{ScoreAnonymousAnalysis, ScoreAnonymousTools, score_anonymous_analysis};
 pub use show::get_anonymous_analysis;
 pub use start::{StartAnonymousTools, start_anonymous_analysis};
+
+/// The routes of anonymous analyses.
+pub(crate) fn routes() -> [oslira_api::Route; 2] {
+    [start::start_route(), show::show_route()]
+}

@@ -20,6 +20,8 @@ mod sections;
 mod start;
 mod start_runs_queue;
 
+use oslira_api::Route;
+
 pub use analyze::{AnalyzeProfile, AnalyzeTools, analyze_profile};
 pub use anonymous::{
     AddressLimits, FailAnonymousAnalysis, ScoreAnonymousAnalysis, ScoreAnonymousTools, StartAnonymousTools,
@@ -34,3 +36,10 @@ pub use result::get_analysis_result;
 pub use save::{SaveAnalysis, save_analysis};
 pub use start::start_analysis;
 pub use start_runs_queue::StartRunsQueue;
+
+/// The routes of this feature.
+pub fn routes() -> Vec<Route> {
+    let signed_in =
+        [start::start_route(), progress::progress_route(), cancel::cancel_route(), result::result_route()];
+    signed_in.into_iter().chain(anonymous::routes()).collect()
+}

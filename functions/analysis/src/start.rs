@@ -1,26 +1,17 @@
 //! `POST /api/leads/analyze`: charge the account and start one analysis.
 
-use crate::start_runs_queue::StartRunsQueue;
-use deserr::Deserr;
-use oslira_domain::{
-    AnalysisInput, BusinessProfileId, Code, Error, Result, RunId, Step, Tier, UserId, Username,
-};
-use oslira_lambda::{BodyErrors, Reply, Request, note_run};
+use crate::{run, start_runs_queue::StartRunsQueue};
+use oslira_api::{AcceptedRun, AnalysisRequest, QueuedStatus, Route, Tag, example};
+use oslira_domain::{AnalysisInput, Code, Error, Result, RunId, Step, UserId};
+use oslira_lambda::{Reply, Request, note_run};
 use oslira_postgres::{UserDb, may_have_committed};
 use oslira_runs::{Executions, input};
 use oslira_stores::{Intake, ProgressStore};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
-#[derive(Debug, Deserr)]
-#[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
-struct Body {
-    username: Username,
-    analysis_type: Tier,
-    business_profile_id: BusinessProfileId,
-}
-
-/// Accepts a run, if runs are taken in at the moment: 202 with `{runId, status, estimatedSeconds, progressUrl, resultUrl, creditsCharged}`.
+/// Accepts a run, if runs are taken in at the moment: 202.
 ///
 /// Once the charge is committed the answer is 202 whatever happens to the rest: if the execution cannot be started
 /// now, the queue starts it; if even the queue is out of reach, the request repeated with its idempotency key does, unless
@@ -36,7 +27,7 @@ pub async fn start_analysis(
 ) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let key = request.idempotency_key()?;
-    let body: Body = request.body()?;
+    let body: AnalysisRequest = request.body()?;
     // Before the charge: what cannot be worked on is not paid for, and then refunded, but refused.
     let refusal = intake.check(account_id).await.err();
     // Unless it repeats one that was accepted before; and whether an account is paused is no stranger's business. To find
@@ -81,23 +72,16 @@ pub async fn start_analysis(
     };
     match &*row.read::<String>("outcome")? {
         "accepted" => {}
-        "account_not_found" => return Err(Request::account_not_found()),
+        "account_not_found" => return Err(Error::account_not_found()),
         "business_profile_not_found" => {
-            let message = "There is no such business profile in this account.";
-            return Err(refusal.unwrap_or_else(|| Error::new(Code::BusinessProfileNotFound, message)));
+            return Err(refusal.unwrap_or_else(business_profile_not_found));
         }
-        "idempotency_key_reused" => return Err(Request::idempotency_key_reused()),
+        "idempotency_key_reused" => return Err(Error::idempotency_key_reused()),
         "in_progress" => {
-            let other: RunId = row.read("run_id")?;
-            let message = "This analysis is under way, or was made in the past five minutes.";
-            return Err(Error::new(Code::AnalysisInProgress, message).with_details(json!({"runId": other})));
+            return Err(in_progress(row.read("run_id")?));
         }
         "insufficient_credits" => {
-            let (balance, cost): (i32, i32) = (row.read("balance")?, row.read("credits")?);
-            let credits = if cost == 1 { "credit" } else { "credits" };
-            let message = format!("The analysis costs {cost} {credits} and the balance is {balance}.");
-            let details = json!({"balance": balance, "cost": cost});
-            return Err(Error::new(Code::InsufficientCredits, message).with_details(details));
+            return Err(too_few_credits(row.read("balance")?, row.read("credits")?));
         }
         other => return Err(Error::internal(format!("start_analysis answered {other}"))),
     }
@@ -119,14 +103,29 @@ pub async fn start_analysis(
             }
         }
     }
-    Ok(Reply::accepted(json!({
-        "runId": run_id,
-        "status": "queued",
-        "estimatedSeconds": body.analysis_type.estimated_seconds(),
-        "progressUrl": format!("/api/analysis/{run_id}/progress"),
-        "resultUrl": format!("/api/analysis/{run_id}/result"),
-        "creditsCharged": row.read::<i32>("credits")?,
-    })))
+    Ok(Reply::accepted(AcceptedRun {
+        run_id,
+        status: QueuedStatus::Queued,
+        estimated_seconds: body.analysis_type.estimated_seconds(),
+        progress_url: run::progress_url(run_id),
+        result_url: run::result_url(run_id),
+        credits_charged: row.read("credits")?,
+    }))
+}
+
+fn business_profile_not_found() -> Error {
+    Error::new(Code::BusinessProfileNotFound, "There is no such business profile in this account.")
+}
+
+fn in_progress(run_id: RunId) -> Error {
+    let message = "This analysis is under way, or was made in the past five minutes.";
+    Error::new(Code::AnalysisInProgress, message).with_details(json!({"runId": run_id}))
+}
+
+fn too_few_credits(balance: i32, cost: i32) -> Error {
+    let credits = if cost == 1 { "credit" } else { "credits" };
+    let message = format!("The analysis costs {cost} {credits} and the balance is {balance}.");
+    Error::new(Code::InsufficientCredits, message).with_details(json!({"balance": balance, "cost": cost}))
 }
 
 /// For a caller who shall neither take the run for lost nor pay for it twice.
@@ -165,4 +164,34 @@ async fn begin(
     if let Err(error) = queue.send(input.run_id).await {
         tracing::error!(runId = %input.run_id, cause = error.chain(), "run neither started nor queued; fail-stale-runs will find it");
     }
+}
+
+/// What the API's description says of the route.
+pub(crate) fn start_route() -> Route {
+    let asked = |tier: &str| json!({"username": "starbucks", "analysisType": tier, "businessProfileId": "00000000-0000-4000-8000-0000000000b2"});
+    let accepted = example(json!({
+        "runId": "01a1fbbc-0a88-736b-af81-8a492628528e", "status": "queued", "estimatedSeconds": 10,
+        "progressUrl": "/api/analysis/01a1fbbc-0a88-736b-af81-8a492628528e/progress",
+        "resultUrl": "/api/analysis/01a1fbbc-0a88-736b-af81-8a492628528e/result",
+        "creditsCharged": 1,
+    }));
+    Route::post("/api/leads/analyze", "startAnalysis", Tag::Analyses, "Charge the account and start one analysis")
+        .describe(
+            "The charge is made when the answer is 202. A run that fails later is refunded by itself, once.\n\n\
+             The same analysis (account, business profile, username, type) is refused with its run's id while it is under way, and \
+             for five minutes after it was accepted when it is complete. A failed run may be repeated at once.\n\n\
+             While intake is paused, nothing is accepted and nothing charged; `Retry-After` says when to come back. A request that \
+             was accepted before is answered as then when it is repeated with its `Idempotency-Key`.\n\n\
+             A 503 with `details.runId` says that it is not known yet whether the request was accepted. If it was, the run of that \
+             id starts within five minutes. If it was not, nothing was charged, and the run is never found.",
+        )
+        .in_account()
+        .idempotent()
+        .takes::<AnalysisRequest>([("light", asked("light")), ("xray", asked("xray"))])
+        .answers::<AcceptedRun>(202, "Accepted and charged.", [("accepted", accepted)])
+        .refuses(&too_few_credits(0, 1))
+        .refuses(&business_profile_not_found())
+        .refuses(&in_progress(RunId(Uuid::from_u128(0x0193_2a5f_11aa_7c20_8f10_5e6f_7a8b_9c0d))))
+        .refuses(&Intake::busy())
+        .refuses_as("InDoubt", &in_doubt(Error::store(""), RunId(Uuid::from_u128(0x01a1_fbbc_0a88_736b_af81_8a49_2628_528e))))
 }

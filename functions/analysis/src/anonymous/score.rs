@@ -5,6 +5,7 @@ use crate::{
     assemble::{self, assemble},
 };
 use jiff::Timestamp;
+use oslira_api::AnonymousResult;
 use oslira_domain::{
     Business, Code, Error, ProfileSource, Result, RunId, RunStatus, Snapshot, Step, Tier, Username,
 };
@@ -12,7 +13,7 @@ use oslira_lambda::{Invocation, note_run};
 use oslira_llm::{Call, Llm};
 use oslira_stores::{AnonymousStore, InFlight, ProfileStore, Progress, ProgressStore};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -61,7 +62,7 @@ pub async fn score_anonymous_analysis(
     let (in_flight, begun, kept, business, snapshot, llm) = tokio::join!(
         begin,
         tools.progress.advance(input.run_id, None, Step::Analyzing),
-        tools.store.result(input.run_id),
+        tools.store.result::<AnonymousResult>(input.run_id),
         tools.store.request(input.run_id),
         tools.profiles.read(&input.source),
         tools.asking.llm()
@@ -133,7 +134,7 @@ fn result(
     business: &Business,
     snapshot: &Snapshot,
     answers: &Map<String, Value>,
-) -> Result<Value> {
+) -> Result<AnonymousResult> {
     let material = assemble::Material {
         tier: input.tier,
         snapshot,
@@ -142,12 +143,13 @@ fn result(
         created_at: begun.created_at,
         progress: Some(begun),
     };
-    let (_, mut result) = assemble(&material, Timestamp::now())?;
-    result["username"] = json!(input.username);
-    result["analysisType"] = json!(input.tier);
-    result["dataAsOf"] = json!(snapshot.scraped_at);
-    result["cacheHit"] = json!(input.source.cache_hit);
-    Ok(result)
+    Ok(AnonymousResult {
+        username: input.username.clone(),
+        analysis_type: input.tier,
+        findings: assemble(&material, Timestamp::now())?,
+        data_as_of: snapshot.scraped_at,
+        cache_hit: input.source.cache_hit,
+    })
 }
 
 /// Logs what the calls cost: there is no account to book it on.

@@ -1,34 +1,16 @@
 //! `POST /api/analyze/anonymous`.
 
 use super::{address_limits::AddressLimits, run_token::RunToken};
-use deserr::Deserr;
 use jiff::Timestamp;
-use oslira_domain::{
-    AnonymousInput, Business, Error, FieldProblem, Icp, Result, RunId, Step, Tier, Username, trimmed,
-};
-use oslira_lambda::{BodyErrors, Reply, Request, note_run};
+use oslira_api::{AcceptedAnonymousRun, AnonymousRequest, QueuedStatus, Route, Tag, example};
+use oslira_domain::{AnonymousInput, Business, Error, Result, RunId, Step, Tier};
+use oslira_lambda::{Reply, Request, note_run};
 use oslira_runs::Executions;
-use oslira_stores::{AnonymousStore, Intake, ProgressStore};
+use oslira_stores::{AnonymousStore, Intake, Limit, ProgressStore};
 use serde_json::json;
+use std::time::Duration;
 
 const TIER: Tier = Tier::Light;
-
-#[derive(Debug, Deserr)]
-#[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
-struct Body {
-    username: Username,
-    business: BusinessInBrief,
-}
-
-/// What the caller says of their business.
-#[derive(Debug, Deserr)]
-#[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
-struct BusinessInBrief {
-    #[deserr(try_from(&String) = trimmed::<500> -> FieldProblem)]
-    summary: String,
-    #[deserr(default)]
-    icp: Option<Icp>,
-}
 
 /// What the handler works with.
 #[derive(Debug)]
@@ -45,13 +27,13 @@ pub struct StartAnonymousTools {
     pub progress: ProgressStore,
 }
 
-/// Accepts an anonymous run: 202 with `{runToken, status, estimatedSeconds, statusUrl, expiresAt}`. A bad body is refused
-/// before it counts against any limit, and a run that cannot be started does not count either.
+/// Accepts an anonymous run: 202. A bad body is refused before it counts against any limit, and a run that cannot be started
+/// does not count either.
 ///
 /// # Errors
 /// `Paused`, `TooManyRequests`; `StoreUnavailable` when the run was not started.
 pub async fn start_anonymous_analysis(tools: &StartAnonymousTools, request: Request) -> Result<Reply> {
-    let body: Body = request.body()?;
+    let body: AnonymousRequest = request.body()?;
     let token = RunToken::generate()?;
     let address = request.source_ip.ok_or_else(|| Error::internal("the request has no source address"))?;
     tools.intake.check_anonymous().await?;
@@ -70,18 +52,18 @@ pub async fn start_anonymous_analysis(tools: &StartAnonymousTools, request: Requ
     };
     // In whole seconds, as the item's own expiry.
     let expires_at = Timestamp::from_second((accepted_at + ProgressStore::LIFETIME).as_second());
-    Ok(Reply::accepted(json!({
-        "runToken": token.to_string(),
-        "status": "queued",
-        "estimatedSeconds": TIER.estimated_seconds(),
-        "statusUrl": format!("/api/analyze/anonymous/{token}"),
-        "expiresAt": expires_at.map_err(Error::internal)?,
-    })))
+    Ok(Reply::accepted(AcceptedAnonymousRun {
+        run_token: token.to_string(),
+        status: QueuedStatus::Queued,
+        estimated_seconds: TIER.estimated_seconds(),
+        status_url: format!("/api/analyze/anonymous/{token}"),
+        expires_at: expires_at.map_err(Error::internal)?,
+    }))
 }
 
 /// Keeps the request and makes the progress item, then starts the execution; answers when the run was accepted. Nobody
 /// else starts it later: the caller is told that it was not, and asks again.
-async fn begin(tools: &StartAnonymousTools, run_id: RunId, body: Body) -> Result<Timestamp> {
+async fn begin(tools: &StartAnonymousTools, run_id: RunId, body: AnonymousRequest) -> Result<Timestamp> {
     let business = Business {
         name: None,
         description: body.business.summary,
@@ -99,4 +81,33 @@ async fn begin(tools: &StartAnonymousTools, run_id: RunId, body: Body) -> Result
     let input = AnonymousInput { run_id, username: body.username, tier: TIER };
     tools.executions.start_anonymous(&input).await?;
     Ok(accepted.created_at)
+}
+
+/// What the API's description says of the route.
+pub(crate) fn start_route() -> Route {
+    let summary = "We roast coffee in small batches for cafés.";
+    let icp = json!({
+        "followerRange": {"min": 5000, "max": 500_000}, "engagementMin": 1.0, "contentThemes": ["coffee", "food"],
+        "geoFocus": ["Germany"],
+    });
+    let brief = json!({"username": "starbucks", "business": {"summary": summary}});
+    let with_icp = json!({"username": "starbucks", "business": {"summary": summary, "icp": icp}});
+    let accepted = example(json!({
+        "runToken": "9f0c1d5be2a84376b1c0f4d8e7a65392", "status": "queued", "estimatedSeconds": 10,
+        "statusUrl": "/api/analyze/anonymous/9f0c1d5be2a84376b1c0f4d8e7a65392", "expiresAt": "2026-11-22T01:32:47Z",
+    }));
+    let an_hour = Limit { count: 3, window: Duration::from_secs(3_600) };
+    let path = "/api/analyze/anonymous";
+    Route::post(path, "startAnonymousAnalysis", Tag::Anonymous, "Start a LIGHT analysis without an account")
+        .open()
+        .describe(
+            "Free, for a look at what Oslira does: no lead, no history. Whoever has the token can read the result for 24 hours; \
+             there is no other way to it.\n\n\
+             From one address (of IPv6, from one /64) three are accepted in any hour and ten in any 24 hours. Refused requests do \
+             not count.",
+        )
+        .takes::<AnonymousRequest>([("summary", brief), ("icp", with_icp)])
+        .answers::<AcceptedAnonymousRun>(202, "Accepted.", [("accepted", accepted)])
+        .refuses_as("TooManyFromThisAddress", &an_hour.reached(Duration::from_secs(1_260)))
+        .refuses(&Intake::busy())
 }
