@@ -46,7 +46,8 @@ fn share_responses(paths: &mut Map<String, Value>) -> Map<String, Value> {
             continue;
         }
         let examples = response["content"]["application/json"]["examples"].as_object();
-        let names: Vec<&str> = examples.into_iter().flat_map(|examples| examples.keys()).map(String::as_str).collect();
+        let names: Vec<&str> =
+            examples.into_iter().flat_map(|examples| examples.keys()).map(String::as_str).collect();
         let name = names.join("Or");
         // Another response may have the same examples in other words: that one stays where it is.
         if *shared.entry(&*name).or_insert_with(|| response.clone()) == **response {

@@ -27,8 +27,8 @@ pub struct StartAnonymousTools {
     pub progress: ProgressStore,
 }
 
-/// Accepts an anonymous run: 202. A bad body is refused
-/// before it counts against any limit, and a run that cannot be started does not count either.
+/// Accepts an anonymous run: 202. A bad body is refused before it counts against any limit, and a run that cannot be started
+/// does not count either.
 ///
 /// # Errors
 /// `Paused`, `TooManyRequests`; `StoreUnavailable` when the run was not started.
