@@ -124,6 +124,7 @@ async fn bad_bodies_are_explained_and_cost_nothing() -> Result<()> {
         (json!({}), "username"),
         (json!({"username": "nasa"}), "business"),
         (change("/username", json!("p")), "username"),
+        (change("/username", json!("na sa")), "username"),
         (change("/analysisType", json!("xray")), "analysisType"),
         (change("/accountId", json!("00000000-0000-4000-8000-0000000000a1")), "accountId"),
         (change("/business/summary", json!("  ")), "business.summary"),
@@ -172,7 +173,7 @@ async fn a_token_that_opens_nothing_does_not_tell_why() -> Result<()> {
     for token in tokens {
         let reply = caller.show(&token).await?;
         assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{token}: {}", reply.body);
-        assert_eq!(reply.body["error"], "There is no such analysis. A visitor's is kept for a day.");
+        assert_eq!(reply.body["error"], "There is no such analysis. An anonymous one is kept for a day.");
         assert_eq!(reply.headers["access-control-allow-origin"], "http://localhost:3000");
         assert_eq!(reply.body.get("details"), None);
     }

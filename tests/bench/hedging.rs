@@ -32,7 +32,7 @@ pub(crate) struct Options {
     /// Folder of the binaries
     #[arg(long)]
     binaries: PathBuf,
-    /// AI steps, with hedging and without
+    /// AI calls, with hedging and without
     #[arg(long, default_value_t = 400)]
     calls: usize,
     /// Environments at work at the same time

@@ -5,7 +5,7 @@ use futures::future::try_join_all;
 use oslira_tests::{AnonymousCaller, Lambda, Stack, User};
 use serde_json::{Value, json};
 
-/// What was counted of today: calls, dollars, second calls; and AI steps under way.
+/// What was counted of today: calls, dollars, second calls; and AI calls under way.
 async fn usage(stack: &Stack) -> Result<(f64, f64, f64, f64)> {
     let items = stack.aws.items(&stack.functions_env["AI_USAGE_TABLE"]).await?;
     let sum = |kind: &str, name: &str| {
@@ -144,7 +144,7 @@ async fn an_absurd_usage_beside_a_good_answer_fails_no_run_blames_nobody_and_lea
         ABSURD.into_iter().flat_map(move |figure| [(provider, figure, "20"), (provider, "20", figure)])
     });
     try_join_all(cases.map(analyze)).await?;
-    // A visitor's run is asked for in another place.
+    // An anonymous run's AI call is made in another place.
     for figure in ["1000000000000000000", "-5"] {
         let caller = AnonymousCaller::arrive(stack);
         let (_, ended) = caller.analyze(&absurd("openai", figure, figure).await?).await?;

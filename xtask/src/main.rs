@@ -119,13 +119,13 @@ enum Command {
 
 #[derive(Subcommand)]
 enum OtherBench {
-    /// Measure, on a stack of its own, an analysis's own time beside that of Lambdas that do nothing, and the AI step
+    /// Measure, on a stack of its own, an analysis's own time beside that of Lambdas that do nothing, and the AI call
     /// among slow calls with hedging and without
     Pipeline {
         /// Analyses per tier, cold and again from the cache
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
         runs: u32,
-        /// AI steps among slow ones, with hedging and without
+        /// AI calls among slow ones, with hedging and without
         #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(20..=10_000))]
         calls: u32,
         /// Measure the debug build, which takes no minutes to make: to try the measurement itself

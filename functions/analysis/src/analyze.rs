@@ -57,7 +57,7 @@ pub async fn analyze_profile(
     note_run(input.run_id);
     note_account(input.account_id);
 
-    // Steps that wait for their account's share come back by the hundred, and must not ask Postgres each time. For the
+    // AI calls that wait for their account's share come back by the hundred, and must not ask Postgres each time. For the
     // others, one small read comes first; the profile's, from S3, takes longer.
     let admitted = async {
         let room = tools.asking.look(Some(input.account_id)).await?;

@@ -3,14 +3,14 @@
 use crate::prompt;
 use jiff::{Timestamp, tz::TimeZone};
 use oslira_domain::{AccountId, Business, Code, Error, Result, Snapshot, Task, Tier, scoring::Metrics};
-use oslira_lambda::{CachedSecret, Env, Secret, http_client};
+use oslira_lambda::{CachedSecret, Env, Secret, Variable, http_client};
 use oslira_llm::{Call, Catalogue, Endpoint, Llm, Outcome, Provider, Question, Shared};
 use oslira_stores::{AiResponses, AiUsage, Breakers, InFlight, Permit, Room, Upstream};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
-/// How long the step waits for its answer to be kept for others. It is there already; that is a saving, not a duty.
+/// How long the stage waits for its answer to be kept for others. It is there already; that is a saving, not a duty.
 const KEEP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How models are asked.
@@ -41,7 +41,8 @@ pub(crate) struct Matter<'a> {
 impl Asking {
     /// Reads the vendors' addresses, the roles' models and whether slow calls are made twice; opens no connection.
     pub fn new(env: &Env) -> Result<Self> {
-        let (openai_url, anthropic_url) = (env.var("OPENAI_BASE_URL")?, env.var("ANTHROPIC_BASE_URL")?);
+        let (openai_url, anthropic_url) =
+            (env.var(Variable::OpenAiBaseUrl)?, env.var(Variable::AnthropicBaseUrl)?);
         let is_gateway = [&openai_url, &anthropic_url].into_iter().any(|url| Endpoint::is_a_gateway(url));
         let gateway_token = is_gateway.then(|| env.secret(Secret::AiGatewayToken)).transpose()?;
         Ok(Self {
@@ -51,8 +52,8 @@ impl Asking {
             anthropic_url,
             gateway_token,
             anthropic_key: env.secret(Secret::AnthropicKey)?,
-            catalogue: catalogue(&env.optional("AI_ROLES").unwrap_or_default())?,
-            hedges: hedges(&env.var("AI_HEDGING")?)?,
+            catalogue: catalogue(&env.optional(Variable::AiRoles).unwrap_or_default())?,
+            hedges: hedges(&env.var(Variable::AiHedging)?)?,
             shared: SharedState {
                 breakers: Breakers::new(env)?,
                 responses: AiResponses::new(env)?,
@@ -108,7 +109,7 @@ impl Asking {
         llm.ask(&question, today, deadline, |answer| prompt.read(answer)).await
     }
 
-    /// Looks whether a step may begin. Without an account it is a visitor's. `None` when that cannot be known: a limit that is
+    /// Looks whether an AI call may begin. Without an account it is an anonymous run's. `None` when that cannot be known: a limit that is
     /// not quite met is no reason to fail a run.
     ///
     /// # Errors
@@ -117,7 +118,7 @@ impl Asking {
         unless_unknown(self.shared.usage.look(account_id).await)
     }
 
-    /// Counts a step as under way, if there is still room; [`end`](Self::end) counts it as over. `None` when it cannot be
+    /// Counts an AI call as under way, if there is still room; [`end`](Self::end) counts it as over. `None` when it cannot be
     /// counted.
     ///
     /// # Errors
@@ -127,7 +128,7 @@ impl Asking {
         unless_unknown(self.shared.usage.begin(room).await)
     }
 
-    /// Ends what began as under way, and counts what it cost: for all, and for the account unless it was a visitor's. What no
+    /// Ends what began as under way, and counts what it cost: for all, and for the account unless it was an anonymous run's. What no
     /// vendor told is estimated. Here too, a limit that is not quite met is no reason to fail a run that is paid for.
     pub(crate) async fn end(
         &self,
@@ -144,7 +145,7 @@ impl Asking {
     }
 }
 
-/// Only a share that is taken stops a step.
+/// Only a share that is taken stops an AI call.
 fn unless_unknown<T>(counted: Result<T>) -> Result<Option<T>> {
     match counted {
         Err(error) if error.code != Code::ShareTaken => {

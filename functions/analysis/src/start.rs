@@ -1,22 +1,15 @@
 //! `POST /api/leads/analyze`: charge the account and start one analysis.
 
-use crate::start_runs_queue::StartRunsQueue;
-use deserr::Deserr;
-use oslira_domain::{AccountId, BusinessProfileId, Code, Error, Result, RunId, Step, Tier, UserId, Username};
-use oslira_lambda::{BodyErrors, Reply, Request, note_run};
+use crate::{run as about_run, start_runs_queue::StartRunsQueue};
+use oslira_api::{AcceptedRun, AnalysisRequest, QueuedStatus, Route, Tag, example};
+use oslira_domain::{AccountId, Code, Error, Result, RunId, Step, Tier, UserId};
+use oslira_lambda::{Reply, Request, note_run};
 use oslira_postgres::{Row, UserDb, may_have_committed};
 use oslira_runs::{Executions, input, settled};
 use oslira_stores::{Intake, ProgressStore};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-
-#[derive(Debug, Deserr)]
-#[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
-struct Body {
-    username: Username,
-    analysis_type: Tier,
-    business_profile_id: BusinessProfileId,
-}
+use uuid::Uuid;
 
 /// What a start works with.
 #[derive(Debug)]
@@ -33,7 +26,7 @@ pub struct StartTools {
     pub progress: ProgressStore,
 }
 
-/// Accepts a run, if runs are taken in at the moment: 202 with `{runId, status, estimatedSeconds, progressUrl, resultUrl, creditsCharged}`.
+/// Accepts a run, if runs are taken in at the moment: 202.
 ///
 /// Once the charge is committed the answer is 202 whatever happens to the rest: if the execution cannot be started
 /// now, the queue starts it; if even the queue is out of reach, the request repeated with its idempotency key does, unless
@@ -80,7 +73,7 @@ struct Asked<'a> {
     account_id: AccountId,
     is_own_account: bool,
     key: Option<&'a str>,
-    body: Body,
+    body: AnalysisRequest,
     body_hash: Vec<u8>,
     /// Made before it is sent, so that a statement that is sent twice makes one run.
     new_run_id: RunId,
@@ -92,7 +85,7 @@ impl Asked<'_> {
         let sql = "select outcome, price, balance, (run).run_id, (run).account_id, (run).business_profile_id, (run).username,
                           (run).tier, (run).status, (run).credits_charged
                      from public.start_analysis($1, $2, $3, $4, $5, $6, $7, $8)";
-        let Body { username, analysis_type, business_profile_id } = &self.body;
+        let AnalysisRequest { username, analysis_type, business_profile_id } = &self.body;
         db.one(
             self.user_id,
             sql,
@@ -152,26 +145,28 @@ fn accepted(row: Row) -> Result<Accepted> {
     match &*row.read::<String>("outcome")? {
         "accepted" => Ok(Accepted::Now(row)),
         "repeated" => Ok(Accepted::Before(row)),
-        "account_not_found" => Err(Request::account_not_found()),
-        "business_profile_not_found" => {
-            let message = "There is no such business profile in this account.";
-            Err(Error::new(Code::BusinessProfileNotFound, message))
-        }
-        "idempotency_key_reused" => Err(Request::idempotency_key_reused()),
-        "in_progress" => {
-            let other: RunId = row.read("run_id")?;
-            let message = "This analysis is under way, or was made in the past five minutes.";
-            Err(Error::new(Code::AnalysisInProgress, message).with_details(json!({"runId": other})))
-        }
-        "insufficient_credits" => {
-            let (balance, cost): (i32, i32) = (row.read("balance")?, row.read("price")?);
-            let credits = if cost == 1 { "credit" } else { "credits" };
-            let message = format!("The analysis costs {cost} {credits} and the balance is {balance}.");
-            let details = json!({"balance": balance, "cost": cost});
-            Err(Error::new(Code::InsufficientCredits, message).with_details(details))
-        }
+        "account_not_found" => Err(Error::account_not_found()),
+        "business_profile_not_found" => Err(business_profile_not_found()),
+        "idempotency_key_reused" => Err(Error::idempotency_key_reused()),
+        "in_progress" => Err(in_progress(row.read("run_id")?)),
+        "insufficient_credits" => Err(too_few_credits(row.read("balance")?, row.read("price")?)),
         other => Err(Error::internal(format!("start_analysis answered {other}"))),
     }
+}
+
+fn business_profile_not_found() -> Error {
+    Error::new(Code::BusinessProfileNotFound, "There is no such business profile in this account.")
+}
+
+fn in_progress(run_id: RunId) -> Error {
+    let message = "This analysis is under way, or was made in the past five minutes.";
+    Error::new(Code::AnalysisInProgress, message).with_details(json!({"runId": run_id}))
+}
+
+fn too_few_credits(balance: i32, cost: i32) -> Error {
+    let credits = if cost == 1 { "credit" } else { "credits" };
+    let message = format!("The analysis costs {cost} {credits} and the balance is {balance}.");
+    Error::new(Code::InsufficientCredits, message).with_details(json!({"balance": balance, "cost": cost}))
 }
 
 /// For a caller who shall neither take the run for lost nor pay for it twice.
@@ -214,12 +209,42 @@ async fn begin(tools: &StartTools, run: &Row) -> Result<()> {
 fn answer(run: &Row) -> Result<Reply> {
     let (run_id, tier): (RunId, Tier) = (run.read("run_id")?, run.read("tier")?);
     note_run(run_id);
-    Ok(Reply::accepted(json!({
-        "runId": run_id,
-        "status": "queued",
-        "estimatedSeconds": tier.estimated_seconds(),
-        "progressUrl": format!("/api/analysis/{run_id}/progress"),
-        "resultUrl": format!("/api/analysis/{run_id}/result"),
-        "creditsCharged": run.read::<i32>("credits_charged")?,
-    })))
+    Ok(Reply::accepted(AcceptedRun {
+        run_id,
+        status: QueuedStatus::Queued,
+        estimated_seconds: tier.estimated_seconds(),
+        progress_url: about_run::progress_url(run_id),
+        result_url: about_run::result_url(run_id),
+        credits_charged: run.read("credits_charged")?,
+    }))
+}
+
+/// What the API's description says of the route.
+pub(crate) fn start_route() -> Route {
+    let asked = |tier: &str| json!({"username": "starbucks", "analysisType": tier, "businessProfileId": "00000000-0000-4000-8000-0000000000b2"});
+    let accepted = example(json!({
+        "runId": "01a1fbbc-0a88-736b-af81-8a492628528e", "status": "queued", "estimatedSeconds": 10,
+        "progressUrl": "/api/analysis/01a1fbbc-0a88-736b-af81-8a492628528e/progress",
+        "resultUrl": "/api/analysis/01a1fbbc-0a88-736b-af81-8a492628528e/result",
+        "creditsCharged": 1,
+    }));
+    Route::post("/api/leads/analyze", "startAnalysis", Tag::Analyses, "Charge the account and start one analysis")
+        .describe(
+            "The charge is made when the answer is 202. A run that fails later is refunded by itself, once.\n\n\
+             The same analysis (account, business profile, username, type) is refused with its run's id while it is under way, and \
+             for five minutes after it was accepted when it is complete. A failed run may be repeated at once.\n\n\
+             While intake is paused, nothing is accepted and nothing charged; `Retry-After` says when to come back. A request that \
+             was accepted before is answered as then when it is repeated with its `Idempotency-Key`.\n\n\
+             A 503 with `details.runId` says that it is not known yet whether the request was accepted. If it was, the run of that \
+             id starts within five minutes. If it was not, nothing was charged, and the run is never found.",
+        )
+        .in_account()
+        .idempotent()
+        .takes::<AnalysisRequest>([("light", asked("light")), ("xray", asked("xray"))])
+        .answers::<AcceptedRun>(202, "Accepted and charged.", [("accepted", accepted)])
+        .refuses(&too_few_credits(0, 1))
+        .refuses(&business_profile_not_found())
+        .refuses(&in_progress(RunId(Uuid::from_u128(0x0193_2a5f_11aa_7c20_8f10_5e6f_7a8b_9c0d))))
+        .refuses(&Intake::busy())
+        .refuses_as("InDoubt", &in_doubt(Error::store(""), RunId(Uuid::from_u128(0x01a1_fbbc_0a88_736b_af81_8a49_2628_528e))))
 }

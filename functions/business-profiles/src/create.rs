@@ -68,10 +68,10 @@ pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Re
                 business_profile::COLUMNS
             );
             let seen = db.optional(caller.user_id, &sql, &[&id, &account_id]).await?;
-            profile = business_profile::read(&seen.ok_or_else(Request::idempotency_key_reused)?)?;
+            profile = business_profile::read(&seen.ok_or_else(Error::idempotency_key_reused)?)?;
         }
-        "account_not_found" => return Err(Request::account_not_found()),
-        "reused" => return Err(Request::idempotency_key_reused()),
+        "account_not_found" => return Err(Error::account_not_found()),
+        "reused" => return Err(Error::idempotency_key_reused()),
         other => return Err(Error::internal(format!("unknown outcome {other}"))),
     }
     let mut data = serde_json::to_value(&profile).map_err(Error::internal)?;

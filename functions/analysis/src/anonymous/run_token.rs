@@ -1,11 +1,11 @@
-//! The token that opens a visitor's result, and the run behind it.
+//! The token that opens an anonymous run's result, and the run behind it.
 
 use oslira_domain::{Error, Result, RunId};
 use sha2::{Digest, Sha256};
 use std::{fmt, str::FromStr};
 use uuid::Builder;
 
-/// 128 random bits, which nobody but the visitor learns: no store, queue, log line or console shows them.
+/// 128 random bits, which nobody but the caller learns: no store, queue, log line or console shows them.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct RunToken([u8; 16]);
 

@@ -1,14 +1,14 @@
 //! `POST /api/leads/analyze`: charge the account and start one analysis.
 
 use oslira_analysis::{StartRunsQueue, StartTools, start_analysis};
-use oslira_lambda::{Env, RuntimeError, serve};
+use oslira_lambda::{RuntimeError, init, serve};
 use oslira_postgres::UserDb;
 use oslira_runs::Executions;
 use oslira_stores::{Intake, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("start-analysis").await;
+    let env = &init!().await;
     let tools = &StartTools {
         intake: Intake::new(env)?,
         executions: Executions::new(env)?,
