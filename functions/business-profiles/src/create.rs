@@ -58,22 +58,23 @@ pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Re
             too_many(message, MOST_WITH_DELETED)
         })
         .refused_by("idempotency_keys_per_account", too_many_keys)?;
-    let id: BusinessProfileId = row.read("resource_id")?;
-    match &*row.read::<String>("outcome")? {
-        "new" => {}
+    let id: BusinessProfileId = match &*row.read::<String>("outcome")? {
+        "new" => row.read("resource_id")?,
         // Who calls the database's functions themselves can claim the key for any id. What is answered is what they can see.
         "repeated" => {
             let sql = format!(
                 "select {} from public.business_profiles where business_profile_id = $1 and account_id = $2",
                 business_profile::COLUMNS
             );
+            let id: BusinessProfileId = row.read("resource_id")?;
             let seen = db.optional(caller.user_id, &sql, &[&id, &account_id]).await?;
             profile = business_profile::read(&seen.ok_or_else(Error::idempotency_key_reused)?)?;
+            id
         }
         "account_not_found" => return Err(Error::account_not_found()),
         "reused" => return Err(Error::idempotency_key_reused()),
         other => return Err(Error::internal(format!("unknown outcome {other}"))),
-    }
+    };
     let mut data = serde_json::to_value(&profile).map_err(Error::internal)?;
     data["id"] = json!(id);
     Ok(Reply::created(data))
