@@ -45,6 +45,8 @@ select is(pg_temp.accounts('bob', role), accounts, format('no owner any more, as
 delete from public.members where user_id = pg_temp.id('bob');
 select is(pg_temp.accounts('bob', 'member'), '{}', 'and no member any more');
 
+select volatility_is('oslira', 'accounts_of_caller', array['text'], 'stable', 'a query gets one answer');
+select is_definer('oslira', 'accounts_of_caller', array['text'], 'and the same one whoever''s rights it asks with');
 select is(pg_temp.outcome(caller, $$ select oslira.accounts_of_caller('member') $$), '42501', format('%s does not ask it', caller))
   from unnest(array['ada', 'no claims', 'anon', 'service_role', 'oslira_user']) caller;
 

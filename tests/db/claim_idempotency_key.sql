@@ -53,6 +53,10 @@ select is(pg_temp.claim('bob', 'key', 'two'), 'account_not_found ', 'a stranger 
 select is(pg_temp.claim('bob', 'new', 'two'), 'account_not_found ', 'and takes none');
 select is(pg_temp.claim('no claims', 'key', 'two'), 'account_not_found ', 'nor does a token without claims');
 select is(pg_temp.claim('ada', 'key', 'two', p_account => 'unknown'), 'account_not_found ', 'an unknown account');
+select is(
+  pg_temp.answer('ada', $$ select outcome from public.claim_idempotency_key(null, 'POST /api/business-profiles', 'k', sha256('b'), {one}) $$) ->> 'outcome',
+  'account_not_found', 'no account'
+);
 select is(pg_temp.keys('ada.account'), 2, 'none of them left anything');
 select is(pg_temp.claim('bob', 'key', 'two', p_body => 'other', p_account => 'bob.account'), 'new two', 'the key is free in another account');
 select is(pg_temp.claim('ada', 'key', 'three'), 'repeated one', 'which changes nothing in the first');

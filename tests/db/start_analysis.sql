@@ -93,6 +93,10 @@ select is(
   pg_temp.start('ada', 'refused', p_account => 'bob.account'), pg_temp.start('ada', 'refused', p_account => 'unknown'),
   'the two cannot be told apart'
 );
+select is(
+  pg_temp.answer('ada', $$ select outcome from public.start_analysis(null, {ada.profile}, {unknown}, 'nasa', 'light') $$) ->> 'outcome',
+  'account_not_found', 'no account is as good'
+);
 select pg_temp.refused(
   pg_temp.start('no claims', 'refused', p_account => 'ada.account', p_profile => 'ada.profile'),
   'account_not_found', 'ada', pg_temp.kept('ada'), 'a token without claims'

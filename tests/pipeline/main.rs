@@ -2,6 +2,7 @@
 
 mod actors;
 mod anonymous;
+mod business_profiles;
 mod confidentiality;
 mod deep_and_xray;
 mod gateway;
