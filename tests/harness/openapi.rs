@@ -40,11 +40,11 @@ pub fn check(method: &str, path: &str, status: u16, body: &Value) -> Result<()> 
     let place = match route(document, &method.to_lowercase(), path) {
         Some(route) => {
             let answers = format!("/paths/{}/{}/responses/{status}", escaped(route), method.to_lowercase());
-            ensure!(
-                document.pointer(&answers).is_some(),
-                "{method} {route} answered {status}, which its declaration does not have: {body}"
-            );
-            format!("{answers}/content/application~1json/schema")
+            let answer = document.pointer(&answers).with_context(|| {
+                format!("{method} {route} answered {status}, which its declaration does not have: {body}")
+            })?;
+            let shared = answer["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+            format!("{}/content/application~1json/schema", shared.unwrap_or(&answers))
         }
         // No route of ours: API Gateway says so.
         None => {
@@ -60,6 +60,19 @@ pub fn check(method: &str, path: &str, status: u16, body: &Value) -> Result<()> 
         "{method} {path} answered {status} with a body that its declaration does not describe:\n{}\n{body:#}",
         problems.join("\n")
     );
+    Ok(())
+}
+
+/// Whether a request's body is one that the description has for its route.
+///
+/// # Errors
+/// It is not.
+pub fn check_request(method: &str, path: &str, body: &Value) -> Result<()> {
+    let document = DOCUMENT.as_ref().map_err(|problem| anyhow!(problem.clone()))?;
+    let place = format!("/paths/{}/{method}/requestBody/content/application~1json/schema", escaped(path));
+    let validator = validator(document, &place)?;
+    let problems: Vec<String> = validator.iter_errors(body).map(|error| error.to_string()).collect();
+    ensure!(problems.is_empty(), "{method} {path} takes no such body:\n{}\n{body:#}", problems.join("\n"));
     Ok(())
 }
 

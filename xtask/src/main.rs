@@ -7,6 +7,7 @@ mod demo;
 mod http;
 mod intake;
 mod invoke;
+mod openapi;
 mod process;
 mod procfs;
 mod release;
@@ -120,6 +121,8 @@ enum Command {
         #[arg(long, short)]
         follow: bool,
     },
+    /// Write docs/openapi.yaml from the routes and types in Rust
+    Openapi,
     /// Deploy to AWS: build for release, sam deploy, migrate the database
     Deploy {
         /// Where to, by the settings of infra/samconfig.toml
@@ -225,6 +228,7 @@ fn execute(command: Command) -> Result<()> {
         Command::Pause { minutes, note } => intake::pause(&Stack::chosen(), minutes, note.as_deref()),
         Command::Unpause => intake::unpause(&Stack::chosen()),
         Command::Logs { function, follow } => invoke::logs(stack, &function, follow),
+        Command::Openapi => openapi::write(stack, ui),
         Command::Deploy { stage, x86_64 } => release::deploy(stage, x86_64, ui),
     }
 }
