@@ -70,7 +70,7 @@ fn frame() -> Value {
             "title": "Oslira",
             "version": env!("CARGO_PKG_VERSION"),
             "summary": "Is this Instagram account a good lead?",
-            "description": include_str!("introduction.md"),
+            "description": include_str!("introduction.txt"),
             "license": {"name": "Proprietary", "identifier": "LicenseRef-Oslira-Proprietary"},
         },
         "servers": [{
