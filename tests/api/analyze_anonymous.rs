@@ -31,15 +31,16 @@ async fn an_anonymous_caller_gets_an_explained_result_without_an_account() -> Re
     let result = &ended["result"];
     let fields: Vec<&str> = result.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
     let wanted = [
+        "username",
+        "analysisType",
         "score",
         "confidence",
         "subScores",
         "qualityFlags",
+        "adjustments",
         "metrics",
         "summary",
         "timing",
-        "username",
-        "analysisType",
         "dataAsOf",
         "cacheHit",
     ];

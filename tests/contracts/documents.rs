@@ -1,7 +1,7 @@
 //! Documents: commands that exist, links that lead somewhere, and nothing about where this was written.
 
-use crate::{files, none};
-use std::path::Path;
+use crate::{declared::Kind, files, none};
+use std::{collections::BTreeSet, path::Path};
 
 #[test]
 fn the_readmes_test_command_is_what_ci_runs() {
@@ -14,6 +14,17 @@ fn the_readmes_test_command_is_what_ci_runs() {
         commands.into_iter().any(|line| line == command),
         "README.md must give {command:?}, the command of .ci/run, on a line of a code block"
     );
+}
+
+#[test]
+fn every_kind_of_function_is_explained() {
+    let text = files::text("docs/adding-a-function.md");
+    let rows = text.lines().filter_map(|line| line.trim().strip_prefix("| `")?.split('`').next());
+    let explained: BTreeSet<String> = rows.map(str::to_owned).collect();
+    let kinds: BTreeSet<String> = Kind::ALL.iter().map(ToString::to_string).collect();
+    none(explained.symmetric_difference(&kinds).map(|kind| {
+        format!("{kind}: docs/adding-a-function.md must explain every Kind of tests/contracts/declared.rs, and no other")
+    }));
 }
 
 #[test]

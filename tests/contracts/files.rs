@@ -30,10 +30,14 @@ pub(crate) fn json(path: impl AsRef<Path>) -> Value {
 /// `{"Fn::Sub": "X"}`.
 pub(crate) fn yaml(path: impl AsRef<Path>) -> Value {
     let path = path.as_ref();
-    let documents = Yaml::load_from_str(&text(path));
-    let documents = documents.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let [document] = documents.as_slice() else { panic!("{} is not one document", path.display()) };
-    value(document)
+    parse_yaml(&text(path)).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()))
+}
+
+/// The same of a text.
+pub(crate) fn parse_yaml(text: &str) -> Result<Value, String> {
+    let documents = Yaml::load_from_str(text).map_err(|error| error.to_string())?;
+    let [document] = documents.as_slice() else { return Err("it must be one document".to_owned()) };
+    Ok(value(document))
 }
 
 fn value(yaml: &Yaml<'_>) -> Value {
@@ -99,14 +103,6 @@ pub(crate) fn all() -> Vec<PathBuf> {
     walk(&root(), &mut files);
     files.sort();
     files
-}
-
-/// All Rust sources below a folder, one after the other.
-pub(crate) fn rust_sources(folder: &str) -> String {
-    let is_source = |path: &PathBuf| {
-        path.starts_with(folder) && path.extension().is_some_and(|extension| extension == "rs")
-    };
-    all().into_iter().filter(is_source).map(text).collect()
 }
 
 /// A list in a document, or nothing.

@@ -7,14 +7,18 @@
     reason = "`cargo xtask test` shows lines that begin with `note: ` under its table"
 )]
 
+mod declared;
 mod documents;
 mod errors;
 mod files;
+mod kinds;
 mod lambdas;
+mod made_up;
 mod models;
 mod permissions;
 mod pipeline;
 mod routes;
+mod samples;
 mod schedules;
 mod state_machine;
 mod stores;

@@ -1,52 +1,19 @@
 //! Who may do what: one verb on one resource, and no secret within reach of those who do not need it.
+//! Which kind of function may know which database is in `kinds.rs`.
 
 use crate::{
+    declared::SecretUse,
     files::{map, string},
     none,
-    state_machine::StateMachine,
     template::{Resource, Template, target},
 };
 use std::collections::BTreeSet;
 
-const USER: &str = "UserDatabaseSecret";
-const SYSTEM: &str = "SystemDatabaseSecret";
-const MIGRATIONS: &str = "MigrationsDatabaseSecret";
-
-/// The secrets that a function's variables name, and those that it may read.
-fn secrets<'a>(template: &'a Template, function: Resource<'a>) -> (BTreeSet<&'a str>, BTreeSet<&'a str>) {
-    let is_secret = |name: &&str| {
-        template.resource(name).is_some_and(|resource| resource.kind == "AWS::SecretsManager::Secret")
-    };
-    let named = function.environment().filter_map(|(_, value)| target(value)).filter(is_secret).collect();
-    (named, function.may("secretsmanager:GetSecretValue").collect())
-}
-
-/// All that a function could learn a secret by.
-fn within_reach<'a>(template: &'a Template, function: Resource<'a>) -> BTreeSet<&'a str> {
-    let (named, readable) = secrets(template, function);
-    named.union(&readable).copied().collect()
-}
-
-/// The functions of this one state machine's tasks, of queues and of schedules.
-fn pipeline_stages(template: &Template) -> BTreeSet<&str> {
-    let machines = template.of_kind("AWS::Serverless::StateMachine");
-    let called = machines
-        .flat_map(|machine| map(&machine.properties["DefinitionSubstitutions"]))
-        .filter_map(|(_, function)| target(function));
-    let works = |function: &Resource<'_>| {
-        ["SQS", "ScheduleV2"].iter().any(|kind| function.events(kind).next().is_some())
-    };
-    called.chain(template.functions().filter(works).map(|function| function.name)).collect()
-}
-
-#[test]
-fn a_statement_is_one_verb_on_one_resource() {
-    let template = Template::read();
-    let mut count = 0;
+/// Statements that allow more than one verb on one resource of the template.
+pub(crate) fn loose_statements(template: &Template) -> Vec<String> {
     let mut problems = Vec::new();
     for holder in template.resources() {
         for statement in holder.statements() {
-            count += 1;
             let is_one_verb =
                 statement.action.as_str().is_some_and(|action| action.contains(':') && !action.contains('*'));
             if statement.effect != "Allow" || !is_one_verb {
@@ -69,96 +36,88 @@ fn a_statement_is_one_verb_on_one_resource() {
             problems.push(format!("{}: write its policies out; ready-made ones allow more", holder.name));
         }
     }
-    assert!(count > 0, "no statements were found");
-    none(problems);
+    problems
 }
 
-#[test]
-fn what_users_call_never_reaches_the_system_connection() {
-    let template = Template::read();
-    let mut problems = Vec::new();
-    for function in template.functions() {
-        let is_for_users = function.routes().next().is_some() || function.name == template.authorizer();
-        let reach = within_reach(&template, function);
-        for secret in [SYSTEM, MIGRATIONS] {
-            if is_for_users && reach.contains(secret) {
-                problems.push(format!("{}: it serves users, so it must not know {secret}", function.name));
-            }
-        }
-    }
-    none(problems);
+/// Secrets that a function names and may not read, or may read and does not name.
+pub(crate) fn secrets_named_or_readable_alone(template: &Template) -> Vec<String> {
+    let is_secret = |name: &str| {
+        template.resource(name).is_some_and(|resource| resource.kind == "AWS::SecretsManager::Secret")
+    };
+    let differing = template.functions().flat_map(|function| {
+        let named = function.environment().filter_map(|(_, value)| target(value));
+        let named: BTreeSet<&str> = named.filter(|name| is_secret(name)).collect();
+        let readable: BTreeSet<&str> = function.may("secretsmanager:GetSecretValue").collect();
+        let differing = named.symmetric_difference(&readable).map(|secret| {
+            format!(
+                "{}: {secret} must be both in its Environment and in a secretsmanager:GetSecretValue of its own",
+                function.name
+            )
+        });
+        differing.collect::<Vec<_>>()
+    });
+    let everywhere = map(&template.globals()["Environment"]["Variables"]).filter_map(|(name, value)| {
+        let secret = target(value).filter(|target| is_secret(target))?;
+        Some(format!("{name}: take {secret} out of Globals, or every function knows it"))
+    });
+    differing.chain(everywhere).collect()
 }
 
-#[test]
-fn what_anonymous_callers_alone_use_knows_no_database() {
-    let template = Template::read();
-    let anonymous: Vec<_> =
-        template.functions().filter(|function| function.name.contains("Anonymous")).collect();
-    assert!(!anonymous.is_empty(), "no functions for anonymous callers were found");
-    none(anonymous.into_iter().flat_map(|function| {
-        let reach = within_reach(&template, function).into_iter();
-        let databases = reach.filter(|secret| secret.contains("Database"));
-        databases
-            .map(|secret| format!("{}: nothing of an anonymous run is in {secret}", function.name))
-            .collect::<Vec<_>>()
-    }));
-}
-
-#[test]
-fn pipeline_stages_never_act_as_a_user() {
-    let template = Template::read();
-    let stages = pipeline_stages(&template);
-    let machines = StateMachine::all();
-    let tasks: usize = machines.iter().map(|machine| machine.tasks().len()).sum();
-    assert!(tasks > 0 && !stages.is_empty(), "no pipeline stages were found");
-    let stages = template.functions().filter(|function| stages.contains(function.name));
-    none(stages.filter(|function| within_reach(&template, *function).contains(USER)).map(|function| {
-        format!("{}: a pipeline stage has no user, so it must not know {USER}", function.name)
-    }));
-}
-
-#[test]
-fn only_migrate_database_knows_the_migrations_connection() {
-    let template = Template::read();
-    let knowing: Vec<&str> = template
+/// Secrets that no function knows.
+pub(crate) fn secrets_of_nobody(template: &Template) -> Vec<String> {
+    let known: BTreeSet<&str> = template
         .functions()
-        .filter(|function| within_reach(&template, *function).contains(MIGRATIONS))
-        .map(|function| function.name)
+        .flat_map(|function| template.secrets_within_reach(function))
+        .map(|secret| secret.name)
         .collect();
-    assert_eq!(knowing, ["MigrateDatabase"], "{MIGRATIONS} is for migrate-database alone");
+    let secrets = template.of_kind("AWS::SecretsManager::Secret");
+    secrets
+        .filter(|secret| !known.contains(secret.name))
+        .map(|secret| format!("{}: remove it, or let the function that needs it read it", secret.name))
+        .collect()
+}
+
+/// Secrets whose value, or whose place, is not left to operators.
+pub(crate) fn secrets_with_a_value(template: &Template) -> Vec<String> {
+    let secrets = template.of_kind("AWS::SecretsManager::Secret");
+    secrets
+        .filter_map(|secret| {
+            let has_value = ["SecretString", "GenerateSecretString"]
+                .iter()
+                .any(|name| !secret.properties[name].is_null());
+            let name = string(&secret.properties["Name"]["Fn::Sub"]);
+            (has_value || !name.starts_with("oslira/${Stage}/")).then(|| {
+                format!("{}: name it oslira/${{Stage}}/…, and leave the value to operators", secret.name)
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn a_statement_is_one_verb_on_one_resource() {
+    let template = Template::read();
+    assert!(template.resources().any(|it| it.statements().next().is_some()), "no statements were found");
+    none(loose_statements(&template));
 }
 
 #[test]
 fn a_function_may_read_the_secrets_it_names_and_no_other() {
+    none(secrets_named_or_readable_alone(&Template::read()));
+}
+
+#[test]
+fn every_secret_is_some_functions() {
     let template = Template::read();
-    none(template.functions().flat_map(|function| {
-        let (named, readable) = secrets(&template, function);
-        let differing: Vec<String> = named
-            .symmetric_difference(&readable)
-            .map(|secret| {
-                format!(
-                    "{}: {secret} must be both in its Environment and in a secretsmanager:GetSecretValue of its own",
-                    function.name
-                )
-            })
-            .collect();
-        differing
-    }));
-    none(map(&template.globals()["Environment"]["Variables"]).filter_map(|(name, value)| {
-        let secret = target(value).filter(|target| target.ends_with("Secret"))?;
-        Some(format!("{name}: {secret} must not be in every function's environment"))
-    }));
+    let uses: Vec<SecretUse> =
+        template.of_kind("AWS::SecretsManager::Secret").map(Resource::secret_use).collect();
+    for database in [SecretUse::UserDatabase, SecretUse::SystemDatabase, SecretUse::MigrationsDatabase] {
+        let count = uses.iter().filter(|it| **it == database).count();
+        assert_eq!(count, 1, "one secret of the template, and one alone, must be For: {database}");
+    }
+    none(secrets_of_nobody(&template));
 }
 
 #[test]
 fn secrets_have_no_value_in_the_template() {
-    let template = Template::read();
-    none(template.of_kind("AWS::SecretsManager::Secret").filter_map(|secret| {
-        let has_value =
-            ["SecretString", "GenerateSecretString"].iter().any(|name| !secret.properties[name].is_null());
-        let name = string(&secret.properties["Name"]["Fn::Sub"]);
-        (has_value || !name.starts_with("oslira/${Stage}/")).then(|| {
-            format!("{}: name it oslira/${{Stage}}/…, and leave the value to operators", secret.name)
-        })
-    }));
+    none(secrets_with_a_value(&Template::read()));
 }

@@ -1,17 +1,15 @@
 //! State machines: nothing hangs, nothing is given up too early, nothing is lost, nothing takes a detour.
 
 use crate::{
+    declared::{MachineInput, StageInput},
     files::{list, map, string},
     none,
     state_machine::{StateMachine, Task},
     template::{Resource, Template, target},
 };
-use oslira_domain::Tier;
+use oslira_domain::{Cached, Code, Tier};
+use oslira_scraping::RunKind;
 use std::collections::BTreeSet;
-
-/// By machine, the step that ends all that goes wrong, so it has nothing to fall back on itself.
-const LAST_STEPS: [(&str, &str); 2] =
-    [("analysis", "Refund Credits"), ("anonymous-analysis", "Show Failure")];
 
 /// What the platform itself may do to any task; none of it is the run's fault.
 const PLATFORM_ERRORS: [&str; 9] = [
@@ -26,12 +24,60 @@ const PLATFORM_ERRORS: [&str; 9] = [
     "States.Timeout",
 ];
 
-/// The template's resource of a state machine: `analysis` → `AnalysisStateMachine`.
-fn resource<'a>(template: &'a Template, machine: &StateMachine) -> Resource<'a> {
-    let file = format!("../statemachines/{}.asl.json", machine.name);
-    let mut machines = template.of_kind("AWS::Serverless::StateMachine");
-    let found = machines.find(|resource| resource.properties["DefinitionUri"] == file.as_str());
-    found.unwrap_or_else(|| panic!("infra/template.yaml has no state machine with DefinitionUri {file}"))
+/// The function that a task calls.
+fn called<'a>(template: &'a Template, machine: &StateMachine, task: &Task<'_>) -> Option<Resource<'a>> {
+    let substitutions = &machine.resource(template).properties["DefinitionSubstitutions"];
+    target(&substitutions[task.placeholder()]).and_then(|name| template.resource(name))
+}
+
+/// The way of a run through the machine of accounts' analyses.
+#[derive(Clone, Copy)]
+struct Way {
+    tier: Tier,
+    profile: Cached,
+    posts: Cached,
+    is_stopped: bool,
+}
+
+impl Way {
+    /// Of a run that finds nothing in the cache of what its tier reads.
+    fn cold(tier: Tier) -> Self {
+        let posts = if tier.needs_more_posts() { Cached::Miss } else { Cached::Unneeded };
+        Self { tier, profile: Cached::Miss, posts, is_stopped: false }
+    }
+
+    /// Of a run that finds all of it.
+    fn cached(tier: Tier) -> Self {
+        let posts = if tier.needs_more_posts() { Cached::Hit } else { Cached::Unneeded };
+        Self { tier, profile: Cached::Hit, posts, is_stopped: false }
+    }
+
+    /// What the machine's variables are on it.
+    fn variables(self) -> Vec<(&'static str, &'static str)> {
+        let text = |is: bool| if is { "true" } else { "false" };
+        let of_cache = |cached| match cached {
+            Cached::Hit => "hit",
+            Cached::Miss => "miss",
+            Cached::Unneeded => "unneeded",
+        };
+        let needs_scrape = self.profile == Cached::Miss || self.posts == Cached::Miss;
+        let mut variables = vec![
+            ("$run.tier", self.tier.as_str()),
+            ("$source.cacheHit", text(!needs_scrape)),
+            ("$source.profile", of_cache(self.profile)),
+            ("$source.posts", of_cache(self.posts)),
+            ("$source.isStopped", text(self.is_stopped)),
+        ];
+        if self.is_stopped {
+            variables.push(("$states.input.status", "cancelled"));
+        }
+        variables
+    }
+}
+
+/// The names of tasks, to compare.
+fn names<'a>(tasks: &[Task<'a>]) -> Vec<&'a str> {
+    tasks.iter().map(|task| task.name).collect()
 }
 
 /// Runs a check over every task of every state machine.
@@ -63,12 +109,15 @@ fn every_task_is_retried_when_the_platform_fails_it() {
 
 #[test]
 fn every_failure_ends_in_the_machines_last_step() {
+    let template = Template::read();
     none(StateMachine::all().iter().flat_map(|machine| {
-        let known = LAST_STEPS.iter().find(|(name, _)| *name == machine.name);
-        let (name, last) = known.unwrap_or_else(|| panic!("tell this test the last step of {}", machine.name));
+        let (name, last) = (&machine.name, machine.resource(&template).machine().last_step);
         let tasks = machine.tasks();
-        assert!(tasks.iter().any(|task| task.name == *last), "{name} has no task {last:?}");
-        let loose = tasks.into_iter().filter(|task| task.name != *last && task.after_any_error() != Some(*last));
+        assert!(
+            tasks.iter().any(|task| task.name == last),
+            "{name} has no task {last:?}, which the template's Metadata says is its LastStep"
+        );
+        let loose = tasks.into_iter().filter(|task| task.name != last && task.after_any_error() != Some(&last));
         loose
             .map(|task| {
                 let state = task.name;
@@ -99,8 +148,8 @@ fn a_run_between_two_tries_of_a_scrape_is_still_believed_to_wait() {
     let believed = oslira_scraping::WAITER_BELIEVED.as_secs_f64();
     let machines = StateMachine::all();
     let mut scrapes: Vec<Task<'_>> = machines.iter().flat_map(StateMachine::tasks).collect();
-    scrapes.retain(|task| task.placeholder() == "ScrapeProfilesArn");
-    assert_eq!(scrapes.len(), 3);
+    scrapes.retain(Task::is_scrape);
+    assert!(!scrapes.is_empty(), "no task retries ScrapeUnderWay");
     // The way there and back, with a start of the Lambda.
     let late = scrapes.iter().filter(|task| task.longest_pause() + 5.0 > believed);
     none(late.map(|task| {
@@ -113,22 +162,25 @@ fn a_run_between_two_tries_of_a_scrape_is_still_believed_to_wait() {
 fn a_run_waits_for_its_accounts_share_half_an_hour() {
     let machines = StateMachine::all();
     let tasks: Vec<Task<'_>> = machines.iter().flat_map(StateMachine::tasks).collect();
-    let waits = tasks.iter().flat_map(|task| {
+    none(tasks.iter().flat_map(|task| {
         let retries = list(&task.state["Retry"]);
-        retries.filter(|retry| list(&retry["ErrorEquals"]).any(|name| name == "ShareTaken")).map(|retry| {
-            // With full jitter a pause is half of that. A scraper looks a second time, after one second on average.
-            let inside = if task.placeholder() == "ScrapeProfilesArn" { 1.0 } else { 0.0 };
+        let waits = retries.filter(|retry| list(&retry["ErrorEquals"]).any(|name| name == Code::ShareTaken.as_str()));
+        waits.filter_map(|retry| {
+            if retry["BackoffRate"] != 1 || retry["JitterStrategy"] != "FULL" {
+                return Some(format!("{}: its Retry of ShareTaken must have BackoffRate 1 and JitterStrategy FULL", task.name));
+            }
+            // With full jitter a pause is half as long, and so is the one before a scraper's second look.
+            let inside = if task.is_scrape() { oslira_scraping::SECOND_LOOK.as_secs_f64() / 2.0 } else { 0.0 };
             let number = |name: &str| retry[name].as_f64().unwrap_or(0.0);
             let seconds = number("MaxAttempts") * (number("IntervalSeconds") / 2.0 + inside);
-            (task.name, seconds, retry["BackoffRate"] == 1 && retry["JitterStrategy"] == "FULL")
-        })
-    });
-    let wrong = waits.filter(|(_, seconds, is_even)| *seconds != 1_800.0 || !is_even);
-    none(
-        wrong.map(|(name, seconds, _)| {
-            format!("{name}: errors.md promises 1,800 s, and it waits {seconds} s")
-        }),
-    );
+            (seconds != 1_800.0).then(|| {
+                format!(
+                    "{}: change the IntervalSeconds or MaxAttempts of its Retry of ShareTaken: errors.md promises 1,800 s, and it waits {seconds} s",
+                    task.name
+                )
+            })
+        }).collect::<Vec<_>>()
+    }));
 }
 
 #[test]
@@ -136,8 +188,8 @@ fn a_cancelled_run_leaves_all_that_is_scraped_for_it() {
     let machines = StateMachine::all();
     let tasks = machines.iter().flat_map(StateMachine::tasks);
     let in_branches = tasks.filter(|task| task.outermost != task.state);
-    let scrapes: Vec<_> = in_branches.filter(|task| task.placeholder() == "ScrapeProfilesArn").collect();
-    assert_eq!(scrapes.len(), 2, "tell this test which scrapes are side by side");
+    let scrapes: Vec<_> = in_branches.filter(Task::is_scrape).collect();
+    assert!(!scrapes.is_empty(), "no scrapes are side by side");
     let problems = scrapes.iter().filter_map(|task| {
         let caught: BTreeSet<&str> = task.caught().collect();
         let is_told = list(&task.state["Catch"]).all(|catch| string(&catch["Output"]).contains("'isStopped': true"));
@@ -150,12 +202,13 @@ fn a_cancelled_run_leaves_all_that_is_scraped_for_it() {
     });
     none(problems.collect::<Vec<_>>());
 
-    // The first value of a variable counts.
-    let mut stopped = vec![("$source.isStopped", "true"), ("$states.input.status", "cancelled")];
-    stopped.extend(variables(Tier::Deep, false));
-    let machine = StateMachine::read("analysis");
-    let way: Vec<&str> = machine.tasks_on_the_way(&stopped).iter().map(|task| task.name).collect();
-    assert_eq!(way, ["Check Profile Cache", "Scrape Profile", "Scrape Posts", "Refund Credits"]);
+    let machine = StateMachine::beginning_with(MachineInput::Analysis);
+    let stopped = Way { is_stopped: true, ..Way::cold(Tier::Deep) };
+    assert_eq!(
+        names(&machine.tasks_on_the_way(&stopped.variables())),
+        ["Check Profile Cache", "Scrape Profile", "Scrape Posts", "Refund Credits"],
+        "the way of a run that is cancelled while it is scraped for"
+    );
 }
 
 #[test]
@@ -163,15 +216,12 @@ fn every_task_outlives_its_function() {
     let template = Template::read();
     let machines = StateMachine::all();
     none(machines.iter().flat_map(|machine| {
-        let substitutions = &resource(&template, machine).properties["DefinitionSubstitutions"];
         let template = &template;
         machine.tasks().into_iter().filter_map(move |task| {
-            let function =
-                target(&substitutions[task.placeholder()]).and_then(|name| template.resource(name));
-            let Some(function) = function else {
+            let Some(function) = called(template, machine, &task) else {
                 return Some(format!(
-                    "{}: ${{{}}} is no function of the template",
-                    task.name,
+                    "{}: its DefinitionSubstitutions must have a function of the template as {}",
+                    machine.name,
                     task.placeholder()
                 ));
             };
@@ -190,7 +240,7 @@ fn every_task_outlives_its_function() {
 fn a_state_machine_may_call_the_functions_it_names_and_no_other() {
     let template = Template::read();
     none(StateMachine::all().iter().flat_map(|machine| {
-        let resource = resource(&template, machine);
+        let resource = machine.resource(&template);
         let tasks = machine.tasks();
         let used: BTreeSet<&str> = tasks.iter().map(Task::placeholder).collect();
         let given: BTreeSet<&str> =
@@ -212,24 +262,38 @@ fn a_state_machine_may_call_the_functions_it_names_and_no_other() {
     }));
 }
 
-/// The values of the machine's variables for a run of a tier that finds all it reads in the cache, or nothing of it.
-fn variables(tier: Tier, is_cached: bool) -> [(&'static str, &'static str); 5] {
-    let cached = if is_cached { "hit" } else { "miss" };
-    [
-        ("$run.tier", tier.as_str()),
-        ("$source.cacheHit", if is_cached { "true" } else { "false" }),
-        ("$source.profile", cached),
-        ("$source.posts", if tier.needs_more_posts() { cached } else { "unneeded" }),
-        ("$source.isStopped", "false"),
-    ]
+#[test]
+fn a_task_passes_what_its_function_says_that_it_gets() {
+    let template = Template::read();
+    none(StateMachine::all().iter().flat_map(|machine| {
+        let tasks = machine.tasks().into_iter();
+        let problem = |task: Task<'_>| {
+            let function = called(&template, machine, &task)?;
+            let said = function.function().input?;
+            (task.input() != Some(said)).then(|| {
+                format!(
+                    "{}, {}: the Metadata of {} says Input: {said:?}, so its Payload must be {}",
+                    machine.name,
+                    task.name,
+                    function.name,
+                    match said {
+                        StageInput::Execution => "$states.input or $merge([$run, …])",
+                        StageInput::Failure =>
+                            "{'executionName': $states.context.Execution.Name, 'error': …}",
+                    }
+                )
+            })
+        };
+        tasks.filter_map(problem).collect::<Vec<_>>()
+    }));
 }
 
 #[test]
 fn a_tier_runs_its_ai_tasks_and_no_other() {
-    let machine = StateMachine::read("analysis");
+    let machine = StateMachine::beginning_with(MachineInput::Analysis);
     for tier in Tier::ALL {
-        let on_the_way = machine.tasks_on_the_way(&variables(tier, true));
-        let mut run: Vec<&str> = on_the_way.iter().filter_map(Task::ai_task).collect();
+        let on_the_way = machine.tasks_on_the_way(&Way::cached(tier).variables());
+        let mut run: Vec<&str> = on_the_way.iter().filter_map(|task| task.passes("task")).collect();
         let mut wanted: Vec<&str> = tier.tasks().iter().map(|task| task.as_str()).collect();
         run.sort_unstable();
         wanted.sort_unstable();
@@ -242,45 +306,58 @@ fn a_tier_runs_its_ai_tasks_and_no_other() {
 
 #[test]
 fn an_anonymous_analysis_takes_no_detour() {
-    let machine = StateMachine::read("anonymous-analysis");
-    let way = |hit| -> Vec<String> {
-        let tasks = machine.tasks_on_the_way(&[("$source.cacheHit", hit)]);
-        tasks.iter().map(|task| task.name.to_owned()).collect()
-    };
-    assert_eq!(way("false"), ["Check Profile Cache", "Scrape Profile", "Score Profile"]);
-    assert_eq!(way("true"), ["Check Profile Cache", "Score Profile"]);
-    let tasks = machine.tasks();
-    let scrape = tasks.iter().find(|task| task.name == "Scrape Profile").expect("Scrape Profile");
-    let payload = scrape.state["Arguments"]["Payload"].as_str().unwrap_or_default();
-    assert!(
-        payload.contains("'runKind': 'anonymous'"),
-        "anonymous runs leave seven slots to accounts: {payload}"
-    );
+    let machine = StateMachine::beginning_with(MachineInput::AnonymousAnalysis);
+    let way = |hit| names(&machine.tasks_on_the_way(&[("$source.cacheHit", hit)]));
+    assert_eq!(way("false"), ["Check Profile Cache", "Scrape Profile", "Score Profile"], "with a cold cache");
+    assert_eq!(way("true"), ["Check Profile Cache", "Score Profile"], "with a cached profile");
+}
+
+#[test]
+fn anonymous_runs_and_no_others_scrape_as_such() {
+    let template = Template::read();
+    none(StateMachine::all().iter().flat_map(|machine| {
+        let is_anonymous = !machine.resource(&template).machine().input.has_account();
+        let scrapes = machine.tasks().into_iter().filter(Task::is_scrape);
+        let problem = |task: Task<'_>| {
+            let kind = task.passes("runKind").map(|kind| serde_json::from_value::<RunKind>(kind.into()));
+            let kind = kind.and_then(Result::ok);
+            let is_right = kind.is_some_and(|kind| (kind == RunKind::Anonymous) == is_anonymous);
+            (!is_right).then(|| {
+                format!(
+                    "{}, {}: its runKind must be {}: anonymous runs leave seven slots to accounts",
+                    machine.name,
+                    task.name,
+                    if is_anonymous { "anonymous" } else { "an account's" }
+                )
+            })
+        };
+        scrapes.filter_map(problem).collect::<Vec<_>>()
+    }));
 }
 
 #[test]
 fn a_tier_scrapes_what_it_reads_and_the_cache_lacks() {
-    let machine = StateMachine::read("analysis");
-    let scrapes = |variables: &[(&str, &str)]| -> Vec<String> {
-        let tasks = machine.tasks_on_the_way(variables);
-        tasks.iter().map(|task| task.name.to_owned()).filter(|name| name.starts_with("Scrape")).collect()
+    let machine = StateMachine::beginning_with(MachineInput::Analysis);
+    let scrapes = |way: Way| {
+        let mut tasks = machine.tasks_on_the_way(&way.variables());
+        tasks.retain(Task::is_scrape);
+        names(&tasks)
     };
     for tier in Tier::ALL {
-        assert_eq!(scrapes(&variables(tier, true)), Vec::<String>::new(), "{tier}");
+        assert_eq!(scrapes(Way::cached(tier)), Vec::<&str>::new(), "{tier} with all of it in the cache");
     }
-    assert_eq!(scrapes(&variables(Tier::Light, false)), ["Scrape Profile"]);
-    assert_eq!(scrapes(&variables(Tier::Deep, false)), ["Scrape Profile", "Scrape Posts"]);
-    let mut posts_alone = variables(Tier::Xray, false);
-    posts_alone[2] = ("$source.profile", "hit");
-    assert_eq!(scrapes(&posts_alone), ["Scrape Posts"]);
+    assert_eq!(scrapes(Way::cold(Tier::Light)), ["Scrape Profile"], "light with a cold cache");
+    assert_eq!(scrapes(Way::cold(Tier::Deep)), ["Scrape Profile", "Scrape Posts"], "deep with a cold cache");
+    let posts_alone = Way { profile: Cached::Hit, ..Way::cold(Tier::Xray) };
+    assert_eq!(scrapes(posts_alone), ["Scrape Posts"], "xray with a cached profile");
 }
 
 #[test]
 fn an_analysis_takes_no_detour() {
-    let machine = StateMachine::read("analysis");
+    let machine = StateMachine::beginning_with(MachineInput::Analysis);
     for tier in Tier::ALL {
-        let hops = |is_cached| machine.hops(&variables(tier, is_cached));
-        let (cold, cached) = (hops(false), hops(true));
+        let cold = machine.hops(&Way::cold(tier).variables());
+        let cached = machine.hops(&Way::cached(tier).variables());
         assert!(
             cold <= 4,
             "{tier}: {cold} Lambdas in a row with a cold cache: each costs about 150 ms, so 4 at most"

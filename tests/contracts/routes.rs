@@ -6,6 +6,7 @@ use crate::{
     template::{Route, Template},
 };
 use oslira_domain::{Code, RunStatus, Tier};
+use oslira_lambda::Header;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -50,6 +51,19 @@ fn every_route_is_documented_with_its_security_and_no_other_is() {
     none(missing.chain(extra));
 }
 
+/// Routes whose authorizer is neither the default one nor none.
+pub(crate) fn routes_with_an_odd_authorizer(template: &Template) -> Vec<String> {
+    let events = template.functions().flat_map(|function| {
+        let own = move |event: &Value| (function.name.to_owned(), event["Auth"]["Authorizer"].clone());
+        function.events("Api").map(own).collect::<Vec<_>>()
+    });
+    let odd = events.filter(|(_, authorizer)| !authorizer.is_null() && authorizer != "NONE");
+    odd.map(|(name, authorizer)| {
+        format!("{name}: its authorizer is {authorizer}; leave Auth out (the default one) or say NONE")
+    })
+    .collect()
+}
+
 #[test]
 fn a_route_is_public_or_guarded_by_the_authorizer() {
     let template = Template::read();
@@ -57,34 +71,7 @@ fn a_route_is_public_or_guarded_by_the_authorizer() {
         template.resource(template.authorizer()).is_some(),
         "the API's DefaultAuthorizer must be a function of the template, or every route is open"
     );
-    let events = template.functions().flat_map(|function| {
-        let own = move |event: &Value| (function.name.to_owned(), event["Auth"]["Authorizer"].clone());
-        function.events("Api").map(own).collect::<Vec<_>>()
-    });
-    none(events.filter(|(_, authorizer)| !authorizer.is_null() && authorizer != "NONE").map(
-        |(name, authorizer)| {
-            format!("{name} has the authorizer {authorizer}: leave it out (the default one) or say NONE")
-        },
-    ));
-}
-
-#[test]
-fn who_needs_no_token_is_throttled() {
-    let template = Template::read();
-    let throttled: BTreeSet<(String, String)> = list(&template.api()["MethodSettings"])
-        .filter(|setting| {
-            ["ThrottlingRateLimit", "ThrottlingBurstLimit"].iter().all(|limit| setting[*limit].is_u64())
-        })
-        .map(|setting| {
-            let path =
-                string(&setting["ResourcePath"]).strip_prefix('/').unwrap_or_default().replace("~1", "/");
-            (string(&setting["HttpMethod"]).to_lowercase(), path)
-        })
-        .collect();
-    let routes = template.functions().flat_map(|function| function.routes());
-    let open: BTreeSet<(String, String)> =
-        routes.filter(|route| route.is_public).map(|route| (route.method, route.path)).collect();
-    assert_eq!(throttled, open, "MethodSettings are of the public routes, with both limits");
+    none(routes_with_an_odd_authorizer(&template));
 }
 
 /// SAM answers `OPTIONS` of every path by what `Cors` says. The emulator does not, so this stands in for a test of it.
@@ -121,22 +108,16 @@ fn a_browser_may_send_what_every_route_takes() {
 
     let allowed: BTreeSet<String> =
         template.cors("AllowHeaders").iter().map(|name| name.to_lowercase()).collect();
-    assert_eq!(
-        allowed,
-        read_headers(),
-        "AllowHeaders are those that the code and its clients need, and no other"
-    );
-}
-
-/// What a front end may have to send, in lower case: the headers that handlers read, the one that says that a body is JSON,
-/// and the one that API Gateway hands to the authorizer. A browser sends `Origin` by itself.
-fn read_headers() -> BTreeSet<String> {
-    let sources = files::rust_sources("functions") + &files::rust_sources("crates/lambda");
-    let identity =
-        string(&Template::read().api()["Auth"]["Authorizers"]["Token"]["Identity"]["Header"]).to_lowercase();
-    let read = sources.split("headers.get(\"").skip(1).filter_map(|rest| rest.split('"').next());
-    let read = read.filter(|name| *name != "origin").map(str::to_owned);
-    read.chain([identity, "content-type".to_owned()]).collect()
+    // Beside what handlers read: the header that API Gateway hands to the authorizer, and what says that a body is JSON.
+    let identity = &template.api()["Auth"]["Authorizers"]["Token"]["Identity"]["Header"];
+    let read = Header::ALL.into_iter().filter(|header| header.is_sent_by_pages()).map(Header::name);
+    let needed: BTreeSet<String> =
+        read.map(str::to_owned).chain([string(identity).to_lowercase(), "content-type".to_owned()]).collect();
+    none(needed.symmetric_difference(&allowed).map(|header| {
+        format!(
+            "{header}: Cors.AllowHeaders of the template and oslira_lambda::Header must both have it, as one that pages send, or neither"
+        )
+    }));
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! A state machine's definition, as far as contracts are about it.
 
-use crate::files::{self, list, map, string};
+use crate::{
+    declared::{MachineInput, StageInput},
+    files::{self, list, map, string},
+    template::{Resource, Template},
+};
+use oslira_domain::Code;
 use serde_json::Value;
 
 /// A definition in `statemachines/`.
@@ -29,8 +34,23 @@ impl StateMachine {
             .collect()
     }
 
-    pub(crate) fn read(name: &str) -> Self {
-        Self::all().into_iter().find(|machine| machine.name == name).expect("the state machine is there")
+    /// The one whose executions begin with this.
+    pub(crate) fn beginning_with(input: MachineInput) -> Self {
+        let template = Template::read();
+        let mut machines = Self::all().into_iter();
+        machines.find(|machine| machine.resource(&template).machine().input == input).unwrap_or_else(|| {
+            panic!("no state machine of infra/template.yaml has {input:?} as Input in its Metadata")
+        })
+    }
+
+    /// What the template says of it.
+    pub(crate) fn resource<'a>(&self, template: &'a Template) -> Resource<'a> {
+        let file = format!("../statemachines/{}.asl.json", self.name);
+        let found =
+            template.machines().find(|resource| resource.properties["DefinitionUri"] == file.as_str());
+        found.unwrap_or_else(|| {
+            panic!("{file}: add a state machine with this DefinitionUri to infra/template.yaml")
+        })
     }
 
     pub(crate) fn tasks(&self) -> Vec<Task<'_>> {
@@ -64,10 +84,30 @@ impl Task<'_> {
         name.strip_prefix("${").and_then(|name| name.strip_suffix('}')).unwrap_or(name)
     }
 
-    /// The AI task that its payload names, if it names one: `{'task': 'scoring'}`.
-    pub(crate) fn ai_task(&self) -> Option<&str> {
-        let (_, rest) = string(&self.state["Arguments"]["Payload"]).split_once("'task': '")?;
+    /// The text that its payload has under this name, if it is written there: `scoring` of `{'task': 'scoring'}`.
+    pub(crate) fn passes(&self, name: &str) -> Option<&str> {
+        let (_, rest) = string(&self.state["Arguments"]["Payload"]).split_once(&format!("'{name}': '"))?;
         Some(rest.split_once('\'')?.0)
+    }
+
+    /// What of the execution its payload holds, beside what it adds.
+    pub(crate) fn input(&self) -> Option<StageInput> {
+        let payload = string(&self.state["Arguments"]["Payload"]);
+        if payload == "{% $states.input %}"
+            || payload.starts_with("{% $merge([$run,")
+            || payload.starts_with("{% $merge([$run]")
+        {
+            Some(StageInput::Execution)
+        } else if payload.starts_with("{% {'executionName': $states.context.Execution.Name, 'error': ") {
+            Some(StageInput::Failure)
+        } else {
+            None
+        }
+    }
+
+    /// It scrapes: only a scrape has others to wait for.
+    pub(crate) fn is_scrape(&self) -> bool {
+        self.retried().any(|name| name == Code::ScrapeUnderWay.as_str())
     }
 
     /// The errors on which it is tried again.

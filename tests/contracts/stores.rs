@@ -1,18 +1,13 @@
 //! Queues, tables and buckets: nothing is handled twice at once, lost, or kept for good by accident.
 
 use crate::{
-    files::{self, list, string},
+    declared,
+    files::list,
     none,
     template::{Resource, Template, target},
 };
+use oslira_lambda::Variable;
 use std::collections::BTreeSet;
-
-/// Tables whose items are meant to stay, and why.
-const LASTING: [(&str, &str); 3] = [
-    ("ScrapeSlotsTable", "ten items that are taken over and over"),
-    ("CircuitBreakersTable", "an item per upstream service"),
-    ("IntakeTable", "one item, which operators set and remove"),
-];
 
 /// Each function that reads a queue, with the queue.
 fn consumers(template: &Template) -> Vec<(Resource<'_>, Resource<'_>)> {
@@ -23,53 +18,59 @@ fn consumers(template: &Template) -> Vec<(Resource<'_>, Resource<'_>)> {
                 let queue = target(&event["Queue"]).and_then(|name| template.resource(name));
                 (
                     function,
-                    queue.unwrap_or_else(|| panic!("{} reads no queue of the template", function.name)),
+                    queue.unwrap_or_else(|| {
+                        panic!(
+                            "{}: the Queue of its SQS event must be a queue of the template, by !GetAtt",
+                            function.name
+                        )
+                    }),
                 )
             })
         })
         .collect()
 }
 
-#[test]
-fn a_message_stays_hidden_six_times_as_long_as_its_consumer_may_take() {
-    let template = Template::read();
-    none(consumers(&template).into_iter().filter_map(|(function, queue)| {
-        let least = 6 * template.timeout(function);
-        let visibility = queue.properties["VisibilityTimeout"].as_u64().unwrap_or(30);
-        (visibility < least).then(|| {
-            format!(
-                "{}: set VisibilityTimeout to at least {least}, six times the timeout of {}",
-                queue.name, function.name
-            )
-        })
-    }));
-}
-
-#[test]
-fn a_batch_reports_which_of_its_messages_failed() {
-    let template = Template::read();
-    let functions = template.functions();
-    none(functions.flat_map(|function| {
-        let events = function.events("SQS");
-        events
-            .filter(|event| {
-                !list(&event["FunctionResponseTypes"]).any(|kind| kind == "ReportBatchItemFailures")
-            })
-            .map(|_| {
+/// Queues that show a message again while it may still be worked off.
+pub(crate) fn messages_shown_too_early(template: &Template) -> Vec<String> {
+    consumers(template)
+        .into_iter()
+        .filter_map(|(function, queue)| {
+            let least = 6 * template.timeout(function);
+            let visibility = queue.properties["VisibilityTimeout"].as_u64().unwrap_or(30);
+            (visibility < least).then(|| {
                 format!(
-                    "{}: add ReportBatchItemFailures, or one bad message repeats the good ones",
-                    function.name
+                    "{}: set VisibilityTimeout to at least {least}, six times the timeout of {}",
+                    queue.name, function.name
                 )
             })
-            .collect::<Vec<_>>()
-    }));
+        })
+        .collect()
 }
 
-#[test]
-fn every_queue_gives_up_into_a_dead_letter_queue() {
-    let template = Template::read();
+/// Consumers that do not report which messages of a batch failed.
+pub(crate) fn batches_that_fail_as_one(template: &Template) -> Vec<String> {
+    template
+        .functions()
+        .flat_map(|function| {
+            let events = function.events("SQS");
+            events
+                .filter(|event| {
+                    !list(&event["FunctionResponseTypes"]).any(|kind| kind == "ReportBatchItemFailures")
+                })
+                .map(|_| {
+                    format!(
+                        "{}: add ReportBatchItemFailures, or one bad message repeats the good ones",
+                        function.name
+                    )
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Queues that lose a message, or try it for ever.
+pub(crate) fn queues_that_lose_messages(template: &Template) -> Vec<String> {
     let queues: Vec<_> = template.of_kind("AWS::SQS::Queue").collect();
-    assert!(!queues.is_empty(), "the template has no queue");
     let letters: BTreeSet<&str> = queues
         .iter()
         .filter_map(|queue| target(&queue.properties["RedrivePolicy"]["deadLetterTargetArn"]))
@@ -91,71 +92,88 @@ fn every_queue_gives_up_into_a_dead_letter_queue() {
             problems.push(format!("{}: its deadLetterTargetArn is no queue of the template", queue.name));
         }
     }
-    none(problems);
+    problems
+}
+
+/// Tables that neither say that their items stay nor let them expire, or that do both.
+pub(crate) fn tables_filling_up(template: &Template) -> Vec<String> {
+    let tables = template.of_kind("AWS::DynamoDB::Table");
+    tables
+        .filter_map(|table| {
+            let expires = table.properties["TimeToLiveSpecification"]["Enabled"] == true;
+            if table.metadata.is_null() {
+                return (!expires).then(|| {
+                    format!(
+                        "{}: enable its TimeToLiveSpecification, or say why its items stay, as Metadata: {{Oslira: {{Lasting: …}}}}",
+                        table.name
+                    )
+                });
+            }
+            match table.declared::<declared::Table>() {
+                Err(problem) => Some(problem),
+                Ok(declared::Table { lasting }) => expires.then(|| {
+                    format!(
+                        "{}: its items expire, and its Metadata says that they stay ({lasting}); keep one of the two",
+                        table.name
+                    )
+                }),
+            }
+        })
+        .collect()
+}
+
+/// Buckets that are open, or keep their objects for good.
+pub(crate) fn buckets_open_or_filling_up(template: &Template) -> Vec<String> {
+    template
+        .of_kind("AWS::S3::Bucket")
+        .filter_map(|bucket| {
+            let block = &bucket.properties["PublicAccessBlockConfiguration"];
+            let parts = ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
+            let is_closed = parts.iter().all(|part| block[part] == true);
+            let expires = list(&bucket.properties["LifecycleConfiguration"]["Rules"])
+                .any(|rule| rule["Status"] == "Enabled" && rule["ExpirationInDays"].as_u64().is_some());
+            (!is_closed || !expires)
+                .then(|| format!("{}: block all public access, and expire its objects", bucket.name))
+        })
+        .collect()
+}
+
+#[test]
+fn a_message_stays_hidden_six_times_as_long_as_its_consumer_may_take() {
+    none(messages_shown_too_early(&Template::read()));
+}
+
+#[test]
+fn a_batch_reports_which_of_its_messages_failed() {
+    none(batches_that_fail_as_one(&Template::read()));
+}
+
+#[test]
+fn every_queue_gives_up_into_a_dead_letter_queue() {
+    let template = Template::read();
+    assert!(template.of_kind("AWS::SQS::Queue").next().is_some(), "the template has no queue");
+    none(queues_that_lose_messages(&template));
 }
 
 #[test]
 fn a_queued_run_has_tries_left_for_its_refund_when_its_starts_are_used_up() {
     let template = Template::read();
-    let queue = template.resource("StartRunsQueue").expect("StartRunsQueue");
+    let queue = template.resource_of(Variable::StartRunsQueueUrl).expect("the queue of runs to start");
     let receives = queue.properties["RedrivePolicy"]["maxReceiveCount"].as_u64().expect("maxReceiveCount");
-    let source = files::text("functions/analysis/src/queued.rs");
-    let tries = source.split("const TRIES: u32 = ").nth(1).and_then(|rest| rest.split(';').next());
-    let tries: u64 =
-        tries.and_then(|tries| tries.parse().ok()).expect("TRIES in functions/analysis/src/queued.rs");
+    let tries = u64::from(oslira_analysis::START_TRIES);
     assert!(
         receives >= 2 * tries,
-        "StartRunsQueue gives a run {receives} tries, of which {tries} only start it: leave as many for the refund"
+        "{} gives a run {receives} tries, of which {tries} only start it: leave as many for the refund",
+        queue.name
     );
 }
 
 #[test]
 fn what_is_temporary_expires() {
-    let template = Template::read();
-    let sources: Vec<String> = files::all()
-        .into_iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
-        .map(files::text)
-        .collect();
-    // The code that names the table by its variable writes the attribute as well.
-    let writes = |table: &str, attribute: &str| {
-        let variables = template.variables_of(table);
-        sources.iter().any(|source| {
-            variables.iter().any(|variable| source.contains(&format!("env.var(\"{variable}\")")))
-                && source.contains(&format!(" {attribute} = :"))
-        })
-    };
-    none(template.of_kind("AWS::DynamoDB::Table").filter_map(|table| {
-        let ttl = &table.properties["TimeToLiveSpecification"];
-        let attribute = string(&ttl["AttributeName"]);
-        if LASTING.iter().any(|(name, _)| *name == table.name) {
-            None
-        } else if ttl["Enabled"] != true {
-            Some(format!(
-                "{}: enable its TimeToLiveSpecification, or list it in this test with the reason",
-                table.name
-            ))
-        } else {
-            (!writes(table.name, attribute)).then(|| {
-                format!(
-                    "{}: the file that reads its variable must write its TTL attribute {attribute}",
-                    table.name
-                )
-            })
-        }
-    }));
+    none(tables_filling_up(&Template::read()));
 }
 
 #[test]
 fn buckets_are_closed_and_clean_themselves_up() {
-    let template = Template::read();
-    none(template.of_kind("AWS::S3::Bucket").filter_map(|bucket| {
-        let block = &bucket.properties["PublicAccessBlockConfiguration"];
-        let parts = ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
-        let is_closed = parts.iter().all(|part| block[part] == true);
-        let expires = list(&bucket.properties["LifecycleConfiguration"]["Rules"])
-            .any(|rule| rule["Status"] == "Enabled" && rule["ExpirationInDays"].as_u64().is_some());
-        (!is_closed || !expires)
-            .then(|| format!("{}: block all public access, and expire its objects", bucket.name))
-    }));
+    none(buckets_open_or_filling_up(&Template::read()));
 }

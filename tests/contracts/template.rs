@@ -1,6 +1,7 @@
 //! `infra/template.yaml`, as far as contracts are about it.
 
 use crate::files::{self, list, map, string};
+use oslira_lambda::Variable;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -16,6 +17,8 @@ pub(crate) struct Resource<'a> {
     pub(crate) kind: &'a str,
     /// Its properties.
     pub(crate) properties: &'a Value,
+    /// What it says of itself: see `declared.rs`.
+    pub(crate) metadata: &'a Value,
 }
 
 /// A method and path of the API.
@@ -41,11 +44,17 @@ impl Template {
         Self(files::yaml("infra/template.yaml"))
     }
 
+    /// A made-up one.
+    pub(crate) fn parse(text: &str) -> Self {
+        Self(files::parse_yaml(text).expect("YAML"))
+    }
+
     pub(crate) fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
         map(&self.0["Resources"]).map(|(name, resource)| Resource {
             name,
             kind: string(&resource["Type"]),
             properties: &resource["Properties"],
+            metadata: &resource["Metadata"],
         })
     }
 
@@ -72,10 +81,32 @@ impl Template {
         own.as_u64().or_else(|| self.globals()["Timeout"].as_u64()).expect("a timeout")
     }
 
-    /// The names of the variables by which functions know a resource.
-    pub(crate) fn variables_of(&self, resource: &str) -> BTreeSet<&str> {
-        let all = self.functions().flat_map(Resource::environment);
-        all.filter(|(_, value)| target(value) == Some(resource)).map(|(name, _)| name).collect()
+    /// The resource that functions know by a variable.
+    pub(crate) fn resource_of(&self, variable: Variable) -> Option<Resource<'_>> {
+        let mut all = self.functions().flat_map(Resource::environment);
+        let (_, value) = all.find(|(name, _)| *name == variable.name())?;
+        self.resource(target(value)?)
+    }
+
+    pub(crate) fn machines(&self) -> impl Iterator<Item = Resource<'_>> {
+        self.of_kind("AWS::Serverless::StateMachine")
+    }
+
+    /// The state machines of which a function is a stage.
+    pub(crate) fn machines_that_call(&self, function: Resource<'_>) -> Vec<Resource<'_>> {
+        let calls = |machine: &Resource<'_>| {
+            let mut called = map(&machine.properties["DefinitionSubstitutions"]);
+            called.any(|(_, called)| target(called) == Some(function.name))
+        };
+        self.machines().filter(calls).collect()
+    }
+
+    /// All secrets that a function could learn: those that its variables name, and those that it may read.
+    pub(crate) fn secrets_within_reach(&self, function: Resource<'_>) -> Vec<Resource<'_>> {
+        let named = function.environment().filter_map(|(_, value)| target(value));
+        let names: BTreeSet<&str> = named.chain(function.may("secretsmanager:GetSecretValue")).collect();
+        let resources = names.into_iter().filter_map(|name| self.resource(name));
+        resources.filter(|resource| resource.kind == "AWS::SecretsManager::Secret").collect()
     }
 
     /// The API.

@@ -1,6 +1,6 @@
 //! A caller without an account, at an address that no other test has.
 
-use crate::{Reply, Stack, eventually, user::request};
+use crate::{Reply, Stack, eventually, http::request};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

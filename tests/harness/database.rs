@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tokio_postgres::{
-    Client, NoTls,
+    Client, NoTls, SimpleQueryMessage,
     types::{ToSql, Type},
 };
 
@@ -45,6 +45,18 @@ impl Database {
         let mut rows = self.rows(sql, params).await?;
         anyhow::ensure!(rows.len() == 1, "{} rows instead of one", rows.len());
         rows.pop().context("no row")
+    }
+
+    /// How Postgres would run a query without parameters, if it uses an index wherever one fits.
+    pub async fn plan(&self, sql: &str) -> Result<String> {
+        let forced = "set local enable_seqscan = off; set local enable_bitmapscan = off";
+        let sql = format!("begin; {forced}; explain (costs off) {sql}; rollback");
+        let answers = self.0.simple_query(&sql).await?;
+        let lines = answers.iter().filter_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        Ok(lines.collect::<Vec<_>>().join("\n"))
     }
 
     /// The process id of this connection.

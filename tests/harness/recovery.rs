@@ -14,9 +14,13 @@ impl User<'_> {
             .database
             .run(&format!(
                 "begin;
-                 insert into public.runs (run_id, account_id, business_profile_id, requested_by, username, tier,
-                     credits_charged, created_at)
-                   values ('{run_id}', '{}', '{}', '{}', '{username}', 'light', 1, now() - interval '{ago}');
+                 select oslira.keep_business_profile_version(p) from public.business_profiles p
+                   where business_profile_id = '{1}';
+                 insert into public.runs (run_id, account_id, business_profile_id, business_profile_version, requested_by,
+                     username, tier, credits_charged, created_at)
+                   select '{run_id}', '{0}', business_profile_id, version, '{2}', '{username}', 'light', 1,
+                          now() - interval '{ago}'
+                     from public.business_profiles where business_profile_id = '{1}';
                  select oslira.deduct_credits_atomic('{0}', 1, 'light', '{run_id}');
                  commit;",
                 self.account_id, self.business_profile_id, self.user_id
@@ -130,6 +134,14 @@ impl Stack {
             "select amount from public.credit_transactions where run_id = $1::text::uuid order by created_at";
         let rows = self.database.rows(sql, &[&run.run_id]).await?;
         rows.iter().map(|row| row["amount"].as_i64().context("no amount")).collect()
+    }
+
+    /// The upstream calls on a run's record, oldest first: rows of `ai_usage_logs`. The API does not tell of them.
+    pub async fn calls(&self, run: &Run) -> Result<Vec<Value>> {
+        let sql = "select task, provider, model, input_tokens, cached_tokens, output_tokens, cost_usd, duration_ms,
+                          is_fallback, is_cache_hit, outcome
+                     from public.ai_usage_logs where run_id = $1::text::uuid order by created_at, ai_usage_log_id";
+        self.database.rows(sql, &[&run.run_id]).await
     }
 
     /// Takes the run's latest sign of life ten minutes back, as if nothing had happened since.

@@ -1,6 +1,6 @@
 //! A signed-in user with an account of their own, who uses the API as a front end would.
 
-use crate::{Stack, eventually};
+use crate::{Reply, Stack, eventually, http::request};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -21,17 +21,6 @@ pub struct User<'a> {
     pub token: String,
 }
 
-/// An answer of the API.
-#[derive(Debug)]
-pub struct Reply {
-    /// The HTTP status.
-    pub status: u16,
-    /// Headers, names in lower case.
-    pub headers: reqwest::header::HeaderMap,
-    /// The envelope.
-    pub body: Value,
-}
-
 /// A run that was accepted.
 #[derive(Debug)]
 pub struct Run {
@@ -39,18 +28,6 @@ pub struct Run {
     pub run_id: String,
     /// Whom it analyses.
     pub username: String,
-}
-
-impl Reply {
-    /// `code` of the envelope.
-    pub fn code(&self) -> &str {
-        self.body["code"].as_str().unwrap_or_default()
-    }
-
-    /// `data` of the envelope.
-    pub fn data(&self) -> &Value {
-        &self.body["data"]
-    }
 }
 
 impl<'a> User<'a> {
@@ -199,39 +176,5 @@ impl<'a> User<'a> {
         let (balance, ledger) = self.stack.database.balance_and_ledger(&self.account_id).await?;
         ensure!(balance == ledger, "the balance is {balance} and the ledger's sum {ledger}");
         Ok(balance)
-    }
-}
-
-/// Any request to the API.
-pub(crate) async fn request(
-    stack: &Stack,
-    method: reqwest::Method,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: Option<String>,
-) -> Result<Reply> {
-    let mut request = stack.http.request(method, format!("{}{path}", stack.description.api_url));
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    if let Some(body) = body {
-        request = request.header("content-type", "application/json").body(body);
-    }
-    let answer = request.send().await?;
-    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-    let text = answer.text().await?;
-    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    Ok(Reply { status, headers, body })
-}
-
-impl Stack {
-    /// A request without a user.
-    pub async fn request(
-        &self,
-        method: reqwest::Method,
-        path: &str,
-        headers: &[(&str, &str)],
-    ) -> Result<Reply> {
-        request(self, method, path, headers, None).await
     }
 }

@@ -16,10 +16,9 @@ async fn usage(stack: &Stack) -> Result<(f64, f64, f64, f64)> {
     Ok((sum("day#", "calls"), sum("day#", "costUsd"), sum("day#", "hedges"), sum("calls#", "inFlight")))
 }
 
-async fn outcomes(user: &User<'_>, run: &oslira_tests::Run) -> Result<Vec<(String, f64)>> {
-    let result = user.result(run).await?;
-    let calls = result.data()["cost"]["calls"].as_array().context("calls")?.clone();
-    let outcome = |call: &Value| Some((call["outcome"].as_str()?.to_owned(), call["costUsd"].as_f64()?));
+async fn outcomes(stack: &Stack, run: &oslira_tests::Run) -> Result<Vec<(String, f64)>> {
+    let calls = stack.calls(run).await?;
+    let outcome = |call: &Value| Some((call["outcome"].as_str()?.to_owned(), call["cost_usd"].as_f64()?));
     Ok(calls.iter().filter(|call| call["provider"] != "apify").filter_map(outcome).collect())
 }
 
@@ -29,7 +28,7 @@ async fn calls_and_their_cost_are_counted_and_answers_that_were_kept_are_not() -
     let user = User::sign_up(stack, 20).await?;
     let username = user.username("counted");
     let (run, _) = user.analyze(&username).await?;
-    let paid = outcomes(&user, &run).await?[0].1;
+    let paid = outcomes(stack, &run).await?[0].1;
     let (calls, cost, _, in_flight) = usage(stack).await?;
     assert_eq!((calls, in_flight), (1.0, 0.0));
     assert!(paid > 0.0 && (cost - paid).abs() < 1e-8, "{cost} instead of {paid}");
@@ -73,7 +72,7 @@ async fn a_slow_call_is_made_twice_as_far_as_the_budget_goes() -> Result<()> {
         stack.stand_ins.fault(fault).await?;
         let (run, progress) = user.analyze(&username).await?;
         anyhow::ensure!(progress["status"] == "complete", "{progress}");
-        let (named, paid): (Vec<_>, Vec<_>) = outcomes(&user, &run).await?.into_iter().unzip();
+        let (named, paid): (Vec<_>, Vec<_>) = outcomes(stack, &run).await?.into_iter().unzip();
         Ok((named, stack.stand_ins.requests("openai", &username).await?, paid.iter().sum::<f64>()))
     };
     let (named, asked, paid) = slow("hedged").await?;

@@ -86,10 +86,9 @@ async fn claude_answers_when_openai_does_not() -> Result<()> {
         let (user, username) = user_with(&stack, "fallback", std::slice::from_ref(&fault)).await?;
         let (run, progress) = user.analyze(&username).await?;
         assert_eq!(progress["status"], "complete", "{fault}: {progress}");
-        let result = user.result(&run).await?;
-        let calls = result.data()["cost"]["calls"].as_array().context("calls")?.clone();
+        let calls = stack.calls(&run).await?;
         let last = calls.last().context("no call")?;
-        assert_eq!((&last["provider"], &last["isFallback"]), (&json!("anthropic"), &json!(true)), "{fault}");
+        assert_eq!((&last["provider"], &last["is_fallback"]), (&json!("anthropic"), &json!(true)), "{fault}");
         assert_eq!(user.balance().await?, 9);
         Ok(())
     };
@@ -108,8 +107,7 @@ async fn a_task_whose_provider_fails_is_answered_by_the_other() -> Result<()> {
         .await?;
     let (run, progress) = user.analyze_tier("xray", &user.username("fallback")).await?;
     assert_eq!(progress["status"], "complete", "{progress}");
-    let result = user.result(&run).await?;
-    let calls = result.data()["cost"]["calls"].as_array().context("calls")?;
+    let calls = stack.calls(&run).await?;
     let answered: BTreeMap<&str, &str> = calls
         .iter()
         .filter(|call| call["outcome"] == "answered")

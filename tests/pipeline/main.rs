@@ -8,6 +8,7 @@ mod gateway;
 mod hostile_profiles;
 mod kills;
 mod light;
+mod operator;
 mod refunds;
 mod resume;
 mod scrape_slots;

@@ -39,6 +39,11 @@ async fn a_resumed_run_finds_what_was_paid_for() -> Result<()> {
     let paid = (stand_ins.actor_runs(&username).await?, stand_ins.requests("openai", &username).await?);
     assert_eq!((paid, user.balance().await?), ((1, 1), 9));
 
+    let shown = xtask(&["run", &run.run_id]).await?.map_err(anyhow::Error::msg)?;
+    for execution in [" of analysis: ABORTED", "-2 of analysis: SUCCEEDED"] {
+        assert!(shown.contains(execution), "{execution:?} is not in\n{shown}");
+    }
+
     let refused = xtask(&["resume", &run.run_id]).await?.err().context("resumed a settled run")?;
     assert!(refused.contains("the run is complete"), "{refused}");
     let never = user.accept(&user.username("never"), "0 minutes").await?;

@@ -83,7 +83,7 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("reattach");
-    let sql = "select outcome, run_id from public.start_analysis($1::text::uuid, $2::text::uuid, gen_random_uuid(), $3, 'light')";
+    let sql = "select (run).run_id from public.start_analysis($1::text::uuid, $2::text::uuid, gen_random_uuid(), $3, 'light')";
     let claims = format!(r#"select set_config('request.jwt.claims', '{{"sub":"{}"}}', false)"#, user.user_id);
     stack.database.run(&claims).await?;
     let row = stack.database.row(sql, &[&user.account_id, &user.business_profile_id, &username]).await?;

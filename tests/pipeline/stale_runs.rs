@@ -3,6 +3,7 @@
 //! The job looks at every old pending run there is, so these tests take turns.
 
 use anyhow::Result;
+use oslira_maintenance::PENDING_RUNS;
 use oslira_tests::{Run, Stack, User, eventually};
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -119,4 +120,16 @@ async fn a_run_that_a_restored_database_has_forgotten_the_end_of_is_refunded() -
     stack.quieten(&run).await?;
     stack.fail_stale_runs().await?;
     assert_refunded(&user, &run, "InternalError").await
+}
+
+#[tokio::test]
+async fn the_jobs_query_is_answered_by_its_index() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let values = [("$1", "'-infinity'"), ("$2", "'00000000-0000-0000-0000-000000000000'"), ("$3", "100")];
+    let query =
+        values.iter().fold(PENDING_RUNS.to_owned(), |query, (name, value)| query.replace(name, value));
+    let plan = stack.database.plan(&query).await?;
+    assert!(plan.contains("runs_pending"), "the index of V0012 must fit the query:\n{plan}");
+    assert!(!plan.contains("Sort"), "the index must have the query's order:\n{plan}");
+    Ok(())
 }

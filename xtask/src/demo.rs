@@ -4,6 +4,7 @@
 use crate::{
     api::Api,
     report::{self, AnalysisResult},
+    run::{Money, money_of},
     stack::{self, Description, Stack, Upstreams},
     ui::{self, Ui},
 };
@@ -49,12 +50,26 @@ pub(crate) struct Run {
     pub(crate) seconds: f64,
     /// The API's answer.
     pub(crate) result: AnalysisResult,
+    /// What it cost us, which the API does not tell.
+    pub(crate) money: Money,
+}
+
+/// The same as far as a user sees it.
+struct Seen {
+    run_id: String,
+    user: String,
+    label: &'static str,
+    seconds: f64,
+    result: AnalysisResult,
 }
 
 /// Brings the stack up if need be, runs the analyses, prints them, and leaves the stack as it was.
 pub(crate) fn demo(stack: &Stack, demo: &Demo, ui: &Ui) -> Result<()> {
     let upstreams = Upstreams::new(None, demo.live)?;
-    let runs = stack::borrow(stack, upstreams, ui, |description| run_all(description, demo, ui))?;
+    let runs = stack::borrow(stack, upstreams, ui, |description| {
+        let seen = run_all(description, demo, ui)?;
+        with_money(stack, seen, ui)
+    })?;
     if demo.json {
         ui::print(serde_json::to_string_pretty(&json!({ "runs": runs }))?)?;
     } else {
@@ -63,7 +78,18 @@ pub(crate) fn demo(stack: &Stack, demo: &Demo, ui: &Ui) -> Result<()> {
     Ok(())
 }
 
-fn run_all(description: &Description, demo: &Demo, ui: &Ui) -> Result<Vec<Run>> {
+/// Adds what an operator knows of each run.
+fn with_money(stack: &Stack, seen: Vec<Seen>, ui: &Ui) -> Result<Vec<Run>> {
+    let run_ids: Vec<String> = seen.iter().map(|run| run.run_id.clone()).collect();
+    let mut money = money_of(stack, &run_ids, ui)?;
+    let with_its_own = |Seen { run_id, user, label, seconds, result }: Seen| {
+        let money = money.remove(&run_id).with_context(|| format!("the database has no run {run_id}"))?;
+        Ok(Run { user, label, seconds, result, money })
+    };
+    seen.into_iter().map(with_its_own).collect()
+}
+
+fn run_all(description: &Description, demo: &Demo, ui: &Ui) -> Result<Vec<Seen>> {
     let mut runs = Vec::new();
     for (tier, username) in TIERS {
         let username = match &demo.username {
@@ -86,7 +112,7 @@ fn run_all(description: &Description, demo: &Demo, ui: &Ui) -> Result<Vec<Run>> 
 }
 
 /// Runs one analysis, as a front end does: asks, watches, fetches the result.
-fn analyze(api: &Api, tier: &str, username: &str, label: &'static str, ui: &Ui) -> Result<Run> {
+fn analyze(api: &Api, tier: &str, username: &str, label: &'static str, ui: &Ui) -> Result<Seen> {
     let bar = ui.percent(&format!("{} @{username} ({label})", tier.to_uppercase()));
     let started = Instant::now();
     let run_id = api.start(tier, username)?;
@@ -121,5 +147,5 @@ fn analyze(api: &Api, tier: &str, username: &str, label: &'static str, ui: &Ui) 
         tier.to_uppercase(),
         result.score
     ));
-    Ok(Run { user: api.user.name.clone(), label, seconds, result })
+    Ok(Seen { run_id, user: api.user.name.clone(), label, seconds, result })
 }

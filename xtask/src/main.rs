@@ -12,6 +12,8 @@ mod procfs;
 mod release;
 mod report;
 mod resume;
+mod run;
+mod run_id;
 mod stack;
 mod status;
 mod test;
@@ -22,6 +24,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use demo::Demo;
 use release::Stage;
+use run_id::RunId;
 use stack::{Latency, Need, Options, Stack, Upstreams};
 use std::{path::PathBuf, process::ExitCode};
 use ui::Ui;
@@ -85,7 +88,18 @@ enum Command {
     /// Go on with a run whose execution ended without settling it; what was paid for is not paid again
     Resume {
         /// The run's id
-        run_id: resume::RunId,
+        run_id: RunId,
+    },
+    /// Show one run whole: its rows, progress, execution, upstream calls, what it cost us, and its log lines
+    Run {
+        /// The run's id, which is its execution's name too
+        run_id: RunId,
+        /// Look at a stage on AWS instead of the local stack, with the AWS credentials of the environment
+        #[arg(long, value_enum)]
+        stage: Option<Stage>,
+        /// Print it as JSON on standard output
+        #[arg(long)]
+        json: bool,
     },
     /// Take in no new analyses on the local stack; those under way go on
     Pause {
@@ -174,7 +188,7 @@ impl Up {
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    let result = process::handle_signals().and_then(|()| run(command));
+    let result = process::handle_signals().and_then(|()| execute(command));
     process::wait_if_interrupted();
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -185,7 +199,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn execute(command: Command) -> Result<()> {
     let ui = &Ui::new();
     let stack = &Stack::local();
     match command {
@@ -207,6 +221,7 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Invoke { function, event } => invoke::invoke(stack, &function, event.as_deref()),
         Command::Resume { run_id } => resume::resume(&Stack::chosen(), &run_id, ui),
+        Command::Run { run_id, stage, json } => run::run(&Stack::chosen(), stage, &run_id, json, ui),
         Command::Pause { minutes, note } => intake::pause(&Stack::chosen(), minutes, note.as_deref()),
         Command::Unpause => intake::unpause(&Stack::chosen()),
         Command::Logs { function, follow } => invoke::logs(stack, &function, follow),

@@ -2,11 +2,12 @@
 
 use crate::{
     demo::Run,
+    run::upstream_ms,
     ui::{self, table},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, io};
+use std::io;
 
 /// What `GET /api/analysis/{runId}/result` answers. Sections that only some tiers have stay as they came.
 #[derive(Serialize, Deserialize)]
@@ -21,10 +22,10 @@ pub(crate) struct AnalysisResult {
     pub(crate) deep_summary: Option<String>,
     pub(crate) sub_scores: Vec<SubScore>,
     pub(crate) quality_flags: Vec<QualityFlag>,
+    pub(crate) adjustments: Vec<Adjustment>,
     pub(crate) metrics: Map<String, Value>,
     pub(crate) cache_hit: bool,
     pub(crate) credits_charged: u32,
-    pub(crate) cost: Cost,
     pub(crate) timing: Timing,
     #[serde(flatten)]
     pub(crate) rest: Map<String, Value>,
@@ -37,36 +38,25 @@ pub(crate) struct SubScore {
     score: Option<u8>,
     /// Its part in the whole, 0 to 1.
     weight: f64,
+    /// What it gives the score.
+    points: f64,
     evidence: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct QualityFlag {
+    code: String,
     message: String,
-    /// Points that it takes from the score.
-    penalty: u8,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
+    /// What it takes from the score: negative, or 0.
+    points: f64,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Cost {
-    total_usd: f64,
-    calls: Vec<UpstreamCall>,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct UpstreamCall {
-    task: String,
-    provider: String,
-    duration_ms: f64,
-    outcome: String,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
+pub(crate) struct Adjustment {
+    code: String,
+    message: String,
+    /// What it adds to the score, or takes.
+    points: f64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -87,28 +77,6 @@ pub(crate) struct TimedStep {
     rest: Map<String, Value>,
 }
 
-impl AnalysisResult {
-    /// What the run waited for upstream, in milliseconds: the longest scrape, and after it the longest AI task, for
-    /// those of one kind run side by side.
-    pub(crate) fn upstream_ms(&self) -> f64 {
-        let longest = |is_scrape: bool| {
-            let calls = self.cost.calls.iter().filter(|call| (call.provider == "apify") == is_scrape);
-            let mut by_task = BTreeMap::<&str, (f64, f64)>::new();
-            for call in calls {
-                let (one_after_another, abandoned) = by_task.entry(&call.task).or_default();
-                if call.outcome == "abandoned" {
-                    // It ran beside the one that won, not before or after it.
-                    *abandoned = call.duration_ms;
-                } else {
-                    *one_after_another += call.duration_ms;
-                }
-            }
-            by_task.into_values().map(|(sum, abandoned)| sum.max(abandoned)).fold(0.0, f64::max)
-        };
-        longest(true) + longest(false)
-    }
-}
-
 /// Prints the table of all runs, and then each lead once, explained.
 pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
     let mut overview = table([
@@ -126,7 +94,7 @@ pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
     ]);
     for run in runs {
         let result = &run.result;
-        let (total_ms, upstream_ms) = (result.timing.total_ms, result.upstream_ms());
+        let (total_ms, upstream_ms) = (result.timing.total_ms, upstream_ms(&run.money.calls));
         overview.add_row([
             format!("@{}", result.username),
             result.analysis_type.to_uppercase(),
@@ -137,7 +105,7 @@ pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
             format!("{:.2} s", upstream_ms / 1000.0),
             format!("{:.2} s", (total_ms - upstream_ms) / 1000.0),
             result.credits_charged.to_string(),
-            format!("${:.4}", result.cost.total_usd),
+            format!("${:.4}", run.money.total_usd),
             if result.cache_hit { "yes" } else { "no" }.to_owned(),
         ]);
     }
@@ -165,22 +133,7 @@ fn explain(result: &AnalysisResult) -> String {
     if let Some(deep_summary) = &result.deep_summary {
         text += &format!("\n{}\n", wrap(deep_summary, 2));
     }
-    text += "\nWhat the score is made of\n";
-    for part in &result.sub_scores {
-        let score = part.score.map_or_else(|| "unknown".to_owned(), |score| format!("{score} of 100"));
-        text += &format!("  {:<16} {score:<11} weight {:.0} %\n", words(&part.name), part.weight * 100.0);
-        for evidence in &part.evidence {
-            text += &format!("{}\n", wrap(&format!("- {evidence}"), 6));
-        }
-    }
-    text += "\nWhat is odd about the profile\n";
-    for flag in &result.quality_flags {
-        let penalty = if flag.penalty > 0 { format!(" (-{} points)", flag.penalty) } else { String::new() };
-        text += &format!("{}\n", wrap(&format!("{}{penalty}", flag.message), 2));
-    }
-    if result.quality_flags.is_empty() {
-        text += "  nothing\n";
-    }
+    text += &format!("\nWhat the score is made of\n{}", column(result));
     text += "\nFigures\n";
     for (name, value) in result.metrics.iter().filter(|(_, value)| !value.is_null()) {
         text += &format!("  {:<26} {}\n", words(name), figure(value));
@@ -191,6 +144,31 @@ fn explain(result: &AnalysisResult) -> String {
         text += &format!("  {:<26} {:>6.2} s\n", step.name, step.duration_ms / 1000.0);
     }
     text + &format!("  {:<26} {:>6.2} s\n", "in all", result.timing.total_ms / 1000.0)
+}
+
+/// The score as a column of points that adds up, each line with its reasons.
+fn column(result: &AnalysisResult) -> String {
+    let line = |points: f64, name: &str, note: &str| {
+        format!("{points:>8.1}  {:<17} {note}", words(name)).trim_end().to_owned() + "\n"
+    };
+    let mut text = String::new();
+    for part in &result.sub_scores {
+        let note = part.score.map_or_else(
+            || "unknown".to_owned(),
+            |score| format!("{score} of 100, weight {:.0} %", part.weight * 100.0),
+        );
+        text += &line(part.points, &part.name, &note);
+        for evidence in &part.evidence {
+            text += &format!("{}\n", wrap(&format!("- {evidence}"), 12));
+        }
+    }
+    for flag in &result.quality_flags {
+        text += &line(flag.points, &flag.code, &flag.message);
+    }
+    for adjustment in &result.adjustments {
+        text += &line(adjustment.points, &adjustment.code, &adjustment.message);
+    }
+    text + &format!("  ------\n{:>8.1}  the score\n", f64::from(result.score))
 }
 
 /// The texts that only deeper tiers have: selling points, outreach, personality and the like.
@@ -283,25 +261,18 @@ mod tests {
 
     fn result() -> AnalysisResult {
         serde_json::from_value(json!({
-            "runId": "r", "leadId": "l", "username": "maya", "analysisType": "light", "score": 71, "confidence": 0.8,
+            "runId": "r", "leadId": "l", "username": "maya", "analysisType": "light", "score": 27, "confidence": 0.8,
             "summary": "A good fit.", "subScores": [
-                { "name": "aiFit", "score": 80, "weight": 0.5, "evidence": ["Posts about fitness."] },
-                { "name": "geoFocus", "score": null, "weight": 0.0, "evidence": [] }
+                { "name": "aiFit", "score": 80, "weight": 0.457, "points": 36.6, "evidence": ["Posts about fitness."] },
+                { "name": "geoFocus", "score": null, "weight": 0.0, "points": 0.0, "evidence": [] }
             ],
             "qualityFlags": [
-                { "code": "followRatio", "message": "Follows many.", "penalty": 10 },
-                { "code": "likesHidden", "message": "Hides likes.", "penalty": 0 }
+                { "code": "followRatio", "message": "Follows many.", "points": -10 },
+                { "code": "likesHidden", "message": "Hides likes.", "points": 0 }
             ],
+            "adjustments": [{ "code": "rounding", "message": "The score is a whole number.", "points": 0.4 }],
             "metrics": { "followers": 1000, "engagementRate": 1.234, "averageLikes": null, "themes": ["a", "b"] },
             "deepSummary": "In full.", "sellingPoints": [{ "point": "Reach", "evidence": "Likes" }, { "point": "Trust", "evidence": "Replies" }], "dataAsOf": "2026-01-01T00:00:00Z", "cacheHit": false, "creditsCharged": 1,
-            "cost": { "totalUsd": 0.001, "marginUsd": 0.9, "calls": [
-                { "task": "scrape", "provider": "apify", "durationMs": 4000, "outcome": "succeeded" },
-                { "task": "scrape_posts", "provider": "apify", "durationMs": 6000, "outcome": "succeeded" },
-                { "task": "outreach", "provider": "openai", "durationMs": 500, "outcome": "failed" },
-                { "task": "outreach", "provider": "anthropic", "durationMs": 700, "outcome": "answered" },
-                { "task": "personality", "provider": "openai", "durationMs": 1100, "outcome": "abandoned" },
-                { "task": "personality", "provider": "openai", "durationMs": 600, "outcome": "answered" }
-            ] },
             "timing": { "totalMs": 8200, "steps": [{ "name": "scraping", "durationMs": 6100 }], "slowestStep": "scraping" }
         }))
         .unwrap()
@@ -311,15 +282,18 @@ mod tests {
     fn a_result_is_explained() {
         let text = explain(&result());
         for part in [
-            "@maya, LIGHT: 71 of 100, confidence 80 %",
+            "@maya, LIGHT: 27 of 100, confidence 80 %",
             "In full.",
-            "ai fit",
-            "80 of 100",
-            "weight 50 %",
-            "- Posts about fitness.",
-            "unknown",
-            "Follows many. (-10 points)",
-            "Hides likes.\n",
+            "
+    36.6  ai fit            80 of 100, weight 46 %
+            - Posts about fitness.
+     0.0  geo focus         unknown
+   -10.0  follow ratio      Follows many.
+     0.0  likes hidden      Hides likes.
+     0.4  rounding          The score is a whole number.
+  ------
+    27.0  the score
+",
             "engagement rate            1.23",
             "a, b",
             "Selling points\n  - point: Reach\n    evidence: Likes\n  - point: Trust\n",
@@ -332,16 +306,8 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_side_by_side_is_waited_for_once() {
-        // The posts of 6 s, then the outreach of 500 ms and, at the other provider, 700 ms; not the personality, whose
-        // second call won after 1.1 s.
-        assert!((result().upstream_ms() - 7_200.0).abs() < 1e-9);
-    }
-
-    #[test]
     fn what_the_api_answered_is_kept_for_json() {
         let value = serde_json::to_value(result()).unwrap();
-        assert_eq!(value["cost"]["marginUsd"], 0.9);
         assert_eq!(value["leadId"], "l");
         assert_eq!(value["qualityFlags"][0]["code"], "followRatio");
     }

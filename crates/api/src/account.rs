@@ -3,6 +3,7 @@
 use oslira_domain::{AccountId, UserId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// The caller.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -36,4 +37,16 @@ pub enum MemberRole {
     Owner,
     /// Everything but paying, cancelling plans and deleting.
     Member,
+}
+
+impl FromStr for MemberRole {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "owner" => Ok(Self::Owner),
+            "member" => Ok(Self::Member),
+            _ => Err(format!("unknown role {text:?}")),
+        }
+    }
 }

@@ -19,3 +19,11 @@ pub struct SavedBusinessProfile {
     /// When it was changed last; at first the same.
     pub updated_at: Timestamp,
 }
+
+/// A business profile that was deleted.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletedBusinessProfile {
+    /// Its id. Leads, runs and results that name it stay.
+    pub id: BusinessProfileId,
+}

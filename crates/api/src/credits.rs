@@ -1,7 +1,8 @@
 //! Credits, and where they came from.
 
+use deserr::Deserr;
 use jiff::Timestamp;
-use oslira_domain::RunId;
+use oslira_domain::{CreditTransactionId, FieldProblem, RunId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -26,8 +27,7 @@ pub struct CreditBalance {
 #[serde(rename_all = "camelCase")]
 pub struct CreditTransaction {
     /// The row's id.
-    #[schemars(extend("format" = "uuid"))]
-    pub id: String,
+    pub id: CreditTransactionId,
     /// Why credits moved.
     pub kind: CreditTransactionKind,
     /// Whole credits: above zero they were added, below zero they were taken.
@@ -76,4 +76,33 @@ impl FromStr for CreditTransactionKind {
         let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
         known.ok_or("must be \"signup\", \"adjustment\", \"charge\" or \"refund\"")
     }
+}
+
+/// Which rows of the ledger are wanted. Without any of these it is all.
+#[derive(Debug, Default, PartialEq, Eq, Deserr, JsonSchema)]
+#[deserr(rename_all = camelCase, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CreditTransactionFilters {
+    /// Rows of these kinds, with commas between them.
+    #[deserr(default, try_from(&String) = kinds -> FieldProblem)]
+    #[schemars(length(min = 1))]
+    pub kind: Vec<CreditTransactionKind>,
+    /// Rows from this moment on (RFC 3339, such as 2026-11-24T00:00:00Z).
+    #[deserr(default, try_from(Option<String>) = moment -> FieldProblem)]
+    pub since: Option<Timestamp>,
+    /// Rows before this moment.
+    #[deserr(default, try_from(Option<String>) = moment -> FieldProblem)]
+    pub until: Option<Timestamp>,
+}
+
+fn kinds(text: &str) -> Result<Vec<CreditTransactionKind>, FieldProblem> {
+    let kinds = text.split(',').map(|kind| kind.trim().parse());
+    kinds.collect::<Result<_, _>>().map_err(|problem: &str| {
+        FieldProblem(format!("{problem}, or several of them with commas between them"))
+    })
+}
+
+fn moment(text: Option<String>) -> Result<Option<Timestamp>, FieldProblem> {
+    let problem = || FieldProblem("must be a moment such as 2026-11-24T00:00:00Z".to_owned());
+    text.map(|text| text.parse().map_err(|_| problem())).transpose()
 }

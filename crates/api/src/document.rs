@@ -26,9 +26,36 @@ pub fn document(routes: Vec<Route>) -> Result<Value, String> {
     }
     named.sort_keys();
     let mut document = frame();
+    document["components"]["responses"] = Value::Object(share_responses(&mut paths));
     document["paths"] = Value::Object(paths);
     document["components"]["schemas"] = Value::Object(named);
     Ok(document)
+}
+
+/// Moves each response that several routes give in the same words to one place, under the names of its examples.
+fn share_responses(paths: &mut Map<String, Value>) -> Map<String, Value> {
+    let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(|item| item.values_mut());
+    let mut responses: Vec<&mut Value> = operations
+        .filter_map(|operation| operation["responses"].as_object_mut())
+        .flat_map(|responses| responses.values_mut())
+        .collect();
+    let all: Vec<Value> = responses.iter().map(|response| (**response).clone()).collect();
+    let mut shared = Map::new();
+    for response in &mut responses {
+        if all.iter().filter(|other| *other == *response).count() < 2 {
+            continue;
+        }
+        let examples = response["content"]["application/json"]["examples"].as_object();
+        let names: Vec<&str> =
+            examples.into_iter().flat_map(|examples| examples.keys()).map(String::as_str).collect();
+        let name = names.join("Or");
+        // Another response may have the same examples in other words: that one stays where it is.
+        if *shared.entry(&*name).or_insert_with(|| response.clone()) == **response {
+            **response = json!({"$ref": format!("#/components/responses/{name}")});
+        }
+    }
+    shared.sort_keys();
+    shared
 }
 
 /// All but the routes and their types.

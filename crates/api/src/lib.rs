@@ -21,8 +21,8 @@ pub use analysis::{
     QueuedStatus, TimedStep, Timing,
 };
 pub use anonymous::{AcceptedAnonymousRun, AnonymousRequest, AnonymousResult, AnonymousRun, BusinessInBrief};
-pub use business_profiles::SavedBusinessProfile;
-pub use credits::{CreditBalance, CreditTransaction, CreditTransactionKind};
+pub use business_profiles::{DeletedBusinessProfile, SavedBusinessProfile};
+pub use credits::{CreditBalance, CreditTransaction, CreditTransactionFilters, CreditTransactionKind};
 pub use document::document;
 pub use envelope::{Failure, Success};
 pub use error_code::ErrorCode;

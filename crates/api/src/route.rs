@@ -130,30 +130,38 @@ impl Route {
         self.refuses(&Error::idempotency_key_reused()).refuses_bad_fields()
     }
 
+    /// The parameters of the query: the fields of a type.
+    #[must_use]
+    pub fn query<T: JsonSchema>(mut self) -> Self {
+        let Described { schema, mut named } = describe::<T>(Direction::Request);
+        // The type itself is nobody's business: its fields are.
+        let name = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+        let fields = named.remove(name).unwrap_or(schema);
+        self.named.extend(named);
+        for (name, schema) in fields["properties"].as_object().into_iter().flatten() {
+            let (mut schema, required) = (schema.clone(), is_required(&fields, name));
+            let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+            let mut parameter =
+                json!({"name": name, "in": "query", "required": required, "description": description});
+            // A list is one text with commas.
+            if schema["type"] == "array" {
+                parameter["style"] = json!("form");
+                parameter["explode"] = json!(false);
+            }
+            parameter["schema"] = schema;
+            self.parameters.push(parameter);
+        }
+        self.refuses_bad_fields()
+    }
+
     /// A placeholder of the path.
     #[must_use]
-    pub fn path<T: JsonSchema>(self, name: &str, description: &str) -> Self {
-        self.parameter::<T>("path", name, description, true).refuses_by_gateway("RouteNotFound")
-    }
-
-    /// A parameter of the query, which may be left out.
-    #[must_use]
-    pub fn query<T: JsonSchema>(self, name: &str, description: &str) -> Self {
-        self.parameter::<T>("query", name, description, false).refuses_bad_fields()
-    }
-
-    fn parameter<T: JsonSchema>(
-        mut self,
-        place: &str,
-        name: &str,
-        description: &str,
-        required: bool,
-    ) -> Self {
+    pub fn path<T: JsonSchema>(mut self, name: &str, description: &str) -> Self {
         let schema = self.schema::<T>(Direction::Request);
         self.parameters.push(json!({
-            "name": name, "in": place, "required": required, "description": description, "schema": schema,
+            "name": name, "in": "path", "required": true, "description": description, "schema": schema,
         }));
-        self
+        self.refuses_by_gateway("RouteNotFound")
     }
 
     /// It answers a page of a list: the parameters that choose it, and the answer with an example of its entries.
@@ -348,4 +356,8 @@ pub(crate) fn shared_parameters() -> Value {
             "schema": {"type": "integer", "minimum": 1, "maximum": PAGE_SIZE.1, "default": PAGE_SIZE.0},
         },
     })
+}
+
+fn is_required(schema: &Value, name: &str) -> bool {
+    schema["required"].as_array().is_some_and(|names| names.iter().any(|required| required == name))
 }

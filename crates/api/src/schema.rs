@@ -51,6 +51,7 @@ fn tidied(mut schema: Value, direction: Direction) -> Value {
             {
                 object.remove("format");
             }
+            object.remove("default");
             if object.contains_key("properties") {
                 object.entry("additionalProperties").or_insert(json!(false));
             }

@@ -183,6 +183,8 @@ codes! {
     Unauthorized = 401, Info, false;
     /// The balance does not cover the price.
     InsufficientCredits = 402, Info, false;
+    /// Only owners of the account may do this.
+    OwnerRequired = 403, Info, false;
     /// No such account, or the caller is not in it.
     AccountNotFound = 404, Info, false;
     /// No such business profile in this account.

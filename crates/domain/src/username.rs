@@ -8,8 +8,8 @@ use std::{fmt, str::FromStr};
 /// A normalised Instagram username: lower-case, 1 to 30 of `a-z 0-9 . _`, no leading, trailing or double dot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(inline)]
-pub struct Username(#[schemars(length(min = 1, max = 30), regex(pattern = "^[a-z0-9._]+$"))] String);
+#[schemars(inline, extend("pattern" = "^[a-z0-9._]{1,30}$"))]
+pub struct Username(String);
 
 /// Why a text is not a username, as a sentence for the person who typed it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

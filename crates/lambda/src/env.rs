@@ -1,6 +1,6 @@
 //! Configuration: environment variables that the template sets, and the AWS SDK's own.
 
-use crate::{secrets, telemetry};
+use crate::{Variable, secrets, telemetry};
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::{
     Builder as HttpClient,
@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 /// What a Lambda knows of its surroundings. Made once, at init.
 #[derive(Debug)]
 pub struct Env {
-    /// The Lambda's name: verb-noun, the same everywhere.
+    /// The Lambda's name, which is its binary's: verb-noun, the same everywhere.
     pub function: &'static str,
     /// The origins that browsers may call from; the first stands in for a request without one.
     pub(crate) allowed_origins: Vec<String>,
@@ -21,8 +21,9 @@ pub struct Env {
 }
 
 impl Env {
-    /// Sets up logging and reads what every Lambda needs. Opens no connection.
-    pub async fn init(function: &'static str) -> Self {
+    /// What [`init!`](crate::init) calls, which knows the name.
+    #[doc(hidden)]
+    pub async fn of_binary(function: &'static str) -> Self {
         telemetry::init();
         // One for all clients, which would open connections of their own: most Lambdas have several of DynamoDB.
         let http = HttpClient::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
@@ -38,7 +39,8 @@ impl Env {
             .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(100)))
             .load()
             .await;
-        let allowed_origins = optional("ALLOWED_ORIGINS")
+        let allowed_origins = Variable::AllowedOrigins
+            .value()
             .unwrap_or_default()
             .split(',')
             .map(|origin| origin.trim().to_owned())
@@ -47,17 +49,17 @@ impl Env {
     }
 
     /// A variable that the template must set.
-    pub fn var(&self, name: &str) -> Result<String> {
-        optional(name).ok_or_else(|| {
+    pub fn var(&self, variable: Variable) -> Result<String> {
+        variable.value().ok_or_else(|| {
             Error::internal(format!(
-                "the environment variable {name} is not set; infra/template.yaml sets it"
+                "the environment variable {variable} is not set; infra/template.yaml sets it"
             ))
         })
     }
 
     /// A variable that may be absent or empty.
-    pub fn optional(&self, name: &str) -> Option<String> {
-        optional(name)
+    pub fn optional(&self, variable: Variable) -> Option<String> {
+        variable.value()
     }
 
     /// What AWS clients are built from.
@@ -67,10 +69,16 @@ impl Env {
 
     /// A handle to a secret; it is read when first asked for.
     pub fn secret(&self, secret: secrets::Secret) -> Result<secrets::CachedSecret> {
-        Ok(secrets::CachedSecret::new(Arc::clone(&self.secrets), self.var(secret.variable())?))
+        Ok(secrets::CachedSecret::new(Arc::clone(&self.secrets), self.var(Variable::Secret(secret))?))
     }
 }
 
-fn optional(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+/// Sets up logging and reads what every Lambda needs: a future of its [`Env`]. Opens no connection.
+///
+/// The Lambda's name is its binary's: log lines cannot carry another's.
+#[macro_export]
+macro_rules! init {
+    () => {
+        $crate::Env::of_binary(env!("CARGO_BIN_NAME"))
+    };
 }

@@ -1,6 +1,6 @@
 //! HTTP endpoints: an API Gateway request in, the reply envelope out.
 
-use crate::{Env, Reply, Request, panics::caught, reply::response, telemetry::InvocationLog};
+use crate::{Env, Header, Reply, Request, panics::caught, reply::response, telemetry::InvocationLog};
 use oslira_domain::Result;
 use std::future::Future;
 
@@ -13,7 +13,7 @@ where
     let handler = &handler;
     lambda_http::run(lambda_http::service_fn(move |request: lambda_http::Request| {
         let request = Request::from(request);
-        let origin = allowed_origin(env, request.headers.get("origin"));
+        let origin = allowed_origin(env, request.headers.get(Header::Origin));
         let log = InvocationLog::start(env.function, &request.request_id);
         let request_id = request.request_id.clone();
         let answer = caught(handler(request));
@@ -29,10 +29,10 @@ where
 
 /// The origin to allow: the request's own when it is configured, else the first configured one, which a
 /// browser elsewhere will not accept.
-fn allowed_origin(env: &Env, origin: Option<&String>) -> String {
+fn allowed_origin(env: &Env, origin: Option<&str>) -> String {
     origin
-        .filter(|origin| env.allowed_origins.contains(origin))
-        .or(env.allowed_origins.first())
-        .cloned()
+        .filter(|origin| env.allowed_origins.iter().any(|allowed| allowed == origin))
+        .or(env.allowed_origins.first().map(String::as_str))
         .unwrap_or_default()
+        .to_owned()
 }

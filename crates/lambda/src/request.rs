@@ -1,6 +1,6 @@
 //! What a handler sees of a request.
 
-use crate::{Caller, fields};
+use crate::{Caller, Header, Headers, fields};
 use deserr::Deserr;
 use jiff::Timestamp;
 use lambda_http::{RequestExt, aws_lambda_events::query_map::QueryMap, http, request::RequestContext};
@@ -22,8 +22,8 @@ pub struct Request {
     pub path: HashMap<String, String>,
     /// Parameters of the query, in order, with those that are repeated.
     pub query: Vec<(String, String)>,
-    /// Headers, names in lower case.
-    pub headers: HashMap<String, String>,
+    /// What came beside the body.
+    pub headers: Headers,
     /// The body as received.
     pub body: Vec<u8>,
 }
@@ -41,7 +41,7 @@ impl Request {
     /// database to say.
     pub fn account_id(&self) -> Result<AccountId> {
         let caller = self.caller()?;
-        let account_id = match self.headers.get("x-account-id") {
+        let account_id = match self.headers.get(Header::AccountId) {
             Some(text) => text.trim().parse().ok(),
             None => caller.default_account_id,
         };
@@ -72,7 +72,7 @@ impl Request {
 
     /// The `Idempotency-Key` header, 1 to 255 characters.
     pub fn idempotency_key(&self) -> Result<Option<&str>> {
-        match self.headers.get("idempotency-key").map(String::as_str) {
+        match self.headers.get(Header::IdempotencyKey) {
             Some(key) if !(1..=255).contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) => {
                 Err(fields::invalid_field("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))
             }

@@ -39,6 +39,18 @@ pub enum Secret {
 const NOTHING: &str = "none";
 
 impl Secret {
+    /// All that there are.
+    pub const ALL: [Self; 8] = [
+        Self::UserDatabase,
+        Self::SystemDatabase,
+        Self::MigrationsDatabase,
+        Self::ApifyToken,
+        Self::OpenAiKey,
+        Self::AnthropicKey,
+        Self::AiGatewayToken,
+        Self::JwtSecret,
+    ];
+
     /// The environment variable that holds the secret's ARN.
     pub(crate) const fn variable(self) -> &'static str {
         match self {

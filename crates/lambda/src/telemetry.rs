@@ -3,6 +3,7 @@
 //! stderr because that is unbuffered and what the platform collects at once. Identifiers are fields of the
 //! line; bodies, tokens, secrets and e-mail addresses never are.
 
+use crate::Variable;
 use oslira_domain::{AccountId, Class, Error, RunId};
 use std::{
     cell::{Cell, RefCell},
@@ -16,9 +17,7 @@ use tracing_subscriber::{
 };
 
 pub(crate) fn init() {
-    // An empty variable, which would mean no line at all, is as good as none.
-    let wanted = std::env::var("RUST_LOG").ok().filter(|wanted| !wanted.trim().is_empty());
-    let wanted: Option<Targets> = wanted.and_then(|wanted| wanted.parse().ok());
+    let wanted: Option<Targets> = Variable::RustLog.value().and_then(|wanted| wanted.parse().ok());
     let filter = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     // The runtime would log each error a second time, in its own words.
     let filter = filter.with_target("lambda_runtime::layers", LevelFilter::OFF);

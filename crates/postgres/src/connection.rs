@@ -8,7 +8,7 @@ use crate::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use oslira_domain::{Error, Result, UserId};
-use oslira_lambda::{CachedSecret, Env, Secret, tls_config};
+use oslira_lambda::{CachedSecret, Env, Secret, Variable, tls_config};
 use std::{ops::Deref, time::Duration};
 use tokio::{
     sync::Mutex,
@@ -140,7 +140,7 @@ impl Drop for Session {
 /// The DER of the database's own certificate authority, from the variable `DATABASE_CA_CERTIFICATE` (base64); `None`
 /// when a public one signs.
 pub fn database_root(env: &Env) -> Result<Option<Vec<u8>>> {
-    let root = env.optional("DATABASE_CA_CERTIFICATE").map(|text| BASE64_STANDARD.decode(text));
+    let root = env.optional(Variable::DatabaseCaCertificate).map(|text| BASE64_STANDARD.decode(text));
     root.transpose().map_err(Error::internal)
 }
 

@@ -7,7 +7,7 @@ use aws_sdk_sfn::{
     types::ExecutionStatus,
 };
 use oslira_domain::{AnalysisInput, AnonymousInput, Error, Result, RunId, execution_name, execution_of};
-use oslira_lambda::{Env, aws_error};
+use oslira_lambda::{Env, Variable, aws_error};
 use serde::Serialize;
 
 /// How a run's latest execution stands.
@@ -42,12 +42,12 @@ pub struct Executions {
 impl Executions {
     /// The machine `analysis`. Needs the variable `ANALYSIS_STATE_MACHINE_ARN`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self::of(env, env.var("ANALYSIS_STATE_MACHINE_ARN")?))
+        Ok(Self::of(env, env.var(Variable::AnalysisStateMachineArn)?))
     }
 
     /// The machine `anonymous-analysis`. Needs the variable `ANONYMOUS_ANALYSIS_STATE_MACHINE_ARN`.
     pub fn anonymous(env: &Env) -> Result<Self> {
-        Ok(Self::of(env, env.var("ANONYMOUS_ANALYSIS_STATE_MACHINE_ARN")?))
+        Ok(Self::of(env, env.var(Variable::AnonymousAnalysisStateMachineArn)?))
     }
 
     fn of(env: &Env, state_machine_arn: String) -> Self {

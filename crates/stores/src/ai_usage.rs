@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
 };
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use oslira_domain::{AccountId, Class, Error, Result, share, share_taken};
-use oslira_lambda::{Env, aws_error};
+use oslira_lambda::{Env, Variable, aws_error};
 use std::collections::HashMap;
 
 /// A minute's item is looked at for three minutes.
@@ -60,7 +60,7 @@ pub struct InFlight {
 impl AiUsage {
     /// Needs the variables `AI_USAGE_TABLE` and `MAX_CONCURRENT_AI_CALLS`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self::with(Client::new(env.sdk()), env.var("AI_USAGE_TABLE")?, max_concurrent_calls(env)?))
+        Ok(Self::with(Client::new(env.sdk()), env.var(Variable::AiUsageTable)?, max_concurrent_calls(env)?))
     }
 
     /// The usage in this table, where so many AI calls may be under way.

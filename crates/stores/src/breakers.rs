@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
 };
 use jiff::Timestamp;
 use oslira_domain::{Error, Result};
-use oslira_lambda::{Env, aws_error, aws_refused};
+use oslira_lambda::{Env, Variable, aws_error, aws_refused};
 use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -100,7 +100,7 @@ enum Written {
 impl Breakers {
     /// Needs the variable `CIRCUIT_BREAKERS_TABLE`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self::with(Client::new(env.sdk()), env.var("CIRCUIT_BREAKERS_TABLE")?, PATIENCE))
+        Ok(Self::with(Client::new(env.sdk()), env.var(Variable::CircuitBreakersTable)?, PATIENCE))
     }
 
     /// The breakers in this table, which count as closed when it does not answer within `patience`.

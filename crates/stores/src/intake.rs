@@ -10,7 +10,7 @@ use crate::{
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use oslira_domain::{AccountId, Code, Error, Result};
-use oslira_lambda::{Env, aws_error};
+use oslira_lambda::{Env, Variable, aws_error};
 use serde_json::json;
 use std::{collections::HashMap, str::FromStr, time::Duration};
 
@@ -82,16 +82,16 @@ impl Intake {
     /// Needs the variables `INTAKE_TABLE`, `AI_USAGE_TABLE`, `CIRCUIT_BREAKERS_TABLE`, `DAILY_AI_SPEND_LIMIT_USD` and
     /// `MAX_CONCURRENT_AI_CALLS`.
     pub fn new(env: &Env) -> Result<Self> {
-        let spend = env.var("DAILY_AI_SPEND_LIMIT_USD")?;
+        let spend = Variable::DailyAiSpendLimitUsd;
         let limits = Limits {
-            daily_spend_usd: limit("DAILY_AI_SPEND_LIMIT_USD", &spend, is_amount)?,
+            daily_spend_usd: limit(spend, &env.var(spend)?, is_amount)?,
             concurrent_calls: max_concurrent_calls(env)?,
         };
         Ok(Self {
             client: Client::new(env.sdk()),
-            intake_table: env.var("INTAKE_TABLE")?,
-            usage_table: env.var("AI_USAGE_TABLE")?,
-            breakers_table: env.var("CIRCUIT_BREAKERS_TABLE")?,
+            intake_table: env.var(Variable::IntakeTable)?,
+            usage_table: env.var(Variable::AiUsageTable)?,
+            breakers_table: env.var(Variable::CircuitBreakersTable)?,
             limits,
         })
     }
@@ -230,10 +230,11 @@ fn keys<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Result<Key
 
 /// How many AI calls may be under way.
 pub(crate) fn max_concurrent_calls(env: &Env) -> Result<u64> {
-    limit("MAX_CONCURRENT_AI_CALLS", &env.var("MAX_CONCURRENT_AI_CALLS")?, |_| true)
+    let most = Variable::MaxConcurrentAiCalls;
+    limit(most, &env.var(most)?, |_| true)
 }
 
-fn limit<T: FromStr>(variable: &str, value: &str, is_good: impl Fn(&T) -> bool) -> Result<T> {
+fn limit<T: FromStr>(variable: Variable, value: &str, is_good: impl Fn(&T) -> bool) -> Result<T> {
     let parsed = value.trim().parse().ok().filter(is_good);
     parsed.ok_or_else(|| Error::internal(format!("{variable} must be a number from 0 on, not {value:?}")))
 }
@@ -339,11 +340,11 @@ mod tests {
 
     #[test]
     fn limits_are_numbers_from_0_on() {
-        let usd = |text| limit("X", text, is_amount);
+        let usd = |text| limit(Variable::DailyAiSpendLimitUsd, text, is_amount);
         assert_eq!((usd(" 12.5 ").unwrap(), usd("0").unwrap()), (12.5, 0.0));
         for text in ["-1", "inf", "NaN", "much"] {
-            assert!(usd(text).unwrap_err().chain().contains("X must be"), "{text}");
+            assert!(usd(text).unwrap_err().chain().contains("DAILY_AI_SPEND_LIMIT_USD must be"), "{text}");
         }
-        assert!(limit("X", "-1", |_: &u64| true).is_err());
+        assert!(limit(Variable::MaxConcurrentAiCalls, "-1", |_: &u64| true).is_err());
     }
 }

@@ -3,7 +3,7 @@
 use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
 use jiff::Timestamp;
 use oslira_domain::{Error, Result};
-use oslira_lambda::{Env, aws_error};
+use oslira_lambda::{Env, Variable, aws_error};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The bucket.
@@ -15,14 +15,14 @@ pub(crate) struct Objects {
 
 /// A client of S3, or, where the variable `S3_FORCE_PATH_STYLE` is `true`, of a server without a host name per bucket.
 pub fn s3_client(env: &Env) -> Client {
-    let is_path_style = env.optional("S3_FORCE_PATH_STYLE").as_deref() == Some("true");
+    let is_path_style = env.optional(Variable::S3ForcePathStyle).as_deref() == Some("true");
     Client::from_conf(aws_sdk_s3::config::Builder::from(env.sdk()).force_path_style(is_path_style).build())
 }
 
 impl Objects {
     /// Needs the variable `PROFILES_BUCKET`.
     pub(crate) fn new(env: &Env) -> Result<Self> {
-        Ok(Self { client: s3_client(env), bucket: env.var("PROFILES_BUCKET")? })
+        Ok(Self { client: s3_client(env), bucket: env.var(Variable::ProfilesBucket)? })
     }
 
     /// The document under a key; `None` when there is none.

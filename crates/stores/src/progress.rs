@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
 };
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus, Step};
-use oslira_lambda::{Env, aws_error};
+use oslira_lambda::{Env, Variable, aws_error};
 use std::time::Duration;
 
 /// How long it lives after the run has ended.
@@ -76,7 +76,7 @@ impl ProgressStore {
 
     /// Needs the variable `PROGRESS_TABLE`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self { client: Client::new(env.sdk()), table: env.var("PROGRESS_TABLE")? })
+        Ok(Self { client: Client::new(env.sdk()), table: env.var(Variable::ProgressTable)? })
     }
 
     /// Moves a run on to `step` and tells where it is now. A late or repeated call changes nothing.

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use jiff::Timestamp;
 use oslira_domain::{Code, Error, Result};
-use oslira_lambda::{Env, aws_error};
+use oslira_lambda::{Env, Variable, aws_error};
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
@@ -61,7 +61,7 @@ struct Entry {
 impl RateLimits {
     /// Needs the variable `RATE_LIMITS_TABLE`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self { client: Client::new(env.sdk()), table: env.var("RATE_LIMITS_TABLE")? })
+        Ok(Self { client: Client::new(env.sdk()), table: env.var(Variable::RateLimitsTable)? })
     }
 
     /// Lets the key's owner through once more, if that keeps within all these limits.

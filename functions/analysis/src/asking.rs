@@ -3,7 +3,7 @@
 use crate::prompt;
 use jiff::{Timestamp, tz::TimeZone};
 use oslira_domain::{AccountId, Business, Code, Error, Result, Snapshot, Task, Tier, scoring::Metrics};
-use oslira_lambda::{CachedSecret, Env, Secret, http_client};
+use oslira_lambda::{CachedSecret, Env, Secret, Variable, http_client};
 use oslira_llm::{Call, Catalogue, Endpoint, Llm, Outcome, Provider, Question, Shared};
 use oslira_stores::{AiResponses, AiUsage, Breakers, InFlight, Permit, Room, Upstream};
 use serde_json::Value;
@@ -41,7 +41,8 @@ pub(crate) struct Matter<'a> {
 impl Asking {
     /// Reads the vendors' addresses, the roles' models and whether slow calls are made twice; opens no connection.
     pub fn new(env: &Env) -> Result<Self> {
-        let (openai_url, anthropic_url) = (env.var("OPENAI_BASE_URL")?, env.var("ANTHROPIC_BASE_URL")?);
+        let (openai_url, anthropic_url) =
+            (env.var(Variable::OpenAiBaseUrl)?, env.var(Variable::AnthropicBaseUrl)?);
         let is_gateway = [&openai_url, &anthropic_url].into_iter().any(|url| Endpoint::is_a_gateway(url));
         let gateway_token = is_gateway.then(|| env.secret(Secret::AiGatewayToken)).transpose()?;
         Ok(Self {
@@ -51,8 +52,8 @@ impl Asking {
             anthropic_url,
             gateway_token,
             anthropic_key: env.secret(Secret::AnthropicKey)?,
-            catalogue: catalogue(&env.optional("AI_ROLES").unwrap_or_default())?,
-            hedges: hedges(&env.var("AI_HEDGING")?)?,
+            catalogue: catalogue(&env.optional(Variable::AiRoles).unwrap_or_default())?,
+            hedges: hedges(&env.var(Variable::AiHedging)?)?,
             shared: SharedState {
                 breakers: Breakers::new(env)?,
                 responses: AiResponses::new(env)?,

@@ -30,11 +30,11 @@ pub use anonymous::{
 pub use asking::Asking;
 pub use cancel::cancel_analysis;
 pub use progress::get_analysis_progress;
-pub use queued::{QueuedRun, start_queued_run};
+pub use queued::{QueuedRun, START_TRIES, start_queued_run};
 pub use refund::{RefundRun, StoppedRun, refund_run, refund_stopped_run};
 pub use result::get_analysis_result;
 pub use save::{SaveAnalysis, save_analysis};
-pub use start::start_analysis;
+pub use start::{StartTools, start_analysis};
 pub use start_runs_queue::StartRunsQueue;
 
 /// The routes of this feature.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 /// How often the start is tried. From then on the run is refunded instead, as often as that takes. A doubtful run that was
 /// not there so often, minutes apart, has never been charged.
-const TRIES: u32 = 5;
+pub const START_TRIES: u32 = 5;
 
 /// A message of the queue `start-runs`.
 #[derive(Debug, Deserialize)]
@@ -33,7 +33,7 @@ pub async fn start_queued_run(
     note_run(run_id);
     let sql = "select run_id, account_id, business_profile_id, username, tier, status from public.runs where run_id = $1";
     let Some(row) = db.optional(sql, &[&run_id]).await? else {
-        if message.body.is_doubtful && message.receive_count >= TRIES {
+        if message.body.is_doubtful && message.receive_count >= START_TRIES {
             tracing::info!(runId = %run_id, "a doubtful run was never charged");
             return Ok(());
         }
@@ -45,7 +45,7 @@ pub async fn start_queued_run(
     let input = input(&row)?;
     note_account(input.account_id);
     match executions.start(&input).await {
-        Err(error) if message.receive_count >= TRIES => {
+        Err(error) if message.receive_count >= START_TRIES => {
             tracing::error!(runId = %run_id, cause = error.chain(), "execution not started; refunding");
             let is_cancelled = is_cancelled(progress, run_id).await;
             let reason = "The analysis could not be started.";

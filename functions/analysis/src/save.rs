@@ -91,15 +91,17 @@ struct Material {
 }
 
 async fn material(db: &SystemDb, run_id: RunId) -> Result<Material> {
-    let sql = "select r.status, r.created_at as accepted_at, p.*,
+    let sql = "select r.status, r.created_at, v.*,
                       (select coalesce(jsonb_object_agg(t.task, t.answer), '{}')
                          from oslira.task_answers t where t.run_id = r.run_id) as answers
-                 from public.runs r join public.business_profiles p using (business_profile_id, account_id)
+                 from public.runs r
+                 join oslira.business_profile_versions v
+                   on (v.business_profile_id, v.version) = (r.business_profile_id, r.business_profile_version)
                  where r.run_id = $1";
     let row = db.one(sql, &[&run_id]).await?;
     Ok(Material {
         settled: oslira_runs::settled(&row)?,
-        created_at: row.read("accepted_at")?,
+        created_at: row.read("created_at")?,
         icp: business_profile::read(&row)?.icp,
         answers: match row.read("answers")? {
             Value::Object(answers) => answers,

@@ -2,7 +2,7 @@
 
 use aws_sdk_sqs::Client as Sqs;
 use oslira_domain::{Result, RunId};
-use oslira_lambda::{Env, aws_error};
+use oslira_lambda::{Env, Variable, aws_error};
 use oslira_postgres::TRANSACTIONS_END_WITHIN;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct StartRunsQueue {
 impl StartRunsQueue {
     /// Needs the variable `START_RUNS_QUEUE_URL`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self { client: Sqs::new(env.sdk()), url: env.var("START_RUNS_QUEUE_URL")? })
+        Ok(Self { client: Sqs::new(env.sdk()), url: env.var(Variable::StartRunsQueueUrl)? })
     }
 
     /// Hands a run over to `start-queued-run`.

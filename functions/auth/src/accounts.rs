@@ -1,6 +1,6 @@
 //! `GET /api/auth/verify`: the caller's user id, email, accounts and role in each.
 
-use oslira_api::{Identity, MemberRole, Membership, Route, Tag, example};
+use oslira_api::{Identity, Membership, Route, Tag, example};
 use oslira_domain::Result;
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::UserDb;
@@ -33,10 +33,7 @@ pub async fn verify_token(db: &UserDb, request: Request) -> Result<Reply> {
         Ok(Membership {
             account_id: row.read("account_id")?,
             name: row.read("name")?,
-            role: match &*row.read::<String>("role")? {
-                "owner" => MemberRole::Owner,
-                _ => MemberRole::Member,
-            },
+            role: row.read("role")?,
         })
     });
     let accounts = accounts.collect::<Result<_>>()?;

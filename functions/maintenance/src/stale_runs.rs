@@ -21,6 +21,12 @@ const QUIET: SignedDuration = SignedDuration::from_mins(5);
 const TOO_LATE: SignedDuration = SignedDuration::from_hours(1);
 /// Runs read at once.
 const PAGE: i64 = 100;
+/// A page of the pending runs that are older than five minutes. There is an index for it.
+pub const PENDING_RUNS: &str = "select run_id, account_id, business_profile_id, username, tier, created_at
+     from public.runs
+     where status = 'pending' and created_at < now() - interval '5 minutes' and (created_at, run_id) > ($1, $2)
+     order by created_at, run_id
+     limit $3";
 /// What is kept back of the invocation's time: one run may take as long as Step Functions, DynamoDB and Postgres do.
 const RESERVE: Duration = Duration::from_secs(30);
 
@@ -121,13 +127,7 @@ struct PendingRun {
 
 impl FailStaleTools {
     async fn pending_after(&self, (created_at, run_id): (Timestamp, Uuid)) -> Result<Vec<PendingRun>> {
-        let sql = "select run_id, account_id, business_profile_id, username, tier, created_at
-                     from public.runs
-                     where status = 'pending' and created_at < now() - interval '5 minutes'
-                       and (created_at, run_id) > ($1, $2)
-                     order by created_at, run_id
-                     limit $3";
-        let rows = self.db.all(sql, &[&created_at, &run_id, &PAGE]).await?;
+        let rows = self.db.all(PENDING_RUNS, &[&created_at, &run_id, &PAGE]).await?;
         rows.iter()
             .map(|row| {
                 let run_id = row.read("run_id")?;

@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use oslira_api::{Dependencies as States, DependencyState, Health, HealthStatus, Route, Tag, example};
 use oslira_domain::{Error, Result};
-use oslira_lambda::{CachedSecret, Env, Reply, Request, Secret, aws_error};
+use oslira_lambda::{CachedSecret, Env, Reply, Request, Secret, Variable, aws_error};
 use oslira_models::Catalogue;
 use oslira_postgres::UserDb;
 use serde_json::json;
@@ -41,15 +41,15 @@ impl Dependencies {
             db: UserDb::connect(env).await?,
             secret: env.secret(Secret::UserDatabase)?,
             dynamodb: aws_sdk_dynamodb::Client::new(env.sdk()),
-            progress_table: env.var("PROGRESS_TABLE")?,
+            progress_table: env.var(Variable::ProgressTable)?,
             s3: oslira_stores::s3_client(env),
-            profiles_bucket: env.var("PROFILES_BUCKET")?,
+            profiles_bucket: env.var(Variable::ProfilesBucket)?,
             sqs: aws_sdk_sqs::Client::new(env.sdk()),
-            start_runs_queue: env.var("START_RUNS_QUEUE_URL")?,
+            start_runs_queue: env.var(Variable::StartRunsQueueUrl)?,
             step_functions: aws_sdk_sfn::Client::new(env.sdk()),
-            state_machine_arn: env.var("ANALYSIS_STATE_MACHINE_ARN")?,
+            state_machine_arn: env.var(Variable::AnalysisStateMachineArn)?,
             models: Catalogue::embedded()
-                .with_roles(&env.optional("AI_ROLES").unwrap_or_default())
+                .with_roles(&env.optional(Variable::AiRoles).unwrap_or_default())
                 .map_err(|error| Error::internal(format!("AI_ROLES: {error}")))?,
             last: Mutex::default(),
         })

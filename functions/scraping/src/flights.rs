@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::{
 };
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Code, Error, Result, RunId};
-use oslira_lambda::Env;
+use oslira_lambda::{Env, Variable};
 use oslira_stores::{Item, delete_if, milliseconds, n, text, update_if};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -66,7 +66,7 @@ pub(crate) fn under_way() -> Error {
 impl ScrapeFlights {
     /// Needs the variable `SCRAPE_FLIGHTS_TABLE`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self { client: Client::new(env.sdk()), table: env.var("SCRAPE_FLIGHTS_TABLE")? })
+        Ok(Self { client: Client::new(env.sdk()), table: env.var(Variable::ScrapeFlightsTable)? })
     }
 
     /// The flight of this name, for a run that comes to it.

@@ -13,4 +13,4 @@ mod want;
 pub use cache::check::{CacheQuestion, check_profile_cache};
 pub use flights::{ScrapeFlights, WAITER_BELIEVED};
 pub use scrape::{request::ScrapeRequest, scrape_profiles, tools::ScrapeTools};
-pub use slots::ScrapeSlots;
+pub use slots::{RunKind, SECOND_LOOK, ScrapeSlots};

@@ -10,7 +10,8 @@
 mod choice;
 mod lease;
 
-pub(crate) use choice::{RunKind, SlotRequest};
+pub use choice::RunKind;
+pub(crate) use choice::SlotRequest;
 pub(crate) use lease::Lease;
 
 use aws_sdk_dynamodb::{
@@ -20,7 +21,7 @@ use choice::{Choice, SLOTS};
 use jiff::{SignedDuration, Timestamp};
 use lease::attribute;
 use oslira_domain::{Code, Error, Result, share_taken};
-use oslira_lambda::{Env, aws_error};
+use oslira_lambda::{Env, Variable, aws_error};
 use oslira_stores::{Item, milliseconds, text, update_if};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -30,7 +31,7 @@ use uuid::Uuid;
 const LOOK_PAUSE: Duration = Duration::from_millis(400);
 /// How long, at most, a scraper of an account that has its share waits before it looks once more. It is chosen at random:
 /// runs that were started together would otherwise all come back at the same time, and leave slots unused until then.
-const SECOND_LOOK_MS: u128 = 2_000;
+pub const SECOND_LOOK: Duration = Duration::from_secs(2);
 /// How much longer than its actor a lease holds.
 const LEASE_OUTLIVES: SignedDuration = SignedDuration::from_secs(30);
 /// The key of the item.
@@ -55,7 +56,7 @@ struct Slots {
 impl ScrapeSlots {
     /// Needs the variable `SCRAPE_SLOTS_TABLE`.
     pub fn new(env: &Env) -> Result<Self> {
-        Ok(Self { client: Client::new(env.sdk()), table: env.var("SCRAPE_SLOTS_TABLE")? })
+        Ok(Self { client: Client::new(env.sdk()), table: env.var(Variable::ScrapeSlotsTable)? })
     }
 
     /// Takes a slot for the flight, or finds the one that it holds with an actor run in it.
@@ -87,7 +88,7 @@ impl ScrapeSlots {
                     }
                 }
                 Choice::ShareTaken if may_look_again => {
-                    let pause = Uuid::new_v4().as_u128() % SECOND_LOOK_MS;
+                    let pause = Uuid::new_v4().as_u128() % SECOND_LOOK.as_millis();
                     sleep(Duration::from_millis(pause as u64)).await;
                     slots = self.look().await?;
                     may_look_again = false;

@@ -7,12 +7,14 @@ use super::no_op::NoOp;
 use crate::{
     api::Api,
     http::{self, JSON},
+    run::{Money, money_of, upstream_ms},
     stack::{self, Aws, Description, Execution, Stack},
     ui::{Ui, table},
 };
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use std::{
+    collections::BTreeMap,
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -47,7 +49,7 @@ pub(super) fn measure(stack: &Stack, runs: u32, no_op: &[u8], ui: &Ui) -> Result
     for (index, (tier, budget_ms)) in (0_u64..).zip(TIERS) {
         // Signed in anew, since a token is good for an hour.
         let bench = Bench { description: &stack.signed_in()?, aws, no_op: &no_op, tier };
-        let mut samples = ASKERS.map(|_| Samples::default());
+        let mut samples = ASKERS.map(|_| Vec::new());
         for round in 0..=runs {
             bar.set_position(100 * (index * u64::from(runs + 1) + u64::from(round)) / all);
             bar.set_message(format!("{} {round} of {}", tier.to_uppercase(), runs));
@@ -58,7 +60,7 @@ pub(super) fn measure(stack: &Stack, runs: u32, no_op: &[u8], ui: &Ui) -> Result
                     .with_context(|| format!("{tier} analysis of @{username} ({label})"))?;
                 // The first one starts the Lambdas' processes.
                 if round > 0 {
-                    samples.add(&sample);
+                    samples.push(sample);
                 }
             }
         }
@@ -67,6 +69,13 @@ pub(super) fn measure(stack: &Stack, runs: u32, no_op: &[u8], ui: &Ui) -> Result
         );
     }
     bar.finish_and_clear();
+    let samples = measured.iter().flat_map(|(_, _, samples, _)| samples);
+    let run_ids: Vec<String> = samples.map(|sample: &Sample| sample.run_id.clone()).collect();
+    let money = money_of(stack, &run_ids, ui)?;
+    let measured = measured
+        .into_iter()
+        .map(|(tier, label, samples, budget_ms)| Ok((tier, label, Samples::of(&samples, &money)?, budget_ms)))
+        .collect::<Result<Vec<_>>>()?;
     Ok(format!(
         "{}\n\
          p50 / p95 of {runs} analyses each, one at a time. On the stand-ins an actor takes {ACTOR_START_MS} ms and an AI task \
@@ -103,9 +112,9 @@ pub(super) fn set_latencies(description: &Description) -> Result<()> {
 
 /// What one analysis and its no-op took, in milliseconds.
 struct Sample {
+    run_id: String,
     wall: f64,
     execution: f64,
-    upstream: f64,
     no_op: f64,
 }
 
@@ -144,9 +153,9 @@ impl Bench<'_> {
         let theirs = self.aws.events(&self.no_op.machine, &run_id)?;
         ensure!(ours == theirs, "the no-op did not go the same way: {theirs:?} instead of {ours:?}");
         Ok(Sample {
+            run_id,
             wall: (ended.at - sent) * 1e3,
             execution: (ended.at - ended.started_at) * 1e3,
-            upstream: result.upstream_ms(),
             no_op: (no_op_ended.at - no_op_sent) * 1e3,
         })
     }
@@ -187,11 +196,21 @@ struct Samples {
 }
 
 impl Samples {
-    fn add(&mut self, sample: &Sample) {
+    /// With what the calls on each run's record took.
+    fn of(samples: &[Sample], money: &BTreeMap<String, Money>) -> Result<Self> {
+        let mut all = Self::default();
+        for sample in samples {
+            let money = money.get(&sample.run_id).context("a run without a record of its calls")?;
+            all.add(sample, upstream_ms(&money.calls));
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, sample: &Sample, upstream: f64) {
         self.wall.push(sample.wall);
         self.execution.push(sample.execution);
-        self.upstream.push(sample.upstream);
-        self.overhead.push(sample.wall - sample.upstream);
+        self.upstream.push(upstream);
+        self.overhead.push(sample.wall - upstream);
         self.no_op.push(sample.no_op);
     }
 
@@ -255,7 +274,7 @@ mod tests {
     fn what_the_no_op_takes_is_not_counted() {
         let mut samples = Samples::default();
         for (wall, no_op) in [(1_300.0, 80.0), (1_400.0, 100.0), (1_700.0, 400.0)] {
-            samples.add(&Sample { wall, execution: wall, upstream: 1_000.0, no_op });
+            samples.add(&Sample { run_id: String::new(), wall, execution: wall, no_op }, 1_000.0);
         }
         assert_eq!(samples.overhead, [300.0, 400.0, 700.0]);
         assert_eq!(samples.beyond_no_op(), [200.0, 300.0, 600.0]);

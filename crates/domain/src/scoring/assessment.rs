@@ -30,9 +30,11 @@ pub struct Fit {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Assessment {
-    /// The lead's score, 0 to 100.
+    /// The lead's score.
+    #[schemars(range(min = 0, max = 100))]
     pub score: u8,
     /// How much is known, 0 to 1, to two decimals.
+    #[schemars(range(min = 0, max = 1))]
     pub confidence: f64,
     /// The parts of the score, the AI's first. The weights of the known ones sum to 1.
     pub sub_scores: Vec<SubScore>,

@@ -18,8 +18,10 @@ pub struct SubScore {
     /// `aiFit`, `contentThemes`, `followerRange`, `engagement` or `geoFocus`.
     pub name: String,
     /// 0 to 100; `null` when it cannot be judged.
+    #[schemars(range(min = 0, max = 100))]
     pub score: Option<u8>,
     /// Its part in the whole, 0 to 1; 0 when it cannot be judged.
+    #[schemars(range(min = 0, max = 1))]
     pub weight: f64,
     /// Points it gives the score, 0 to 100: `weight × score`, to one decimal; 0 when it cannot be judged. The points of all
     /// sub-scores, quality flags and adjustments sum to the score.

@@ -1,7 +1,7 @@
 //! How many analyses one address may start.
 
 use oslira_domain::{Error, Result};
-use oslira_lambda::Env;
+use oslira_lambda::{Env, Variable};
 use oslira_stores::{Limit, Pass, RateLimits};
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -20,8 +20,8 @@ impl AddressLimits {
     pub fn new(env: &Env) -> Result<Self> {
         let hour = Duration::from_secs(60 * 60);
         let limits = [
-            Limit { count: count("ANONYMOUS_PER_HOUR", &env.var("ANONYMOUS_PER_HOUR")?)?, window: hour },
-            Limit { count: count("ANONYMOUS_PER_DAY", &env.var("ANONYMOUS_PER_DAY")?)?, window: 24 * hour },
+            Limit { count: count(env, Variable::AnonymousPerHour)?, window: hour },
+            Limit { count: count(env, Variable::AnonymousPerDay)?, window: 24 * hour },
         ];
         Ok(Self { rate_limits: RateLimits::new(env)?, limits })
     }
@@ -40,8 +40,9 @@ impl AddressLimits {
     }
 }
 
-fn count(name: &str, text: &str) -> Result<u32> {
-    text.parse().map_err(|_| Error::internal(format!("{name} must be a whole number, not {text:?}")))
+fn count(env: &Env, variable: Variable) -> Result<u32> {
+    let text = env.var(variable)?;
+    text.parse().map_err(|_| Error::internal(format!("{variable} must be a whole number, not {text:?}")))
 }
 
 /// The key of an address' limits: an IPv4 address, or the /64 of an IPv6 one. That is what a household or a server gets,

@@ -18,7 +18,7 @@ impl RunToken {
     }
 
     /// The run's id, by which everything else knows it. It tells nothing of the token, and no account's run has it: the
-    /// database takes no id of this version (`runs_run_id_no_visitors`), whoever chooses it.
+    /// database takes no id of this version (`runs_run_id_not_anonymous`), whoever chooses it.
     pub(super) fn run_id(&self) -> RunId {
         let mut id = [0; 16];
         id.iter_mut().zip(Sha256::digest(self.0)).for_each(|(to, from)| *to = from);

@@ -1,13 +1,13 @@
 //! Stages "Score Lead" and its siblings: puts one task to a model, and keeps the answer.
 
 use oslira_analysis::{AnalyzeTools, Asking, analyze_profile};
-use oslira_lambda::{Env, RuntimeError, serve_stage};
+use oslira_lambda::{RuntimeError, init, serve_stage};
 use oslira_postgres::SystemDb;
 use oslira_stores::{ProfileStore, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("analyze-profile").await;
+    let env = &init!().await;
     let tools = &AnalyzeTools {
         asking: Asking::new(env)?,
         profiles: ProfileStore::new(env)?,

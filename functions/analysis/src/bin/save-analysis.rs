@@ -1,13 +1,13 @@
 //! Stage "Save Analysis": scores, stores, and marks the run complete.
 
 use oslira_analysis::save_analysis;
-use oslira_lambda::{Env, RuntimeError, serve_stage};
+use oslira_lambda::{RuntimeError, init, serve_stage};
 use oslira_postgres::SystemDb;
 use oslira_stores::{ProfileStore, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("save-analysis").await;
+    let env = &init!().await;
     let profiles = &ProfileStore::new(env)?;
     let progress = &ProgressStore::new(env)?;
     let db = &SystemDb::connect(env).await?;

@@ -1,13 +1,13 @@
 //! `POST /api/analyze/anonymous`: start a LIGHT analysis for a caller without an account.
 
 use oslira_analysis::{AddressLimits, StartAnonymousTools, start_anonymous_analysis};
-use oslira_lambda::{Env, RuntimeError, serve};
+use oslira_lambda::{RuntimeError, init, serve};
 use oslira_runs::Executions;
 use oslira_stores::{AnonymousStore, Intake, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("start-anonymous-analysis").await;
+    let env = &init!().await;
     let tools = &StartAnonymousTools {
         intake: Intake::new(env)?,
         limits: AddressLimits::new(env)?,

@@ -1,12 +1,12 @@
 //! `GET /api/auth/verify`: who the token belongs to.
 
 use oslira_auth::verify_token;
-use oslira_lambda::{Env, RuntimeError, serve};
+use oslira_lambda::{RuntimeError, init, serve};
 use oslira_postgres::UserDb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("verify-token").await;
+    let env = &init!().await;
     let db = &UserDb::connect(env).await?;
     serve(env, |request| verify_token(db, request)).await
 }

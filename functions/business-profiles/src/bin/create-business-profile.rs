@@ -1,12 +1,12 @@
 //! `POST /api/business-profiles`: say what the account sells, and to whom.
 
 use oslira_business_profiles::create_business_profile;
-use oslira_lambda::{Env, RuntimeError, serve};
+use oslira_lambda::{RuntimeError, init, serve};
 use oslira_postgres::UserDb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("create-business-profile").await;
+    let env = &init!().await;
     let db = &UserDb::connect(env).await?;
     serve(env, |request| create_business_profile(db, request)).await
 }

@@ -1,6 +1,6 @@
 //! Every hour: starts, or refunds, runs on which nothing works.
 
-use oslira_lambda::{Env, RuntimeError, serve_stage};
+use oslira_lambda::{RuntimeError, init, serve_stage};
 use oslira_maintenance::{FailStaleTools, fail_stale_runs};
 use oslira_postgres::SystemDb;
 use oslira_runs::Executions;
@@ -8,7 +8,7 @@ use oslira_stores::{Intake, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("fail-stale-runs").await;
+    let env = &init!().await;
     let tools = &FailStaleTools {
         executions: Executions::new(env)?,
         progress: ProgressStore::new(env)?,

@@ -1,11 +1,11 @@
 //! `GET /health`: is everything there?
 
-use oslira_lambda::{Env, RuntimeError, serve};
+use oslira_lambda::{RuntimeError, init, serve};
 use oslira_platform::{Dependencies, check_health};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("check-health").await;
+    let env = &init!().await;
     let dependencies = &Dependencies::new(env).await?;
     serve(env, |request| check_health(dependencies, request)).await
 }

@@ -1,11 +1,11 @@
 //! Run on every deploy: brings the database up to date.
 
-use oslira_lambda::{Env, RuntimeError, serve_stage};
+use oslira_lambda::{RuntimeError, init, serve_stage};
 use oslira_platform::{MigrationSecrets, migrate_database};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("migrate-database").await;
+    let env = &init!().await;
     let secrets = &MigrationSecrets::new(env)?;
     serve_stage(env, |invocation| migrate_database(secrets, invocation)).await
 }

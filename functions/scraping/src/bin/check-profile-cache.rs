@@ -1,12 +1,12 @@
 //! Stage "Check Profile Cache": is there a fresh copy of the profile?
 
-use oslira_lambda::{Env, RuntimeError, serve_stage};
+use oslira_lambda::{RuntimeError, init, serve_stage};
 use oslira_scraping::check_profile_cache;
 use oslira_stores::{ProfileStore, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("check-profile-cache").await;
+    let env = &init!().await;
     let profiles = &ProfileStore::new(env)?;
     let progress = &ProgressStore::new(env)?;
     serve_stage(env, |invocation| check_profile_cache(profiles, progress, invocation)).await

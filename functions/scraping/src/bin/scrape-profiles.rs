@@ -1,16 +1,16 @@
 //! Stage "Scrape Profile": one actor run for one to ten usernames, into the cache.
 
-use oslira_lambda::{Env, RuntimeError, Secret, http_client, serve_stage};
+use oslira_lambda::{RuntimeError, Secret, Variable, http_client, init, serve_stage};
 use oslira_postgres::SystemDb;
 use oslira_scraping::{ScrapeFlights, ScrapeSlots, ScrapeTools, scrape_profiles};
 use oslira_stores::{Breakers, ProfileStore, ProgressStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    let env = &Env::init("scrape-profiles").await;
+    let env = &init!().await;
     let tools = &ScrapeTools {
         http: http_client()?,
-        apify_url: env.var("APIFY_BASE_URL")?,
+        apify_url: env.var(Variable::ApifyBaseUrl)?,
         apify_token: env.secret(Secret::ApifyToken)?,
         flights: ScrapeFlights::new(env)?,
         slots: ScrapeSlots::new(env)?,

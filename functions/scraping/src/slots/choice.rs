@@ -23,7 +23,7 @@ const ANONYMOUS: &str = "anonymous";
 /// The kind of run that a scrape is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum RunKind {
+pub enum RunKind {
     /// One user waits for one profile.
     #[default]
     Single,

@@ -1,0 +1,53 @@
+//! The headers that Lambdas read. `tests/contracts` compares them with what CORS lets a page send.
+
+use std::collections::HashMap;
+
+/// A header that some Lambda reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Header {
+    /// Which of the caller's accounts is meant.
+    AccountId,
+    /// What makes a repeated request one.
+    IdempotencyKey,
+    /// Where the page is from that asks.
+    Origin,
+}
+
+impl Header {
+    /// All that there are.
+    pub const ALL: [Self; 3] = [Self::AccountId, Self::IdempotencyKey, Self::Origin];
+
+    /// The name, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AccountId => "x-account-id",
+            Self::IdempotencyKey => "idempotency-key",
+            Self::Origin => "origin",
+        }
+    }
+
+    /// A page's own code sends it, so CORS must allow it. Others come from the browser itself, or from a vendor's server.
+    pub const fn is_sent_by_pages(self) -> bool {
+        match self {
+            Self::AccountId | Self::IdempotencyKey => true,
+            Self::Origin => false,
+        }
+    }
+}
+
+/// A request's headers.
+#[derive(Debug, Default)]
+pub struct Headers(HashMap<String, String>);
+
+impl Headers {
+    /// The value of a header.
+    pub fn get(&self, header: Header) -> Option<&str> {
+        self.0.get(header.name()).map(String::as_str)
+    }
+}
+
+impl FromIterator<(String, String)> for Headers {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(headers: T) -> Self {
+        Self(headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect())
+    }
+}
