@@ -14,7 +14,7 @@ const ROUTE: &str = "POST /api/business-profiles";
 /// How many business profiles an account may have, and with the deleted ones: the function `limit_business_profiles`.
 const MOST_PROFILES: u32 = 100;
 const MOST_WITH_DELETED: u32 = 1_000;
-/// How many keys it may use here while they are kept: the function `claim_idempotency_key`.
+/// How many keys it may use here while they are kept: this route's row in `oslira.idempotent_routes`.
 const MOST_KEYS: u32 = 1_000;
 /// How long a key is kept.
 const KEYS_ARE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
