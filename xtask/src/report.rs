@@ -5,77 +5,13 @@ use crate::{
     run::upstream_ms,
     ui::{self, table},
 };
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use oslira_api::{AnalysisResult, Findings};
+use oslira_domain::scoring::Assessment;
+use serde_json::{Value, json};
 use std::io;
 
-/// What `GET /api/analysis/{runId}/result` answers. Sections that only some tiers have stay as they came.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct AnalysisResult {
-    pub(crate) username: String,
-    pub(crate) analysis_type: String,
-    pub(crate) score: u8,
-    pub(crate) confidence: f64,
-    pub(crate) summary: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) deep_summary: Option<String>,
-    pub(crate) sub_scores: Vec<SubScore>,
-    pub(crate) quality_flags: Vec<QualityFlag>,
-    pub(crate) adjustments: Vec<Adjustment>,
-    pub(crate) metrics: Map<String, Value>,
-    pub(crate) cache_hit: bool,
-    pub(crate) credits_charged: u32,
-    pub(crate) timing: Timing,
-    #[serde(flatten)]
-    pub(crate) rest: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct SubScore {
-    name: String,
-    /// `null` when it cannot be judged.
-    score: Option<u8>,
-    /// Its part in the whole, 0 to 1.
-    weight: f64,
-    /// What it gives the score.
-    points: f64,
-    evidence: Vec<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct QualityFlag {
-    code: String,
-    message: String,
-    /// What it takes from the score: negative, or 0.
-    points: f64,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Adjustment {
-    code: String,
-    message: String,
-    /// What it adds to the score, or takes.
-    points: f64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Timing {
-    total_ms: f64,
-    steps: Vec<TimedStep>,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TimedStep {
-    name: String,
-    duration_ms: f64,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
+/// What only deeper tiers have, in the order in which it is told.
+const SECTIONS: [&str; 5] = ["sellingPoints", "commercial", "psychographic", "outreach", "personality"];
 
 /// Prints the table of all runs, and then each lead once, explained.
 pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
@@ -93,20 +29,21 @@ pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
         "cache hit",
     ]);
     for run in runs {
-        let result = &run.result;
-        let (total_ms, upstream_ms) = (result.timing.total_ms, upstream_ms(&run.money.calls));
+        let AnalysisResult { username, analysis_type, findings, cache_hit, credits_charged, .. } =
+            &run.result;
+        let (total_ms, upstream_ms) = (findings.timing.total_ms as f64, upstream_ms(&run.money.calls));
         overview.add_row([
-            format!("@{}", result.username),
-            result.analysis_type.to_uppercase(),
+            format!("@{username}"),
+            analysis_type.as_str().to_uppercase(),
             run.label.to_owned(),
-            result.score.to_string(),
+            findings.assessment.score.to_string(),
             format!("{:.1}", run.seconds),
             format!("{:.2} s", total_ms / 1000.0),
             format!("{:.2} s", upstream_ms / 1000.0),
             format!("{:.2} s", (total_ms - upstream_ms) / 1000.0),
-            result.credits_charged.to_string(),
+            credits_charged.to_string(),
             format!("${:.4}", run.money.total_usd),
-            if result.cache_hit { "yes" } else { "no" }.to_owned(),
+            if *cache_hit { "yes" } else { "no" }.to_owned(),
         ]);
     }
     ui::print(overview)?;
@@ -122,37 +59,40 @@ pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
 
 /// One lead's result, explained.
 fn explain(result: &AnalysisResult) -> String {
+    let Findings { assessment, summary, deep_summary, timing, .. } = &result.findings;
     let mut text = format!(
         "\n@{}, {}: {} of 100, confidence {:.0} %\n\n{}\n",
         result.username,
-        result.analysis_type.to_uppercase(),
-        result.score,
-        result.confidence * 100.0,
-        wrap(&result.summary, 2)
+        result.analysis_type.as_str().to_uppercase(),
+        assessment.score,
+        assessment.confidence * 100.0,
+        wrap(summary, 2)
     );
-    if let Some(deep_summary) = &result.deep_summary {
+    if let Some(deep_summary) = deep_summary {
         text += &format!("\n{}\n", wrap(deep_summary, 2));
     }
-    text += &format!("\nWhat the score is made of\n{}", column(result));
+    text += &format!("\nWhat the score is made of\n{}", column(assessment));
     text += "\nFigures\n";
-    for (name, value) in result.metrics.iter().filter(|(_, value)| !value.is_null()) {
+    let metrics = json!(assessment.metrics);
+    for (name, value) in metrics.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
         text += &format!("  {:<26} {}\n", words(name), figure(value));
     }
-    text += &section(&result.rest);
+    text += &sections(&json!(result.findings));
     text += "\nWhere the time went\n";
-    for step in &result.timing.steps {
-        text += &format!("  {:<26} {:>6.2} s\n", step.name, step.duration_ms / 1000.0);
+    let seconds = |milliseconds: i64| milliseconds as f64 / 1000.0;
+    for step in &timing.steps {
+        text += &format!("  {:<26} {:>6.2} s\n", step.name.as_str(), seconds(step.duration_ms));
     }
-    text + &format!("  {:<26} {:>6.2} s\n", "in all", result.timing.total_ms / 1000.0)
+    text + &format!("  {:<26} {:>6.2} s\n", "in all", seconds(timing.total_ms))
 }
 
 /// The score as a column of points that adds up, each line with its reasons.
-fn column(result: &AnalysisResult) -> String {
+fn column(assessment: &Assessment) -> String {
     let line = |points: f64, name: &str, note: &str| {
         format!("{points:>8.1}  {:<17} {note}", words(name)).trim_end().to_owned() + "\n"
     };
     let mut text = String::new();
-    for part in &result.sub_scores {
+    for part in &assessment.sub_scores {
         let note = part.score.map_or_else(
             || "unknown".to_owned(),
             |score| format!("{score} of 100, weight {:.0} %", part.weight * 100.0),
@@ -162,19 +102,19 @@ fn column(result: &AnalysisResult) -> String {
             text += &format!("{}\n", wrap(&format!("- {evidence}"), 12));
         }
     }
-    for flag in &result.quality_flags {
-        text += &line(flag.points, &flag.code, &flag.message);
+    for flag in &assessment.quality_flags {
+        text += &line(flag.points.into(), &figure(&json!(flag.code)), &flag.message);
     }
-    for adjustment in &result.adjustments {
-        text += &line(adjustment.points, &adjustment.code, &adjustment.message);
+    for adjustment in &assessment.adjustments {
+        text += &line(adjustment.points, &figure(&json!(adjustment.code)), &adjustment.message);
     }
-    text + &format!("  ------\n{:>8.1}  the score\n", f64::from(result.score))
+    text + &format!("  ------\n{:>8.1}  the score\n", f64::from(assessment.score))
 }
 
 /// The texts that only deeper tiers have: selling points, outreach, personality and the like.
-fn section(rest: &Map<String, Value>) -> String {
-    let told = rest.iter().filter(|(_, value)| value.is_object() || value.is_array());
-    told.map(|(name, value)| format!("\n{}\n{}", capital(&words(name)), nested(value, 2))).collect()
+fn sections(findings: &Value) -> String {
+    let told = SECTIONS.iter().filter(|name| !findings[**name].is_null());
+    told.map(|name| format!("\n{}\n{}", capital(&words(name)), nested(&findings[*name], 2))).collect()
 }
 
 fn nested(value: &Value, indent: usize) -> String {
@@ -257,11 +197,10 @@ fn wrap_line(text: &str, indent: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn result() -> AnalysisResult {
         serde_json::from_value(json!({
-            "runId": "r", "leadId": "l", "username": "maya", "analysisType": "light", "score": 27, "confidence": 0.8,
+            "runId": "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d", "leadId": "12748b91-79db-4e5d-ba76-2aa9c5fb6014", "username": "maya", "analysisType": "light", "score": 27, "confidence": 0.8,
             "summary": "A good fit.", "subScores": [
                 { "name": "aiFit", "score": 80, "weight": 0.457, "points": 36.6, "evidence": ["Posts about fitness."] },
                 { "name": "geoFocus", "score": null, "weight": 0.0, "points": 0.0, "evidence": [] }
@@ -271,7 +210,10 @@ mod tests {
                 { "code": "likesHidden", "message": "Hides likes.", "points": 0 }
             ],
             "adjustments": [{ "code": "rounding", "message": "The score is a whole number.", "points": 0.4 }],
-            "metrics": { "followers": 1000, "engagementRate": 1.234, "averageLikes": null, "themes": ["a", "b"] },
+            "metrics": {
+                "followers": 1000, "following": 10, "postsCount": 12, "postsSeen": 12, "postsMeasured": 12, "hiddenLikes": 0,
+                "engagementRate": 1.234, "averageLikes": null, "themes": ["a", "b"]
+            },
             "deepSummary": "In full.", "sellingPoints": [{ "point": "Reach", "evidence": "Likes" }, { "point": "Trust", "evidence": "Replies" }], "dataAsOf": "2026-01-01T00:00:00Z", "cacheHit": false, "creditsCharged": 1,
             "timing": { "totalMs": 8200, "steps": [{ "name": "scraping", "durationMs": 6100 }], "slowestStep": "scraping" }
         }))
@@ -303,13 +245,6 @@ mod tests {
             assert!(text.contains(part), "{part:?} is missing in:\n{text}");
         }
         assert!(!text.contains("average likes"));
-    }
-
-    #[test]
-    fn what_the_api_answered_is_kept_for_json() {
-        let value = serde_json::to_value(result()).unwrap();
-        assert_eq!(value["leadId"], "l");
-        assert_eq!(value["qualityFlags"][0]["code"], "followRatio");
     }
 
     #[test]

@@ -106,6 +106,10 @@ impl DeserializeError for FieldErrors {
     ) -> ControlFlow<Self, Self> {
         let (location, problem) = match error {
             ErrorKind::MissingField { field } => (path(location, Some(field)), "is required".to_owned()),
+            ErrorKind::UnknownKey { key, accepted: [] } => (
+                path(location, Some(key)),
+                "is not a known field; there are none but page and pageSize".to_owned(),
+            ),
             ErrorKind::UnknownKey { key, accepted } => (
                 path(location, Some(key)),
                 format!("is not a known field; known are {}", accepted.join(", ")),

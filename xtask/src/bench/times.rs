@@ -12,6 +12,7 @@ use crate::{
     ui::{Ui, table},
 };
 use anyhow::{Context, Result, bail, ensure};
+use oslira_domain::Tier;
 use serde_json::json;
 use std::{
     collections::BTreeMap,
@@ -20,7 +21,7 @@ use std::{
 };
 
 /// The tiers, and what each may take beyond the upstreams and the no-op, in milliseconds.
-const TIERS: [(&str, f64); 3] = [("light", 500.0), ("deep", 800.0), ("xray", 800.0)];
+const TIERS: [(Tier, f64); 3] = [(Tier::Light, 500.0), (Tier::Deep, 800.0), (Tier::Xray, 800.0)];
 /// Who asks first, and who asks for the same profile after that: the first would be refused as a duplicate.
 const ASKERS: [(&str, &str); 2] = [("demo-1", "cold"), ("demo-2", "cached")];
 /// What one analysis in each tier costs.
@@ -52,7 +53,7 @@ pub(super) fn measure(stack: &Stack, runs: u32, no_op: &[u8], ui: &Ui) -> Result
         let mut samples = ASKERS.map(|_| Vec::new());
         for round in 0..=runs {
             bar.set_position(100 * (index * u64::from(runs + 1) + u64::from(round)) / all);
-            bar.set_message(format!("{} {round} of {}", tier.to_uppercase(), runs));
+            bar.set_message(format!("{} {round} of {}", tier.as_str().to_uppercase(), runs));
             let username = format!("bench.{tier}.{round}");
             for ((user, label), samples) in ASKERS.into_iter().zip(&mut samples) {
                 let sample = bench
@@ -123,7 +124,7 @@ struct Bench<'a> {
     description: &'a Description,
     aws: &'a Aws,
     no_op: &'a NoOp,
-    tier: &'a str,
+    tier: Tier,
 }
 
 impl Bench<'_> {
@@ -133,17 +134,18 @@ impl Bench<'_> {
         let machine = self.description.state_machines.get("analysis").context("no state machine analysis")?;
 
         let sent = seconds_since_1970()?;
-        let run_id = api.start(self.tier, username)?;
+        let run = api.start(self.tier, username)?;
+        let run_id = run.to_string();
         let ended = end_of(self.aws, machine, &run_id)?;
         if ended.status != "SUCCEEDED" {
-            let reason = api.result(&run_id).err().map(|error| error.to_string()).unwrap_or_default();
+            let reason = api.result(run).err().map(|error| error.to_string()).unwrap_or_default();
             bail!("the execution is {}: {reason}", ended.status);
         }
-        let result = api.result(&run_id)?;
+        let result = api.result(run)?;
         ensure!(result.cache_hit == is_cached, "the cache hit is {}", result.cache_hit);
 
         let no_op_sent = seconds_since_1970()?;
-        let input = NoOp::input(&run_id, self.tier, is_cached);
+        let input = NoOp::input(&run_id, self.tier.as_str(), is_cached);
         let answer = self.aws.invoke(&self.no_op.function, &input)?;
         ensure!(!answer.is_error, "the no-op failed: {}", answer.payload);
         self.aws.start_execution(&self.no_op.machine, &run_id, &input.to_string())?;
@@ -221,7 +223,7 @@ impl Samples {
     }
 }
 
-fn report(measured: Vec<(&str, &str, Samples, f64)>) -> comfy_table::Table {
+fn report(measured: Vec<(Tier, &str, Samples, f64)>) -> comfy_table::Table {
     let both = |times: &[f64]| format!("{:.0} / {:.0} ms", percentile(times, 0.5), percentile(times, 0.95));
     let mut table = table([
         "tier",
@@ -239,7 +241,7 @@ fn report(measured: Vec<(&str, &str, Samples, f64)>) -> comfy_table::Table {
         let beyond = samples.beyond_no_op();
         let holds = percentile(&beyond, 0.95) <= budget_ms;
         table.add_row([
-            tier.to_uppercase(),
+            tier.as_str().to_uppercase(),
             label.to_owned(),
             both(&samples.wall),
             both(&samples.execution),
