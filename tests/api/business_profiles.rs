@@ -1,12 +1,10 @@
 //! `POST /api/business-profiles`
 
 use anyhow::{Context, Result};
-use oslira_tests::{Stack, User};
+use oslira_tests::{Stack, User, paths, refused};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-
-const PATH: &str = "/api/business-profiles";
 
 fn coffee() -> Value {
     json!({
@@ -27,14 +25,14 @@ fn coffee() -> Value {
 async fn a_new_profile_is_answered_with_its_id_and_can_be_analysed_against() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
-    let reply = user.post(PATH, &coffee()).await?;
+    let reply = user.post(paths::BUSINESS_PROFILES, &coffee()).await?;
     assert_eq!(reply.status, 201, "{}", reply.body);
     let id = reply.data()["id"].as_str().context("no id")?.to_owned();
     assert_eq!(reply.data()["icp"], coffee()["icp"]);
 
     let mut body = user.analysis_of(&user.username("fresh"));
     body["businessProfileId"] = json!(id);
-    let started = user.post("/api/leads/analyze", &body).await?;
+    let started = user.post(paths::ANALYZE, &body).await?;
     assert_eq!(started.status, 202, "{}", started.body);
     Ok(())
 }
@@ -52,8 +50,8 @@ async fn every_bad_field_is_named() -> Result<()> {
     body["icp"]["contentThemes"] = json!(["ok", 7]);
     body["icp"]["geoFocus"] = json!(vec!["x"; 31]);
     body["color"] = json!("red");
-    let reply = user.post(PATH, &body).await?;
-    assert_eq!((reply.status, reply.code()), (400, "ValidationFailed"), "{}", reply.body);
+    let reply = user.post(paths::BUSINESS_PROFILES, &body).await?;
+    assert_eq!(reply.refusal(), refused(400, "ValidationFailed"), "{}", reply.body);
     let details = reply.body["details"].as_object().context("no details")?;
     let mut fields: Vec<&str> = details.keys().map(String::as_str).collect();
     fields.sort_unstable();
@@ -83,8 +81,8 @@ async fn no_text_may_hold_what_postgres_cannot_store() -> Result<()> {
         let mut body = coffee();
         body["offer"] = json!("Beans");
         *body.pointer_mut(place).context("no such place")? = json!("https://a.example/\0b");
-        let reply = user.post(PATH, &body).await?;
-        assert_eq!((reply.status, reply.code()), (400, "ValidationFailed"), "{place}: {}", reply.body);
+        let reply = user.post(paths::BUSINESS_PROFILES, &body).await?;
+        assert_eq!(reply.refusal(), refused(400, "ValidationFailed"), "{place}: {}", reply.body);
         assert!(reply.body["details"].to_string().contains("U+0000"), "{place}: {}", reply.body);
     }
     Ok(())
@@ -99,11 +97,12 @@ async fn a_website_is_stored_as_it_was_written_or_refused() -> Result<()> {
         body["website"] = json!(website);
         body
     };
-    let reply = user.post(PATH, &with(" HTTPS://Brew.example/Café?q=1 ")).await?;
-    assert_eq!((reply.status, &reply.data()["website"]), (201, &json!("HTTPS://Brew.example/Café?q=1")));
+    let reply = user.post(paths::BUSINESS_PROFILES, &with(" HTTPS://Brew.example/Café?q=1 ")).await?;
+    assert_eq!(reply.status, 201, "{}", reply.body);
+    assert_eq!(reply.data()["website"], "HTTPS://Brew.example/Café?q=1");
     for bad in ["http://", "https://brew.example/\r\nX: y", "https://a@brew.example", "ftp://brew.example"] {
-        let reply = user.post(PATH, &with(bad)).await?;
-        assert_eq!((reply.status, reply.code()), (400, "ValidationFailed"), "{bad:?}: {}", reply.body);
+        let reply = user.post(paths::BUSINESS_PROFILES, &with(bad)).await?;
+        assert_eq!(reply.refusal(), refused(400, "ValidationFailed"), "{bad:?}: {}", reply.body);
     }
     Ok(())
 }
@@ -112,8 +111,7 @@ async fn a_website_is_stored_as_it_was_written_or_refused() -> Result<()> {
 async fn one_idempotency_key_makes_one_profile() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
-    let post =
-        |body: Value| user.request(Method::POST, PATH, &[("idempotency-key", "k-1")], Some(body.to_string()));
+    let post = async |body: Value| user.post_with_key(paths::BUSINESS_PROFILES, "k-1", &body).await;
     let replies = futures::future::try_join_all((0..10).map(|_| post(coffee()))).await?;
     let ids: std::collections::BTreeSet<String> =
         replies.iter().map(|reply| reply.data()["id"].to_string()).collect();
@@ -126,7 +124,7 @@ async fn one_idempotency_key_makes_one_profile() -> Result<()> {
     let mut other = coffee();
     other["name"] = json!("Other");
     let reply = post(other).await?;
-    assert_eq!((reply.status, reply.code()), (422, "IdempotencyKeyReused"));
+    assert_eq!(reply.refusal(), refused(422, "IdempotencyKeyReused"));
     Ok(())
 }
 
@@ -135,8 +133,9 @@ async fn nothing_is_added_to_another_tenants_account() -> Result<()> {
     let stack = Stack::connect().await?;
     let (user, stranger) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
     let headers = [("x-account-id", stranger.account_id.as_str())];
-    let reply = user.request(Method::POST, PATH, &headers, Some(coffee().to_string())).await?;
-    assert_eq!((reply.status, reply.code()), (404, "AccountNotFound"), "{}", reply.body);
+    let reply =
+        user.request(Method::POST, paths::BUSINESS_PROFILES, &headers, Some(coffee().to_string())).await?;
+    assert_eq!(reply.refusal(), refused(404, "AccountNotFound"), "{}", reply.body);
     Ok(())
 }
 
@@ -149,8 +148,10 @@ async fn a_key_that_was_planted_answers_with_nothing_of_another_tenant() -> Resu
     for (key, id) in [("another-tenants", other.business_profile_id.as_str()), ("nobodys", &user.user_id)] {
         // As the database's own functions allow a signed-in user.
         claim(&stack, &user, &format!("'{key}', '\\x{hash}', '{id}'")).await?;
-        let reply = user.request(Method::POST, PATH, &[("idempotency-key", key)], Some(body.clone())).await?;
-        assert_eq!((reply.status, reply.code()), (422, "IdempotencyKeyReused"), "{}", reply.body);
+        let reply = user
+            .request(Method::POST, paths::BUSINESS_PROFILES, &[("idempotency-key", key)], Some(body.clone()))
+            .await?;
+        assert_eq!(reply.refusal(), refused(422, "IdempotencyKeyReused"), "{}", reply.body);
         assert!(!reply.body.to_string().contains(id), "{}", reply.body);
     }
     Ok(())
@@ -162,8 +163,10 @@ async fn claim(stack: &Stack, user: &User<'_>, arguments: &str) -> Result<()> {
         "set local role authenticated;
          select set_config('request.jwt.claims', '{{\"sub\": \"{}\"}}', true);
          select c.* from generate_series(1, 1000) n
-           cross join lateral public.claim_idempotency_key('{}', 'POST {PATH}', {arguments}) c",
-        user.user_id, user.account_id
+           cross join lateral public.claim_idempotency_key('{}', 'POST {}', {arguments}) c",
+        user.user_id,
+        user.account_id,
+        paths::BUSINESS_PROFILES,
     );
     stack.database.run(&sql).await
 }
@@ -173,15 +176,13 @@ async fn who_has_as_many_as_there_may_be_is_told_how_many() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     user.add_business_profiles(99).await?;
-    let reply = user.post(PATH, &coffee()).await?;
-    assert_eq!((reply.status, reply.code()), (409, "BusinessProfileLimitReached"), "{}", reply.body);
+    let reply = user.post(paths::BUSINESS_PROFILES, &coffee()).await?;
+    assert_eq!(reply.refusal(), refused(409, "BusinessProfileLimitReached"), "{}", reply.body);
     assert_eq!(reply.body["details"], json!({"limit": 100}));
 
     claim(&stack, &user, "n::text, sha256('b'), gen_random_uuid()").await?;
-    let reply = user
-        .request(Method::POST, PATH, &[("idempotency-key", "one-more")], Some(coffee().to_string()))
-        .await?;
-    assert_eq!((reply.status, reply.code()), (429, "TooManyRequests"), "{}", reply.body);
+    let reply = user.post_with_key(paths::BUSINESS_PROFILES, "one-more", &coffee()).await?;
+    assert_eq!(reply.refusal(), refused(429, "TooManyRequests"), "{}", reply.body);
     assert_eq!(reply.body["details"], json!({"limit": 1_000, "windowSeconds": 86_400}));
     Ok(())
 }

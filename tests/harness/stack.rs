@@ -2,7 +2,9 @@
 
 use crate::{Aws, Database, StandIns, eventually};
 use anyhow::{Context, Result};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Credentials, Region};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use oslira_lambda::{Secret, Variable};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
@@ -169,9 +171,26 @@ impl Stack {
         Ok(usize::try_from(n)?)
     }
 
-    /// The value of the secret that this variable of the Lambdas names.
-    pub async fn secret(&self, variable: &str) -> Result<String> {
+    /// The settings of a client of the stack's tables.
+    pub fn dynamodb(&self) -> Builder {
+        dynamodb_at(&self.description.aws_endpoint)
+    }
+
+    /// The value of a secret of the Lambdas.
+    pub async fn secret(&self, secret: Secret) -> Result<String> {
+        let variable = Variable::Secret(secret).name();
         let arn = self.functions_env.get(variable).with_context(|| format!("no variable {variable}"))?;
         self.aws.secret(arn).await
     }
+}
+
+/// The settings of a client of the tables at this address.
+pub fn dynamodb_at(endpoint: &str) -> Builder {
+    let credentials =
+        Credentials::builder().access_key_id("test").secret_access_key("test").provider_name("test");
+    Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(credentials.build())
 }

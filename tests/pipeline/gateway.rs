@@ -1,7 +1,7 @@
 //! An AI gateway in front of the vendors, which may want a token of its own.
 
 use anyhow::{Context, Result};
-use oslira_tests::{Lambda, Run, Stack, User};
+use oslira_tests::{Fault, Lambda, Run, Stack, Upstream, User};
 use serde_json::json;
 
 #[tokio::test]
@@ -11,7 +11,7 @@ async fn a_gateway_is_shown_its_token_by_whoever_asks_a_model_and_none_where_the
     let username = user.username("gateway");
     let (run, _) = user.analyze(&username).await?;
     assert_eq!(
-        stack.stand_ins.gateway_tokens("openai", &username).await?,
+        stack.stand_ins.gateway_tokens(Upstream::OpenAi, &username).await?,
         [None],
         "the stack's secret says none"
     );
@@ -28,18 +28,18 @@ async fn a_gateway_is_shown_its_token_by_whoever_asks_a_model_and_none_where_the
             "cacheHit": true})
     };
     let personality = format!("{}:personality", user.business_profile_id);
-    stack.stand_ins.fault(json!({"upstream": "openai", "match": personality, "kind": "refusal"})).await?;
+    stack.stand_ins.fault(Fault::refusal(Upstream::OpenAi).of(personality)).await?;
 
     let secret = stack.aws.create_secret("aig-token\n").await?;
     let no_secret = format!("{secret}-of-nobody");
     for (secret, task, upstream, shown) in [
-        (&secret, "outreach", "openai", Some("Bearer aig-token")),
-        (&secret, "personality", "anthropic", Some("Bearer aig-token")),
-        (&no_secret, "psychographic", "openai", None),
+        (&secret, "outreach", Upstream::OpenAi, Some("Bearer aig-token")),
+        (&secret, "personality", Upstream::Anthropic, Some("Bearer aig-token")),
+        (&no_secret, "psychographic", Upstream::OpenAi, None),
     ] {
         let overrides = [("AI_GATEWAY_TOKEN_SECRET", secret.as_str())];
         let mut lambda = Lambda::start(&stack, "analyze-profile", &overrides).await?;
-        lambda.invoke(&input(task)).await?.outcome.map_err(anyhow::Error::msg)?;
+        lambda.invoke(&input(task)).await?.output()?;
         let tokens = stack.stand_ins.gateway_tokens(upstream, &username).await?;
         assert_eq!(tokens.last().context("not asked")?.as_deref(), shown, "{task}");
     }

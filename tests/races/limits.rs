@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use futures::future::join_all;
 use oslira_domain::UserId;
-use oslira_lambda::CachedSecret;
+use oslira_lambda::{CachedSecret, Secret};
 use oslira_postgres::{UserDb, violated};
 use oslira_tests::{Stack, User, eventually};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ async fn of_many_who_add_the_hundredth_business_profile_one_does() -> Result<()>
     let user = User::sign_up(&stack, 10).await?;
     let (user_id, account_id): (UserId, Uuid) = (user.user_id.parse()?, user.account_id.parse()?);
     user.add_business_profiles(98).await?;
-    let url = stack.secret("USER_DATABASE_SECRET").await?;
+    let url = stack.secret(Secret::UserDatabase).await?;
     let root = stack.database_root()?;
     let sql = "insert into public.business_profiles (account_id, name, description, follower_min, follower_max, engagement_min)
                  values ($1, 'the hundredth', 'd', 1, 2, 1)";
