@@ -173,7 +173,7 @@ async fn what_was_set_on_a_connection_before_changes_no_answer() -> Result<()> {
             .flatten()
             .map(|account| &account["accountId"])
             .collect();
-        assert_eq!(accounts, [&json!(bob.account_id)], "{name}: {body}");
+        assert_eq!(accounts, [&json!(bob.account_id)], "{name}: {}", reply.body);
     }
     Ok(())
 }
