@@ -1,7 +1,9 @@
 //! `GET /api/analysis/{runId}/progress` and `…/result`
 
 use anyhow::Result;
+use oslira_domain::Tier;
 use oslira_tests::{DynamoDbProxy, Fault, Lambda, Stack, Upstream, User, paths, refused};
+use serde_json::Value;
 use std::time::Duration;
 
 #[tokio::test]
@@ -39,6 +41,62 @@ async fn a_result_is_not_ready_before_the_run_is_complete() -> Result<()> {
     assert_eq!(early.refusal(), refused(409, "NotReady"), "{}", early.body);
     assert_eq!(user.finished(&run).await?["status"], "complete");
     assert_eq!(user.result(&run).await?.status, 200);
+    Ok(())
+}
+
+/// The names of all fields in a document, at any depth.
+fn fields(document: &Value) -> Vec<&str> {
+    match document {
+        Value::Object(fields_here) => fields_here
+            .iter()
+            .flat_map(|(name, value)| std::iter::once(name.as_str()).chain(fields(value)))
+            .collect(),
+        Value::Array(items) => items.iter().flat_map(fields).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_result_does_not_tell_what_it_cost_us() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let (run, _) = user.analyze_tier(Tier::Deep, &user.username("costly")).await?;
+    assert!(stack.calls(&run).await?.len() >= 5, "what it cost is kept");
+    let reply = user.result(&run).await?;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let ours = ["cost", "calls", "margin", "usd", "token", "provider", "model"];
+    for field in fields(reply.data()) {
+        let is_ours = ours.iter().any(|word| field.to_lowercase().contains(word));
+        assert!(!is_ours, "{field} is our business: {}", reply.body);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_result_that_was_saved_before_scores_had_points_gets_them() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    // Neither bio nor posts: with flags.
+    let (run, _) = user.analyze(&user.username("newborn")).await?;
+    let now = user.result(&run).await?;
+    assert!(
+        now.data()["qualityFlags"][0]["points"].as_i64().is_some_and(|points| points < 0),
+        "{}",
+        now.body
+    );
+    let sql = format!(
+        "update public.analyses set result = (result - 'adjustments')
+             || jsonb_build_object(
+                  'subScores', (select jsonb_agg(part - 'points') from jsonb_array_elements(result -> 'subScores') part),
+                  'qualityFlags', (select jsonb_agg((flag - 'points') || jsonb_build_object('penalty', -(flag ->> 'points')::int))
+                                     from jsonb_array_elements(result -> 'qualityFlags') flag))
+           where run_id = '{}'",
+        run.run_id
+    );
+    stack.database.run(&sql).await?;
+    let before = user.result(&run).await?;
+    assert_eq!(before.status, 200, "{}", before.body);
+    assert_eq!(before.data(), now.data());
     Ok(())
 }
 

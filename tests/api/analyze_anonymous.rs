@@ -36,15 +36,16 @@ async fn an_anonymous_caller_gets_an_explained_result_without_an_account() -> Re
     let result = &ended["result"];
     let fields: Vec<&str> = result.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
     let wanted = [
+        "username",
+        "analysisType",
         "score",
         "confidence",
         "subScores",
         "qualityFlags",
+        "adjustments",
         "metrics",
         "summary",
         "timing",
-        "username",
-        "analysisType",
         "dataAsOf",
         "cacheHit",
     ];
@@ -131,6 +132,7 @@ async fn bad_bodies_are_explained_and_cost_nothing() -> Result<()> {
         (json!({}), "username"),
         (json!({"username": "nasa"}), "business"),
         (change("/username", json!("p")), "username"),
+        (change("/username", json!("na sa")), "username"),
         (change("/analysisType", json!("xray")), "analysisType"),
         (change("/accountId", json!("00000000-0000-4000-8000-0000000000a1")), "accountId"),
         (change("/business/summary", json!("  ")), "business.summary"),
@@ -179,7 +181,7 @@ async fn a_token_that_opens_nothing_does_not_tell_why() -> Result<()> {
     for token in tokens {
         let reply = caller.show(&token).await?;
         assert_eq!(reply.refusal(), refused(404, "RunNotFound"), "{token}: {}", reply.body);
-        assert_eq!(reply.body["error"], "There is no such analysis. A visitor's is kept for a day.");
+        assert_eq!(reply.body["error"], "There is no such analysis. An anonymous one is kept for a day.");
         assert_eq!(reply.headers["access-control-allow-origin"], ORIGIN);
         assert_eq!(reply.body.get("details"), None);
     }

@@ -1,4 +1,4 @@
-//! How many analyses visitors may start from one address: three in any hour, ten in any 24 hours.
+//! How many anonymous analyses may be started from one address: three in any hour, ten in any 24 hours.
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;

@@ -1,7 +1,7 @@
-//! `POST /api/business-profiles`
+//! `/api/business-profiles`
 
 use anyhow::{Context, Result};
-use oslira_tests::{Stack, User, paths, refused};
+use oslira_tests::{Reply, Run, Stack, User, paths, refused};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -184,5 +184,168 @@ async fn who_has_as_many_as_there_may_be_is_told_how_many() -> Result<()> {
     let reply = user.post_with_key(paths::BUSINESS_PROFILES, "one-more", &coffee()).await?;
     assert_eq!(reply.refusal(), refused(429, "TooManyRequests"), "{}", reply.body);
     assert_eq!(reply.body["details"], json!({"limit": 1_000, "windowSeconds": 86_400}));
+    Ok(())
+}
+
+/// Makes one, and answers its id.
+async fn made(user: &User<'_>, profile: &Value) -> Result<String> {
+    let reply = user.post(paths::BUSINESS_PROFILES, profile).await?;
+    assert_eq!(reply.status, 201, "{}", reply.body);
+    Ok(reply.data()["id"].as_str().context("no id")?.to_owned())
+}
+
+async fn put(user: &User<'_>, id: &str, profile: &Value) -> Result<Reply> {
+    user.request(Method::PUT, &paths::business_profile(id), &[], Some(profile.to_string())).await
+}
+
+async fn delete(user: &User<'_>, id: &str) -> Result<Reply> {
+    user.request(Method::DELETE, &paths::business_profile(id), &[], None).await
+}
+
+#[tokio::test]
+async fn a_profile_is_read_as_it_was_made_and_as_it_was_changed() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let id = made(&user, &coffee()).await?;
+    let read = user.get(&paths::business_profile(&id)).await?;
+    assert_eq!(read.status, 200, "{}", read.body);
+    assert_eq!(read.data()["name"], "Brew & Co");
+    assert_eq!(read.data()["updatedAt"], read.data()["createdAt"]);
+
+    // The whole document: what is left out is removed.
+    let mut tea = coffee();
+    tea["name"] = json!("Leaf & Co");
+    tea.as_object_mut().context("an object")?.remove("voice");
+    let changed = put(&user, &id, &tea).await?;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    assert_eq!(changed.data()["name"], "Leaf & Co");
+    assert_eq!(changed.data()["voice"], Value::Null);
+    assert_eq!(changed.data()["createdAt"], read.data()["createdAt"]);
+    assert_ne!(changed.data()["updatedAt"], read.data()["updatedAt"]);
+    assert_eq!(user.get(&paths::business_profile(&id)).await?.data(), changed.data());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_change_changes_nothing() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let id = made(&user, &coffee()).await?;
+    let before = user.get(&paths::business_profile(&id)).await?;
+    let mut bad = coffee();
+    bad["name"] = json!("");
+    bad["id"] = json!(id);
+    let reply = put(&user, &id, &bad).await?;
+    assert_eq!(reply.status, 400, "{}", reply.body);
+    let details = reply.body["details"].as_object().context("no details")?;
+    assert!(details.contains_key("name") && details.contains_key("id"), "{details:?}");
+    assert_eq!(user.get(&paths::business_profile(&id)).await?.data(), before.data());
+    Ok(())
+}
+
+#[tokio::test]
+async fn profiles_are_listed_newest_first_a_page_at_a_time() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let (first, second) = (made(&user, &coffee()).await?, made(&user, &coffee()).await?);
+    let ids = |reply: &Reply| -> Vec<Value> {
+        let entries = reply.data()["data"].as_array().into_iter().flatten();
+        entries.map(|entry| entry["id"].clone()).collect()
+    };
+    // The oldest is the one that every test user has.
+    let newest = user.get(&paths::with_query(paths::BUSINESS_PROFILES, "pageSize=2")).await?;
+    assert_eq!(newest.data()["total"], 3);
+    assert_eq!(ids(&newest), [json!(second), json!(first)]);
+    let rest = user.get(&paths::with_query(paths::BUSINESS_PROFILES, "pageSize=2&page=2")).await?;
+    assert_eq!(ids(&rest), [json!(user.business_profile_id)]);
+    assert_eq!(delete(&user, &first).await?.status, 200);
+    let left = user.get(paths::BUSINESS_PROFILES).await?;
+    assert_eq!(ids(&left), [json!(second), json!(user.business_profile_id)]);
+    let odd = user.get(&paths::with_query(paths::BUSINESS_PROFILES, "name=Brew")).await?;
+    assert_eq!(odd.status, 400, "{}", odd.body);
+    assert_eq!(odd.body["details"]["name"], "is not a known field; there are none but page and pageSize");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deleted_profile_is_gone_and_what_it_was_used_for_stays() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let id = made(&user, &coffee()).await?;
+    let mut body = user.analysis_of(&user.username("bakery"));
+    body["businessProfileId"] = json!(id);
+    let started = user.post(paths::ANALYZE, &body).await?;
+    assert_eq!(started.status, 202, "{}", started.body);
+    let deleted = delete(&user, &id).await?;
+    assert_eq!(deleted.status, 200, "{}", deleted.body);
+    assert_eq!(*deleted.data(), json!({"id": id}));
+
+    // The run under way goes on, and its result can be read.
+    let run = Run { run_id: started.run_id()?.to_owned(), username: body["username"].to_string() };
+    assert_eq!(user.finished(&run).await?["status"], "complete");
+    assert_eq!(user.result(&run).await?.status, 200);
+
+    for (what, reply) in [
+        ("read", user.get(&paths::business_profile(&id)).await?),
+        ("changed", put(&user, &id, &coffee()).await?),
+        ("deleted", delete(&user, &id).await?),
+        ("analysed against", user.post(paths::ANALYZE, &body).await?),
+    ] {
+        assert_eq!(reply.refusal(), refused(404, "BusinessProfileNotFound"), "{what}: {}", reply.body);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_judges_by_the_profile_as_it_was_when_the_run_was_accepted() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    // A model that takes its time: the change comes while the run is under way.
+    let username = user.username("bakery");
+    let run = user.start_with_slow_model(&username).await?;
+    let mut elsewhere = coffee();
+    elsewhere["icp"]["followerRange"] = json!({"min": 4_000_000_000_u64, "max": 4_000_000_001_u64});
+    let changed = put(&user, &user.business_profile_id, &elsewhere).await?;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    assert_eq!(user.finished(&run).await?["status"], "complete");
+    let result = user.result(&run).await?;
+    let evidence = result.data()["subScores"].to_string();
+    assert!(evidence.contains("500000"), "judged by another range than that of the start: {evidence}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_owners_delete() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let (owner, member) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    owner.add_member(&member).await?;
+    let path = paths::business_profile(&owner.business_profile_id);
+    let headers = [("x-account-id", owner.account_id.as_str())];
+    let reply = member.request(Method::DELETE, &path, &headers, None).await?;
+    assert_eq!(reply.refusal(), refused(403, "OwnerRequired"), "{}", reply.body);
+    // What members may do.
+    let changed = member.request(Method::PUT, &path, &headers, Some(coffee().to_string())).await?;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    assert_eq!(owner.get(&path).await?.data()["name"], "Brew & Co");
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_tenants_profile_does_not_exist() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let (user, stranger) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    let id = &stranger.business_profile_id;
+    for (what, reply) in [
+        ("read", user.get(&paths::business_profile(id)).await?),
+        ("changed", put(&user, id, &coffee()).await?),
+        ("deleted", delete(&user, id).await?),
+        ("no id", user.get(&paths::business_profile("mine")).await?),
+    ] {
+        assert_eq!(reply.refusal(), refused(404, "BusinessProfileNotFound"), "{what}: {}", reply.body);
+    }
+    let headers = [("x-account-id", stranger.account_id.as_str())];
+    let listed = user.request(Method::GET, paths::BUSINESS_PROFILES, &headers, None).await?;
+    assert_eq!(listed.refusal(), refused(404, "AccountNotFound"), "{}", listed.body);
+    assert_eq!(stranger.get(&paths::business_profile(id)).await?.data()["name"], "Brew & Co");
     Ok(())
 }

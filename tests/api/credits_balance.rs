@@ -35,11 +35,7 @@ async fn another_tenants_account_does_not_exist() -> Result<()> {
 async fn a_member_of_two_accounts_picks_one_and_has_the_older_by_default() -> Result<()> {
     let stack = Stack::connect().await?;
     let (user, host) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 33).await?);
-    let sql = format!(
-        "insert into public.members (account_id, user_id, role) values ('{}', '{}', 'member')",
-        host.account_id, user.user_id
-    );
-    stack.database.run(&sql).await?;
+    host.add_member(&user).await?;
     assert_eq!(user.get(paths::CREDITS_BALANCE).await?.data()["balance"], 10);
     let other = user
         .request(Method::GET, paths::CREDITS_BALANCE, &[("x-account-id", &host.account_id)], None)

@@ -13,7 +13,7 @@ async fn an_accepted_run_says_what_it_costs_and_where_to_look() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("accepted");
-    let pasted = format!(" https://www.instagram.com/{}/?hl=en", username.to_uppercase());
+    let pasted = format!("\u{a0} https://www.instagram.com/{}/?hl=en\r\n", username.to_uppercase());
     let reply = user.post(paths::ANALYZE, &user.analysis_of(&pasted)).await?;
     assert_eq!(reply.status, 202, "{}", reply.body);
     let data = reply.data();
@@ -51,7 +51,10 @@ async fn bad_bodies_are_explained_and_cost_nothing() -> Result<()> {
     };
     let cases = [
         (json!({}), vec!["analysisType", "businessProfileId", "username"]),
-        (with("username", json!("na sa!")), vec!["username"]),
+        (with("username", json!("na-sa")), vec!["username"]),
+        (with("username", json!("na sa")), vec!["username"]),
+        (with("username", json!("@na\u{200b}sa")), vec!["username"]),
+        (with("username", json!("nasa\nesa")), vec!["username"]),
         (with("username", json!("explore")), vec!["username"]),
         (with("username", json!("https://www.instagram.com/p/Cxyz/")), vec!["username"]),
         (with("username", json!(7)), vec!["username"]),

@@ -7,6 +7,7 @@ mod anonymous_limits;
 mod auth_verify;
 mod business_profiles;
 mod credits_balance;
+mod credits_transactions;
 mod every_route;
 mod health;
 mod leads_analyze;

@@ -34,7 +34,7 @@ pub(crate) struct Options {
     /// Folder of the binaries
     #[arg(long)]
     binaries: PathBuf,
-    /// AI steps, with hedging and without
+    /// AI calls, with hedging and without
     #[arg(long, default_value_t = 400)]
     calls: usize,
     /// Environments at work at the same time
@@ -158,8 +158,11 @@ impl AiCall<'_> {
                  follower_max, engagement_min, content_themes)
                select id, '{account_id}', 'Brew & Co ' || id, 'Roasts coffee for cafés.', 1000, 500000, 1.5, '{{coffee}}'
                  from unnest('{{{ids}}}'::uuid[]) id;
-             insert into public.runs (run_id, account_id, business_profile_id, requested_by, username, tier, credits_charged)
-               select id, '{account_id}', id, '{user_id}', 'hedging', 'light', 1 from unnest('{{{ids}}}'::uuid[]) id;
+             select oslira.keep_business_profile_version(p) from public.business_profiles p
+               where business_profile_id = any ('{{{ids}}}'::uuid[]);
+             insert into public.runs (run_id, account_id, business_profile_id, business_profile_version, requested_by, username,
+                 tier, credits_charged)
+               select id, '{account_id}', id, 1, '{user_id}', 'hedging', 'light', 1 from unnest('{{{ids}}}'::uuid[]) id;
              commit;",
             ids = runs.join(",")
         );

@@ -15,7 +15,7 @@ use oslira_tests::Stack;
 enum Measurement {
     /// Size, start-up, memory and handler times
     Lambdas(lambdas::Options),
-    /// The AI step among slow calls, with hedging and without
+    /// The AI call among slow calls, with hedging and without
     Hedging(hedging::Options),
 }
 

@@ -5,13 +5,15 @@ use crate::{
     none,
     template::{Route, Template},
 };
-use oslira_domain::{Code, RunStatus, Tier};
+use oslira_auth::METHODS;
+use oslira_domain::Code;
 use oslira_lambda::Header;
+use oslira_tests::openapi;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 fn openapi() -> Value {
-    files::yaml("docs/openapi.yaml")
+    openapi::document().expect("the routes make a description")
 }
 
 /// Path, method and operation of each route.
@@ -42,12 +44,12 @@ fn every_route_is_documented_with_its_security_and_no_other_is() {
         format!("{} {} ({who})", route.method.to_uppercase(), route.path)
     };
     assert!(!deployed.is_empty(), "the template has no routes");
-    let missing = deployed
-        .difference(&documented)
-        .map(|route| format!("{}: describe it in docs/openapi.yaml", shown(route)));
-    let extra = documented
-        .difference(&deployed)
-        .map(|route| format!("{}: it is in docs/openapi.yaml but not in infra/template.yaml", shown(route)));
+    let missing = deployed.difference(&documented).map(|route| {
+        format!("{}: declare it beside its handler and name it in the `routes` of its feature", shown(route))
+    });
+    let extra = documented.difference(&deployed).map(|route| {
+        format!("{}: a handler declares it, and infra/template.yaml does not have it", shown(route))
+    });
     none(missing.chain(extra));
 }
 
@@ -90,21 +92,17 @@ fn a_browser_may_send_what_every_route_takes() {
     );
     assert!(template.cors("MaxAge").iter().all(|seconds| seconds.parse::<u32>().is_ok_and(|it| it > 0)));
 
-    let allowed = template.cors("AllowMethods");
-    let routes: Vec<Route> = template.functions().flat_map(|function| function.routes()).collect();
-    none(routes.iter().filter(|route| !allowed.contains(route.method.to_uppercase().as_str())).map(
-        |route| {
-            format!(
-                "{} {}: Cors must have the method in AllowMethods",
-                route.method.to_uppercase(),
-                route.path
-            )
-        },
-    ));
-    assert!(
-        routes.iter().all(|route| route.method != "options"),
-        "a route of its own would take the preflight's place"
+    let methods: BTreeSet<&str> = METHODS.into_iter().chain(["OPTIONS"]).collect();
+    assert_eq!(
+        template.cors("AllowMethods"),
+        methods,
+        "AllowMethods are those that the authorizer's policy covers, and that of a preflight"
     );
+    let routes: Vec<Route> = template.functions().flat_map(|function| function.routes()).collect();
+    let method = |route: &Route| route.method.to_uppercase();
+    none(routes.iter().filter(|route| !METHODS.contains(&&*method(route))).map(|route| {
+        format!("{} {}: a route has one of the methods {}", method(route), route.path, METHODS.join(", "))
+    }));
 
     let allowed: BTreeSet<String> =
         template.cors("AllowHeaders").iter().map(|name| name.to_lowercase()).collect();
@@ -153,26 +151,56 @@ fn documented_answers_have_the_status_of_their_code() {
 }
 
 #[test]
-fn enumerations_are_those_of_the_code() {
-    let openapi = openapi();
-    let documented = |schema: &str| -> BTreeSet<String> {
-        list(&openapi["components"]["schemas"][schema]["enum"]).map(|name| string(name).to_owned()).collect()
-    };
-    let codes: BTreeSet<String> =
-        Code::ALL.iter().map(ToString::to_string).chain(crate::errors::gateway_codes()).collect();
-    let statuses = RunStatus::ALL.map(|status| status.to_string()).into();
-    let tiers = Tier::ALL.map(|tier| tier.to_string()).into();
-    for (schema, expected) in [("ErrorCode", codes), ("RunStatus", statuses), ("AnalysisType", tiers)] {
-        let documented = documented(schema);
-        none(documented.symmetric_difference(&expected).map(|name| {
-            format!("{name}: the enum {schema} in docs/openapi.yaml and the domain crate disagree on it")
-        }));
+fn the_description_is_what_the_code_declares() {
+    let declared = openapi::yaml().expect("the routes make a description");
+    let written = files::text("docs/openapi.yaml");
+    assert!(
+        declared.trim_end() == written.trim_end(),
+        "docs/openapi.yaml is not what the routes and types in Rust say: run `cargo xtask openapi`"
+    );
+}
+
+#[test]
+fn examples_are_what_their_schemas_describe() {
+    let document = openapi();
+    let mut count = 0;
+    let mut problems = Vec::new();
+    for (path, method, operation) in operations(&document) {
+        for (status, response) in map(&operation["responses"]) {
+            let content = &resolve(&document, response)["content"]["application/json"];
+            for (name, example) in map(&content["examples"]) {
+                count += 1;
+                let status = status.parse().expect("a status");
+                let checked = openapi::check(method, path, status, &example["value"]);
+                problems.extend(checked.err().map(|problem| format!("the example {name}: {problem:#}")));
+            }
+        }
+        let body = &operation["requestBody"]["content"]["application/json"];
+        for (name, example) in map(&body["examples"]) {
+            count += 1;
+            let checked = openapi::check_request(method, path, &example["value"]);
+            problems.extend(checked.err().map(|problem| format!("the example {name}: {problem:#}")));
+        }
     }
+    assert!(count > 40, "only {count} examples were found");
+    none(problems);
+}
+
+#[test]
+fn error_codes_are_the_codes_of_the_code_and_of_api_gateway() {
+    let document = openapi();
+    let described: BTreeSet<String> = list(&document["components"]["schemas"]["ErrorCode"]["enum"])
+        .map(|name| string(name).to_owned())
+        .collect();
+    let answered = Code::ALL.iter().map(ToString::to_string).chain(crate::errors::gateway_codes()).collect();
+    none(described.symmetric_difference(&answered).map(|name| {
+        format!("{name}: crates/api/src/error_code.rs and the GatewayResponses of infra/template.yaml disagree on it")
+    }));
 }
 
 /// What a `$ref` points at, or the value itself.
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let Some(reference) = value["$ref"].as_str() else { return value };
     let pointer = reference.strip_prefix('#').unwrap_or(reference);
-    document.pointer(pointer).unwrap_or_else(|| panic!("docs/openapi.yaml: {reference} leads nowhere"))
+    document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere"))
 }

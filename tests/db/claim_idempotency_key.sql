@@ -1,7 +1,8 @@
 -- claim_idempotency_key: creating without charging, once per key.
 --
 -- Proves: each outcome; that a key belongs to one account, and to nobody else's; that it expires after 24
--- hours; that without a key every request is new and nothing is kept; and that the table is reached in no other way.
+-- hours; that without a key every request is new and nothing is kept; that rows say which routes have keys, and how many;
+-- and that the tables are reached in no other way.
 
 begin;
 \ir support/callers.sql
@@ -52,6 +53,10 @@ select is(pg_temp.claim('bob', 'key', 'two'), 'account_not_found ', 'a stranger 
 select is(pg_temp.claim('bob', 'new', 'two'), 'account_not_found ', 'and takes none');
 select is(pg_temp.claim('no claims', 'key', 'two'), 'account_not_found ', 'nor does a token without claims');
 select is(pg_temp.claim('ada', 'key', 'two', p_account => 'unknown'), 'account_not_found ', 'an unknown account');
+select is(
+  pg_temp.answer('ada', $$ select outcome from public.claim_idempotency_key(null, 'POST /api/business-profiles', 'k', sha256('b'), {one}) $$) ->> 'outcome',
+  'account_not_found', 'no account'
+);
 select is(pg_temp.keys('ada.account'), 2, 'none of them left anything');
 select is(pg_temp.claim('bob', 'key', 'two', p_body => 'other', p_account => 'bob.account'), 'new two', 'the key is free in another account');
 select is(pg_temp.claim('ada', 'key', 'three'), 'repeated one', 'which changes nothing in the first');
@@ -82,6 +87,40 @@ select is(
 );
 select is(pg_temp.claim('ada', 'hers', 'one'), 'new one', 'in this account; others go on');
 
+-- Which routes ---------------------------------------------------------------------------------------------------
+
+select set_eq(
+  'select route, charges, max_keys from oslira.idempotent_routes',
+  $$ values ('POST /api/business-profiles', false, 1000), ('POST /api/leads/analyze', true, null) $$,
+  'these routes keep keys'
+);
+insert into oslira.idempotent_routes (route, charges, max_keys) values ('POST /api/few', false, 2);
+select is(
+    pg_temp.outcome('cleo', format(
+      'select * from public.claim_idempotency_key({cleo.account}, %L, %L, sha256(''b''), {three})', route, key)),
+    expected, format('%s, key %s: %s', route, key, expected)
+  )
+  from (values
+    (1, 'POST /api/few', 'one', '1 rows'), (2, 'POST /api/few', 'two', '1 rows'),
+    (3, 'POST /api/few', 'three', '23514 idempotency_keys_per_account'), (4, 'POST /api/few', 'two', '1 rows'),
+    (5, 'POST /api/business-profiles', 'three', '1 rows'), (6, 'POST /api/unlisted', 'one', '22023')
+  ) claim (n, route, key, expected);
+select is(
+    pg_temp.outcome('postgres', statement), expected, why
+  )
+  from (values
+    ($$ insert into oslira.idempotency_keys select {cleo.account}, 'POST /api/unlisted', 'k', sha256('b'), {one}, now() $$,
+      '23503 idempotency_keys_route_listed', 'no key of a route that is not listed is kept, whoever writes it'),
+    ($$ insert into oslira.idempotent_routes values ('POST /api/x', false, null) $$,
+      '23514 idempotent_routes_max_keys_unless_charging', 'a route that does not charge has a limit'),
+    ($$ insert into oslira.idempotent_routes values ('POST /api/x', true, 5) $$,
+      '23514 idempotent_routes_max_keys_unless_charging', 'and one that charges has none'),
+    ($$ insert into oslira.idempotent_routes values ('POST /api/x', false, 0) $$,
+      '23514 idempotent_routes_max_keys_positive', 'a limit lets something through'),
+    ($$ delete from oslira.idempotent_routes where route = 'POST /api/business-profiles' $$,
+      '23503 idempotency_keys_route_listed', 'a route whose keys are there stays listed')
+  ) wrong (statement, expected, why);
+
 -- Hostile input -----------------------------------------------------------------------------------------------------
 
 select is(pg_temp.outcome('ada', format('select * from public.claim_idempotency_key({ada.account}, %s)', arguments)), expected, why)
@@ -103,7 +142,9 @@ select is(pg_temp.outcome(caller, statement), '42501', format('%s: %s', caller, 
     ('service_role', $$select oslira.find_idempotency_key({ada.account}, 'POST /api/business-profiles', 'key')$$),
     ('ada', 'select from oslira.idempotency_keys'),
     ('ada', 'delete from oslira.idempotency_keys'),
-    ('service_role', 'select from oslira.idempotency_keys')
+    ('service_role', 'select from oslira.idempotency_keys'),
+    ('ada', 'select from oslira.idempotent_routes'),
+    ('service_role', 'select from oslira.idempotent_routes')
   ) attempt (caller, statement);
 
 select * from finish();

@@ -46,7 +46,8 @@ $$;
 
 select is(
   pg_temp.start('ada', 'first', p_key => 'key'),
-  jsonb_build_object('outcome', 'accepted', 'run_id', pg_temp.id('first'), 'status', 'pending', 'credits', 1, 'balance', 999),
+  jsonb_build_object('outcome', 'accepted', 'run_id', pg_temp.id('first'), 'status', 'pending', 'credits', 1, 'price', 1,
+    'balance', 999),
   'accepted: the run, its price and the balance left'
 );
 select is(pg_temp.kept('ada'), '1 keys, 1 runs, 3 moves, 999 credits', 'one key, one run, one charge');
@@ -65,7 +66,7 @@ select row_eq(
 
 select is(
     pg_temp.start('ada', 'price.' || tier, p_username => 'price', p_tier => tier) - 'run_id' - 'balance',
-    jsonb_build_object('outcome', 'accepted', 'status', 'pending', 'credits', credits),
+    jsonb_build_object('outcome', 'accepted', 'status', 'pending', 'credits', credits, 'price', credits),
     format('%s costs %s', tier, credits)
   ) from public.analysis_tiers;
 select is(pg_temp.balance('ada.account'), 999 - 12, 'and that is what was taken');
@@ -75,7 +76,7 @@ update public.analysis_tiers set credits = 1 where tier = 'light';
 select is(pg_temp.start('ada', 'price.raised') ->> 'credits', '7', 'a replay tells the price that was paid');
 select is(
   pg_get_function_identity_arguments('public.start_analysis'::regproc),
-  'p_account_id uuid, p_business_profile_id uuid, p_run_id uuid, p_username text, p_tier text, p_idempotency_key text, p_body_hash bytea',
+  'p_account_id uuid, p_business_profile_id uuid, p_run_id uuid, p_username text, p_tier text, p_idempotency_key text, p_body_hash bytea, p_look_up_only boolean',
   'the caller names no amount, no user and no time'
 );
 
@@ -91,6 +92,10 @@ select pg_temp.refused(
 select is(
   pg_temp.start('ada', 'refused', p_account => 'bob.account'), pg_temp.start('ada', 'refused', p_account => 'unknown'),
   'the two cannot be told apart'
+);
+select is(
+  pg_temp.answer('ada', $$ select outcome from public.start_analysis(null, {ada.profile}, {unknown}, 'nasa', 'light') $$) ->> 'outcome',
+  'account_not_found', 'no account is as good'
 );
 select pg_temp.refused(
   pg_temp.start('no claims', 'refused', p_account => 'ada.account', p_profile => 'ada.profile'),
@@ -111,7 +116,7 @@ select pg_temp.refused(
 );
 select is(
   pg_temp.start('poor', 'refused', p_tier => 'deep') - 'run_id' - 'status',
-  '{"outcome": "insufficient_credits", "credits": 5, "balance": 4}', 'it says what it costs and what there is'
+  '{"outcome": "insufficient_credits", "credits": null, "price": 5, "balance": 4}', 'it says what it costs and what there is'
 );
 select is(pg_temp.start('poor', 'poor.run', p_tier => 'deep', p_key => 'new') ->> 'outcome', 'insufficient_credits', 'a refusal took no key');
 select is(pg_temp.add_credits('poor.account', 1), 5, 'an operator adds what is missing');
@@ -142,23 +147,28 @@ select pg_temp.refused(
 select pg_temp.kept('ada') as before \gset
 select is(
     pg_temp.start('ada', 'replay.' || attempt, p_key => 'key') - 'balance',
-    jsonb_build_object('outcome', 'accepted', 'run_id', pg_temp.id('first'), 'status', 'pending', 'credits', 1),
+    jsonb_build_object('outcome', 'repeated', 'run_id', pg_temp.id('first'), 'status', 'pending', 'credits', 1, 'price', null),
     format('the same key and body, time %s: the first run again', attempt)
   ) from generate_series(2, 4) attempt;
 select is(
   pg_temp.start('ada', 'first', p_username => 'elsewhere') ->> 'run_id', pg_temp.id('first')::text, 'the same run id: the same run'
 );
--- How start-analysis asks while no new analyses are taken in: for no business profile.
-select is(
-    pg_temp.answer('ada', format(
-      'select * from public.start_analysis({ada.account}, null, {replay.2}, %L, %L, %L, sha256(%L))', 'esa', 'light', key, body
-    )) ->> 'outcome',
-    outcome, format('without a business profile, key %s and body %s', key, body)
-  ) from (values ('key', 'body', 'accepted'), ('key', 'other', 'idempotency_key_reused'),
-    ('unused', 'body', 'business_profile_not_found'), (null, 'body', 'business_profile_not_found')) asked (key, body, outcome);
+-- Only looked up, as while no new analyses are taken in. What is asked for otherwise does not matter.
+create function pg_temp.look_up(p_caller text, p_key text, p_body text, p_run text default 'replay.2') returns text language sql as $$
+  select trim(format('%s %s', a ->> 'outcome', (select n.name from pg_temp.named n where n.id = (a ->> 'run_id')::pg_catalog.uuid)))
+    from pg_temp.answer(p_caller, format(
+      'select outcome, (run).run_id from public.start_analysis({ada.account}, {ada.profile}, {%s}, %L, %L, %L, sha256(%L), true)',
+      p_run, 'esa', 'light', p_key, p_body)) a;
+$$;
+select is(pg_temp.look_up('ada', key, body), outcome, format('looked up, key %s and body %s', key, body))
+  from (values ('key', 'body', 'repeated first'), ('key', 'other', 'idempotency_key_reused'),
+    ('unused', 'body', 'not_accepted_before'), (null, 'body', 'not_accepted_before')) asked (key, body, outcome);
+select is(pg_temp.look_up('ada', null, 'body', 'first'), 'repeated first', 'looked up by the run''s id');
+select is(pg_temp.look_up(caller, key, 'body'), 'account_not_found', format('looked up by %s, key %s', caller, key))
+  from unnest(array['bob', 'no claims']) caller cross join unnest(array['key', 'unused', null]) key;
 select is(
   pg_temp.start('ada', 'replay.2', p_key => 'key', p_body => 'other'),
-  '{"outcome": "idempotency_key_reused", "run_id": null, "status": null, "credits": null}'
+  '{"outcome": "idempotency_key_reused", "run_id": null, "status": null, "credits": null, "price": null}'
     || jsonb_build_object('balance', pg_temp.balance('ada.account')),
   'the same key with another body'
 );
@@ -195,9 +205,9 @@ select is(pg_temp.start('ada', 'replay.2', p_key => 'key') ->> 'outcome', 'idemp
 
 select is(
   pg_temp.start('ada', 'again'),
-  jsonb_build_object('outcome', 'in_progress', 'run_id', pg_temp.id('first'), 'status', 'pending', 'credits', null,
-    'balance', pg_temp.balance('ada.account')),
-  'one under way: its run id'
+  jsonb_build_object('outcome', 'in_progress', 'run_id', pg_temp.id('first'), 'status', 'pending', 'credits', 1,
+    'price', null, 'balance', pg_temp.balance('ada.account')),
+  'one under way: its run'
 );
 select pg_temp.refused(
   pg_temp.start('ada', 'again', p_key => 'unused'), 'in_progress', 'ada', pg_temp.kept('ada'), 'one under way'
@@ -221,7 +231,7 @@ begin
   perform pg_temp.start('ada', v_username || '.before', p_username => v_username);
   perform pg_temp.settle(v_username || '.before', p_status, p_ago);
   return is(
-    pg_temp.start('ada', v_username || '.after', p_username => v_username) - 'balance' - 'credits',
+    pg_temp.start('ada', v_username || '.after', p_username => v_username) - 'balance' - 'credits' - 'price',
     case p_outcome
       when 'accepted' then jsonb_build_object('outcome', 'accepted', 'run_id', pg_temp.id(v_username || '.after'), 'status', 'pending')
       else jsonb_build_object('outcome', 'in_progress', 'run_id', pg_temp.id(v_username || '.before'), 'status', p_status)
@@ -239,8 +249,10 @@ select pg_temp.after_a_run('cancelled', '0', 'accepted');
 update public.runs set created_at = now() - interval '1 day' where run_id = pg_temp.id('first');
 select is(pg_temp.start('ada', 'again') ->> 'outcome', 'in_progress', 'under way is under way, however long');
 select is(
-  pg_temp.outcome('postgres', $$ insert into public.runs (run_id, account_id, business_profile_id, requested_by, username, tier, credits_charged)
-    select {unknown}, account_id, business_profile_id, requested_by, username, tier, 1 from public.runs where run_id = {first} $$),
+  pg_temp.outcome('postgres', $$ insert into public.runs (run_id, account_id, business_profile_id, business_profile_version,
+      requested_by, username, tier, credits_charged)
+    select {unknown}, account_id, business_profile_id, business_profile_version, requested_by, username, tier, 1
+      from public.runs where run_id = {first} $$),
   '23505 runs_one_under_way', 'an index says so too, whatever code asks'
 );
 
@@ -254,7 +266,7 @@ select is(
   pg_temp.start('ada', 'first', p_key => 'key') ->> 'outcome', 'idempotency_key_reused', 'the key before a replay by run id'
 );
 select is(
-  pg_temp.start('ada', 'first', p_profile => 'unknown', p_username => 'NOT A NAME') ->> 'outcome', 'accepted',
+  pg_temp.start('ada', 'first', p_profile => 'unknown', p_username => 'NOT A NAME') ->> 'outcome', 'repeated',
   'a replay before the business profile and all that follows'
 );
 update public.business_profiles set deleted_at = now() where business_profile_id = pg_temp.id('ada.second');
@@ -296,7 +308,7 @@ select is(pg_temp.start_with(arguments), expected, why)
     ('gen_random_uuid(), ''esa'', ''light'', ''k'', null', '23502', 'a key without a body''s hash'),
     ('gen_random_uuid(), ''esa'', ''light'', ''k'', ''\x00''', '23514 idempotency_keys_body_hash_length', 'a key with half a hash'),
     ('{bob.run}, ''esa'', ''light''', '23505 runs_pkey', 'a stranger''s run id'),
-    ('''0190a5a0-0000-8000-8000-000000000001'', ''esa'', ''light''', '23514 runs_run_id_no_visitors', 'an id that a visitor''s run may have')
+    ('''0190a5a0-0000-8000-8000-000000000001'', ''esa'', ''light''', '23514 runs_run_id_not_anonymous', 'an id that an anonymous run may have')
   ) bad (arguments, expected, why);
 select is(
   pg_temp.kept('ada'),

@@ -2,9 +2,9 @@
 --
 -- Ada owns an account that has a row in every table, Cleo is a member of it, Bob is a stranger with an account of his
 -- own. Proves: strangers, anon and a token without claims read no row of Ada's, and change none; Ada and Cleo read all
--- of theirs and change nothing either, but for adding a business profile. The tables come from the catalogue: one
--- added later fails here until Ada has a row in it. Foreign keys tie rows of different tenants apart even for the
--- system role.
+-- of theirs, but for what calls cost us, and change nothing either, but for business profiles. The tables come from the
+-- catalogue: one added later fails here until Ada has a row in it. Foreign keys tie rows of different tenants apart even
+-- for the system role, which reads all there is of a run.
 
 begin;
 \ir support/callers.sql
@@ -33,7 +33,8 @@ select pg_temp.outcome('service_role',
   $$ select oslira.complete_run({ada.run}, {ada.lead}, 80, 0.9, '{}', now(), false, 1000) $$);
 \o
 
--- Every table with which of its rows are Ada's. The price lists are everyone's, the migrations' history nobody's.
+-- Every table with which of its rows are Ada's. The price lists are everyone's; the list of routes and the migrations'
+-- history are nobody's.
 create temp table tenant_tables as
   select format('%I.%I', n.nspname, c.relname) as name, c.oid,
          case
@@ -45,7 +46,8 @@ create temp table tenant_tables as
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
     where n.nspname in ('public', 'oslira') and c.relkind in ('r', 'p')
-      and (n.nspname, c.relname) not in (('public', 'plans'), ('public', 'analysis_tiers'), ('oslira', 'schema_migrations'));
+      and (n.nspname, c.relname) not in (('public', 'plans'), ('public', 'analysis_tiers'),
+        ('oslira', 'idempotent_routes'), ('oslira', 'schema_migrations'));
 
 create function pg_temp.rows_of_ada(p_table tenant_tables) returns jsonb language plpgsql as $$
 declare
@@ -128,10 +130,12 @@ select is(pg_temp.rows_of_ada(t)::text, before, format('Ada''s rows in %s are wh
 
 select is(
     pg_temp.outcomes(caller, t, 'select')::text,
-    case when name like 'oslira.%' then '{42501}' else format('{"%s rows"}', jsonb_array_length(before::jsonb)) end,
-    format('%s reads %s', caller, case when name like 'oslira.%' then 'nothing in ' || name else 'every row of the account in ' || name end)
+    case when is_internal then '{42501}' else format('{"%s rows"}', jsonb_array_length(before::jsonb)) end,
+    format('%s reads %s', caller, case when is_internal then 'nothing in ' || name else 'every row of the account in ' || name end)
   )
-  from tenant_tables t cross join unnest(array['ada', 'cleo']) caller
+  from tenant_tables t
+  cross join unnest(array['ada', 'cleo']) caller
+  cross join lateral (select name like 'oslira.%' or name = 'public.ai_usage_logs' as is_internal) i
   where name <> 'public.members'
   order by name, caller;
 select is(
@@ -149,10 +153,10 @@ select is(
   from tenant_tables t
   cross join unnest(array['ada', 'cleo']) caller
   cross join unnest(array['insert', 'update', 'delete', 'truncate']) verb
-  where (name, verb) <> ('public.business_profiles', 'insert')
+  where (name, verb) not in (('public.business_profiles', 'insert'), ('public.business_profiles', 'update'))
   order by name, caller, verb;
 
--- The one thing a member may write --------------------------------------------------------------------------
+-- What a member may write: business profiles, of which business_profiles.sql says more -----------------------
 
 select is(
     (select pg_temp.outcomes(caller, t, 'insert') from tenant_tables t where name = 'public.business_profiles')::text,
@@ -162,9 +166,9 @@ select is(
 select is(
     pg_temp.outcome('ada', format(
       'insert into public.business_profiles (account_id, name, description, follower_min, follower_max, engagement_min, %I)
-         values ({ada.account}, ''n'', ''d'', 1, 2, 1, now())', c)),
+         values ({ada.account}, ''n'', ''d'', 1, 2, 1, null)', c)),
     '42501', format('a business profile''s %s is not for its author to set', c)
-  ) from unnest(array['created_at', 'updated_at', 'deleted_at']) c;
+  ) from unnest(array['created_at', 'updated_at', 'deleted_at', 'version']) c;
 select is(
   pg_temp.outcome('ada',
     $$ insert into public.business_profiles (business_profile_id, account_id, name, description, follower_min, follower_max, engagement_min)
@@ -179,17 +183,40 @@ select is(
   '23514 business_profiles_content_themes_size', 'what is written past the API is still held to its limits'
 );
 
--- The price lists and the history -----------------------------------------------------------------------------
+-- The price lists ----------------------------------------------------------------------------------------------
 
 select ok(pg_temp.outcome(caller, 'select from ' || name) ~ '^[1-9]', format('%s reads %s', caller, name))
   from unnest(array['ada', 'anon', 'no claims', 'service_role']) caller
   cross join unnest(array['public.plans', 'public.analysis_tiers']) name;
+select is(
+    pg_temp.outcome(caller, 'update public.business_profiles set name = ''theirs'' where account_id = {ada.account}'),
+    expected, format('%s changes the business profiles of Ada''s account: %s', caller, expected)
+  )
+  from (values ('ada', '3 rows'), ('cleo', '3 rows'), ('bob', '0 rows'), ('no claims', '0 rows'), ('anon', '42501'),
+    ('service_role', '42501')) e (caller, expected);
+
+-- What an operator's tool reads of a run, as the system ------------------------------------------------------
+
+select is(pg_temp.outcome('service_role', format('select * from %s where run_id = {ada.run}', name)), '1 rows', format('the system reads a run''s row in %s', name))
+  from unnest(array['public.runs', 'public.analyses', 'public.credit_transactions', 'public.ai_usage_logs', 'oslira.task_answers']) name;
+select is(
+  pg_temp.outcome('service_role',
+    $$ select v.* from public.runs r
+         join oslira.business_profile_versions v on v.business_profile_id = r.business_profile_id and v.version = r.business_profile_version
+         where r.run_id = {ada.run} $$),
+  '1 rows', 'and the business profile that it judged by'
+);
+
+-- The lists and the history --------------------------------------------------------------------------------------
+
 select is(pg_temp.outcome(caller, statement), '42501', format('%s: %s', caller, statement))
   from unnest(array['ada', 'anon', 'no claims', 'service_role']) caller
   cross join unnest(array[
     'update public.plans set starting_credits = 1000', 'update public.analysis_tiers set credits = 0',
     'insert into public.analysis_tiers values (''light'', ''x'', 1, 1) on conflict (tier) do update set credits = 1',
     'delete from public.plans', 'delete from public.analysis_tiers', 'truncate public.analysis_tiers cascade',
+    'select from oslira.idempotent_routes', 'update oslira.idempotent_routes set max_keys = 2000000',
+    'insert into oslira.idempotent_routes values (''POST /mine'', false, 1)',
     'select from oslira.schema_migrations', 'delete from oslira.schema_migrations'
   ]) statement;
 

@@ -1,4 +1,4 @@
-//! A visitor without an account, at an address that no other test has.
+//! A caller without an account, at an address that no other test has.
 
 use crate::{
     Reply, Stack, eventually,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// A visitor. The emulator takes `X-Forwarded-For` for the source address, which API Gateway does not.
+/// A caller without an account. The emulator takes `X-Forwarded-For` for the source address, which API Gateway does not.
 #[derive(Debug)]
 pub struct AnonymousCaller<'a> {
     stack: &'a Stack,
@@ -20,19 +20,19 @@ pub struct AnonymousCaller<'a> {
     pub address: String,
 }
 
-/// A visitor's run that was accepted.
+/// An anonymous run that was accepted.
 #[derive(Debug)]
 pub struct AnonymousRun {
     /// What opens its result.
     pub token: String,
-    /// Its id, which the visitor does not learn.
+    /// Its id, which the caller does not learn.
     pub run_id: String,
     /// Whom it analyses.
     pub username: String,
 }
 
 impl<'a> AnonymousCaller<'a> {
-    /// A visitor at a new address.
+    /// A caller at a new address.
     pub fn arrive(stack: &'a Stack) -> Self {
         let [a, b, c, ..] = *Uuid::new_v4().as_bytes();
         Self { stack, address: format!("10.{a}.{b}.{c}") }
@@ -70,7 +70,7 @@ impl<'a> AnonymousCaller<'a> {
 
     /// Waits until a run has ended, and answers what its token opens then.
     pub async fn finished(&self, run: &AnonymousRun) -> Result<Value> {
-        eventually("the visitor's run to end", || async {
+        eventually("the anonymous run to end", || async {
             let reply = self.show(&run.token).await?;
             ensure!(reply.status == 200, "not shown: {} {}", reply.status, reply.body);
             let status = reply.data()["status"].as_str().unwrap_or_default();

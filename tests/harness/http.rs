@@ -1,6 +1,6 @@
 //! Requests to the API, and its answers.
 
-use crate::Stack;
+use crate::{Stack, openapi};
 use anyhow::{Context, Result};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -82,6 +82,7 @@ pub(crate) async fn request(
     headers: &[(&str, &str)],
     body: Option<String>,
 ) -> Result<Reply> {
+    let named = method.to_string();
     let mut request = stack.http.request(method, format!("{}{path}", stack.description.api_url));
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -93,6 +94,7 @@ pub(crate) async fn request(
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let text = answer.text().await?;
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    openapi::check(&named, path, status, &body)?;
     Ok(Reply { status, headers, body })
 }
 

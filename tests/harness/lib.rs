@@ -11,6 +11,7 @@ mod ending;
 mod faults;
 mod http;
 mod intake;
+pub mod openapi;
 pub mod paths;
 mod proxy;
 mod recovery;

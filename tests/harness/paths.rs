@@ -6,6 +6,8 @@ pub const HEALTH: &str = "/health";
 pub const AUTH_VERIFY: &str = "/api/auth/verify";
 /// What the account has left.
 pub const CREDITS_BALANCE: &str = "/api/credits/balance";
+/// What moved the account's credits.
+pub const CREDITS_TRANSACTIONS: &str = "/api/credits/transactions";
 /// The account's business profiles.
 pub const BUSINESS_PROFILES: &str = "/api/business-profiles";
 /// The start of an analysis.
@@ -20,6 +22,16 @@ pub const CANCEL: &str = "/api/analysis/{runId}/cancel";
 pub const ANALYZE_ANONYMOUS: &str = "/api/analyze/anonymous";
 /// What a token opens, as the route is declared.
 pub const ANONYMOUS_RUN: &str = "/api/analyze/anonymous/{runToken}";
+
+/// One business profile.
+pub fn business_profile(id: &str) -> String {
+    format!("{BUSINESS_PROFILES}/{id}")
+}
+
+/// A path with a query, which is as it is.
+pub fn with_query(path: &str, query: &str) -> String {
+    format!("{path}?{query}")
+}
 
 /// Where a run is.
 pub fn progress(run_id: &str) -> String {

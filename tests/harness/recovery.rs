@@ -1,8 +1,9 @@
 //! What it takes to bring a run into a state that hardly ever occurs, and out of it.
 
 use crate::{Run, Stack, User, eventually, paths};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use jiff::{Timestamp, tz::TimeZone};
+use oslira_domain::Tier;
 use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
@@ -20,9 +21,12 @@ impl User<'_> {
             .database
             .run(&format!(
                 "begin;
-                 insert into public.runs (run_id, account_id, business_profile_id, requested_by, username, tier,
-                     credits_charged, created_at)
-                   values ('{run_id}', '{}', '{}', '{}', '{username}', 'light', 1, now() - {});
+                 select oslira.keep_business_profile_version(p) from public.business_profiles p
+                   where business_profile_id = '{1}';
+                 insert into public.runs (run_id, account_id, business_profile_id, business_profile_version, requested_by,
+                     username, tier, credits_charged, created_at)
+                   select '{run_id}', '{0}', business_profile_id, version, '{2}', '{username}', 'light', 1, now() - {3}
+                     from public.business_profiles where business_profile_id = '{1}';
                  select oslira.deduct_credits_atomic('{0}', 1, 'light', '{run_id}');
                  commit;",
                 self.account_id,
@@ -31,6 +35,21 @@ impl User<'_> {
                 interval(ago)
             ))
             .await?;
+        Ok(Run { run_id, username: username.to_owned() })
+    }
+
+    /// A run that was charged just now by the function of the database, which any signed-in user can call; nothing begins it.
+    pub async fn call_start_analysis(&self, tier: Tier, username: &str) -> Result<Run> {
+        let database = &self.stack().database;
+        let claims =
+            format!(r#"select set_config('request.jwt.claims', '{{"sub":"{}"}}', false)"#, self.user_id);
+        database.run(&claims).await?;
+        let sql = "select outcome, (run).run_id from public.start_analysis($1::text::uuid, $2::text::uuid, gen_random_uuid(), $3, $4)";
+        let row = database
+            .row(sql, &[&self.account_id, &self.business_profile_id, username, tier.as_str()])
+            .await?;
+        ensure!(row["outcome"] == "accepted", "{row}");
+        let run_id = row["run_id"].as_str().context("no run")?.to_owned();
         Ok(Run { run_id, username: username.to_owned() })
     }
 
@@ -187,6 +206,14 @@ impl Stack {
             "select amount from public.credit_transactions where run_id = $1::text::uuid order by created_at";
         let rows = self.database.rows(sql, &[&run.run_id]).await?;
         rows.iter().map(|row| row["amount"].as_i64().context("no amount")).collect()
+    }
+
+    /// The upstream calls on a run's record, oldest first: rows of `ai_usage_logs`. The API does not tell of them.
+    pub async fn calls(&self, run: &Run) -> Result<Vec<Value>> {
+        let sql = "select task, provider, model, input_tokens, cached_tokens, output_tokens, cost_usd, duration_ms,
+                          is_fallback, is_cache_hit, outcome
+                     from public.ai_usage_logs where run_id = $1::text::uuid order by created_at, ai_usage_log_id";
+        self.database.rows(sql, &[&run.run_id]).await
     }
 
     /// Takes the run's latest sign of life ten minutes back, as if nothing had happened since.

@@ -157,8 +157,16 @@ impl Stack {
         .await
     }
 
-    /// How many statements of users wait, one behind the other, for the connection with this process id.
-    pub async fn waiting_for(&self, process_id: &str) -> Result<usize> {
+    /// Waits until so many statements of users wait, one behind the other, for the connection with this process id.
+    pub async fn statements_waiting(&self, process_id: &str, count: usize) -> Result<()> {
+        eventually("statements to wait", || async {
+            Ok((self.waiting_for(process_id).await? == count).then_some(()))
+        })
+        .await
+    }
+
+    /// How many wait so.
+    async fn waiting_for(&self, process_id: &str) -> Result<usize> {
         let sql = "with recursive waiting as (
                      select pid from pg_stat_activity
                        where usename = 'oslira_user' and $1::text::integer = any (pg_blocking_pids(pid))

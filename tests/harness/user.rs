@@ -82,6 +82,15 @@ impl<'a> User<'a> {
             .await
     }
 
+    /// Makes another user a member of this one's account.
+    pub async fn add_member(&self, member: &User<'_>) -> Result<()> {
+        let sql = format!(
+            "insert into public.members (account_id, user_id, role) values ('{}', '{}', 'member')",
+            self.account_id, member.user_id
+        );
+        self.stack.database.run(&sql).await
+    }
+
     /// A username no other test uses. What is in it decides what the scraper finds: see the stand-ins' README.
     pub fn username(&self, word: &str) -> String {
         unique_username(word)

@@ -31,10 +31,9 @@ async fn usage(stack: &Stack) -> Result<Usage> {
     })
 }
 
-async fn outcomes(user: &User<'_>, run: &Run) -> Result<Vec<(String, f64)>> {
-    let result = user.result(run).await?;
-    let calls = result.data()["cost"]["calls"].as_array().context("calls")?.clone();
-    let outcome = |call: &Value| Some((call["outcome"].as_str()?.to_owned(), call["costUsd"].as_f64()?));
+async fn outcomes(stack: &Stack, run: &Run) -> Result<Vec<(String, f64)>> {
+    let calls = stack.calls(run).await?;
+    let outcome = |call: &Value| Some((call["outcome"].as_str()?.to_owned(), call["cost_usd"].as_f64()?));
     Ok(calls.iter().filter(|call| call["provider"] != "apify").filter_map(outcome).collect())
 }
 
@@ -44,7 +43,7 @@ async fn calls_and_their_cost_are_counted_and_answers_that_were_kept_are_not() -
     let user = User::sign_up(stack, 20).await?;
     let username = user.username("counted");
     let (run, _) = user.analyze(&username).await?;
-    let paid = outcomes(&user, &run).await?[0].1;
+    let paid = outcomes(stack, &run).await?[0].1;
     let once = usage(stack).await?;
     let cost = once.cost_usd;
     assert_eq!(once.calls, 1.0, "calls");
@@ -87,7 +86,7 @@ async fn a_slow_call_is_made_twice_as_far_as_the_budget_goes() -> Result<()> {
         stack.stand_ins.fault(fault).await?;
         let (run, progress) = user.analyze(&username).await?;
         anyhow::ensure!(progress["status"] == "complete", "{progress}");
-        let (named, paid): (Vec<_>, Vec<_>) = outcomes(&user, &run).await?.into_iter().unzip();
+        let (named, paid): (Vec<_>, Vec<_>) = outcomes(stack, &run).await?.into_iter().unzip();
         Ok((named, stack.stand_ins.requests(Upstream::OpenAi, &username).await?, paid.iter().sum::<f64>()))
     };
     let (named, asked, paid) = slow("hedged").await?;
@@ -157,7 +156,7 @@ async fn an_absurd_usage_beside_a_good_answer_fails_no_run_blames_nobody_and_lea
         ABSURD.into_iter().flat_map(move |figure| [(provider, figure, "20"), (provider, "20", figure)])
     });
     try_join_all(cases.map(analyze)).await?;
-    // A visitor's run is asked for in another place.
+    // An anonymous run's AI call is made in another place.
     for figure in ["1000000000000000000", "-5"] {
         let caller = AnonymousCaller::arrive(stack);
         let (_, ended) = caller.analyze(&absurd(Upstream::OpenAi, figure, figure).await?).await?;

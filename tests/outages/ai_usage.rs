@@ -28,7 +28,7 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     let stack = &Stack::connect_alone().await?;
     let client = Client::from_conf(stack.dynamodb().build());
     let usage = &AiUsage::with(client, &stack.description.tables["ai-usage"], 200);
-    // Two accounts and visitors.
+    // Two accounts and anonymous runs.
     let (ours, others) = (AccountId(Uuid::new_v4()), AccountId(Uuid::new_v4()));
     let of = |number: usize| [Some(ours), Some(others), None, Some(ours)][number % 4];
     let mut under_way = Vec::new();
@@ -39,7 +39,7 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     // The first call of a day may have a second one beside it; then one in twenty.
     assert!(usage.may_hedge().await, "the first call of a day");
     assert!(!usage.may_hedge().await, "the second");
-    // A call whose answer was there already made no call.
+    // One whose answer was there already made no request.
     let free = under_way.split_off(20);
     let ends = under_way.into_iter().enumerate();
     let ends = ends.map(|(number, call)| usage.end(Some(call), of(number), 3, 0.000_25));

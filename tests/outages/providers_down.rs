@@ -63,8 +63,7 @@ async fn complete(user: &User<'_>, stack: &Stack, tier: Tier) -> Result<Answered
     let username = user.username(tier.as_str());
     let (run, progress) = user.analyze_tier(tier, &username).await?;
     ensure!(progress["status"] == "complete", "{tier}: {progress}");
-    let result = user.result(&run).await?;
-    let calls = result.data()["cost"]["calls"].as_array().context("no calls")?;
+    let calls = stack.calls(&run).await?;
     let answered = calls.iter().filter(|call| call["outcome"] == "answered");
     let by = answered.filter_map(|call| Some(call["provider"].as_str()?.to_owned())).collect();
     Ok(Answered { by, openai_asked: stack.stand_ins.requests(Upstream::OpenAi, &username).await? })

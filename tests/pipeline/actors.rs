@@ -194,10 +194,10 @@ async fn what_an_anonymous_runs_actor_cost_is_put_down_to_the_run_that_saw_its_e
     let username = user.username("inherited");
     stack.hold_actors(&username).await?;
     let mut anonymous = Lambda::start(&stack, "scrape-profiles", &[]).await?;
-    let caller = json!({
+    let request = json!({
         "runId": Uuid::now_v7(), "username": username, "tier": "light", "usernames": [username], "runKind": "anonymous",
     });
-    anonymous.send(&caller)?;
+    anonymous.send(&request)?;
     stack.actor_noted(&username).await?;
     anonymous.kill().await?;
     // As if it had given no sign of life for long.

@@ -1,4 +1,4 @@
-//! Visitors' runs: what may not be seen of them, and what happens when a stage runs twice, dies, or is stopped.
+//! Anonymous runs: what may not be seen of them, and what happens when a stage runs twice, dies, or is stopped.
 
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};

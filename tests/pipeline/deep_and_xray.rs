@@ -76,9 +76,6 @@ async fn a_cold_run_reads_fifty_posts_and_has_every_section() -> Result<()> {
             "{tier}"
         );
         assert_eq!(stack.stand_ins.actor_runs(&username).await?, 2, "{tier}");
-        let (total, margin) = (&data["cost"]["totalUsd"], &data["cost"]["marginUsd"]);
-        let price = total.as_f64().context("totalUsd")? + margin.as_f64().context("marginUsd")?;
-        assert!((price - 0.97 * credits as f64).abs() < 1e-5, "{tier}: {price}");
         let steps = data["timing"]["steps"].as_array().context("steps")?;
         let names: Vec<&Value> = steps.iter().map(|step| &step["name"]).collect();
         assert_eq!(names, ["queued", "scraping", "analyzing", "saving"], "{tier}");

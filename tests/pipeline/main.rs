@@ -2,12 +2,14 @@
 
 mod actors;
 mod anonymous;
+mod business_profiles;
 mod confidentiality;
 mod deep_and_xray;
 mod gateway;
 mod hostile_profiles;
 mod kills;
 mod light;
+mod operator;
 mod refunds;
 mod resume;
 mod scrape_slots;

@@ -38,6 +38,11 @@ async fn a_resumed_run_finds_what_was_paid_for() -> Result<()> {
     assert_eq!(stack.stand_ins.requests(Upstream::OpenAi, &username).await?, 1, "questions");
     assert_eq!(user.balance().await?, 9, "the balance");
 
+    let shown = xtask(&["run", &run.run_id]).await?.map_err(anyhow::Error::msg)?;
+    for execution in [" of analysis: ABORTED", "-2 of analysis: SUCCEEDED"] {
+        assert!(shown.contains(execution), "{execution:?} is not in\n{shown}");
+    }
+
     let refused = xtask(&["resume", &run.run_id]).await?.err().context("resumed a settled run")?;
     assert!(refused.contains("the run is complete"), "{refused}");
     let never = user.accept(&user.username("never")).await?;

@@ -1,6 +1,7 @@
 //! Every stage is safe to run twice, and late ones change nothing.
 
 use anyhow::{Context, Result};
+use oslira_domain::Tier;
 use oslira_tests::{Lambda, Run, Scraped, Stack, Upstream, User};
 use serde_json::{Value, json};
 
@@ -76,11 +77,7 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("reattach");
-    let sql = "select outcome, run_id from public.start_analysis($1::text::uuid, $2::text::uuid, gen_random_uuid(), $3, 'light')";
-    let claims = format!(r#"select set_config('request.jwt.claims', '{{"sub":"{}"}}', false)"#, user.user_id);
-    stack.database.run(&claims).await?;
-    let row = stack.database.row(sql, &[&user.account_id, &user.business_profile_id, &username]).await?;
-    let run = Run { run_id: row["run_id"].as_str().context("run")?.to_owned(), username: username.clone() };
+    let run = user.call_start_analysis(Tier::Light, &username).await?;
     let mut input = input(&stack, &run).await?;
     input["usernames"] = json!([username]);
 

@@ -35,12 +35,6 @@ async fn is_charged(stack: &Stack, run: &Run) -> Result<bool> {
     Ok(stack.database.row(sql, &[&run.run_id]).await?["n"] == 1)
 }
 
-/// Waits until a statement of a user's waits for the connection with this process id.
-async fn waits_for(stack: &Stack, holder: &str) -> Result<()> {
-    eventually("a statement to wait", || async { Ok((stack.waiting_for(holder).await? > 0).then_some(())) })
-        .await
-}
-
 /// Another superuser's connection, in a transaction that holds the account's balance row.
 async fn hold_balance(stack: &Stack, user: &User<'_>) -> Result<(Database, String)> {
     let holder = stack.another_database_connection().await?;
@@ -124,7 +118,7 @@ async fn a_connection_cut_while_the_statement_waits_costs_nothing_when_postgres_
     let (mut lambda, proxy) = starter(&stack).await?;
     let (holder, pid) = hold_balance(&stack, &user).await?;
     lambda.send(&start_of(&user, &username))?;
-    waits_for(&stack, &pid).await?;
+    stack.statements_waiting(&pid, 1).await?;
     proxy.shut();
     let run = doubtful(&lambda.answered().await?, &username)?;
     // The statement goes on waiting for nobody, until its time is up.
@@ -155,7 +149,7 @@ async fn a_connection_cut_at_the_commit_begins_the_run_all_the_same() -> Result<
         ))
         .await?;
     lambda.send(&start_of(&user, &username))?;
-    waits_for(&stack, &pid).await?;
+    stack.statements_waiting(&pid, 1).await?;
     proxy.shut();
     let run = doubtful(&lambda.answered().await?, &username)?;
     assert!(!is_charged(&stack, &run).await?, "the commit is still to come");

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use oslira_domain::UserId;
 use oslira_lambda::{CachedSecret, Secret};
 use oslira_postgres::{UserDb, violated};
-use oslira_tests::{Stack, User, eventually};
+use oslira_tests::{Stack, User};
 use uuid::Uuid;
 
 /// Few: while they wait, each has one of the pool's twenty connections.
@@ -33,8 +33,7 @@ async fn of_many_who_add_the_hundredth_business_profile_one_does() -> Result<()>
         .await?;
     let pid = holder.process_id().await?;
     let let_go = async {
-        eventually("all to wait", || async { Ok((stack.waiting_for(&pid).await? == WRITERS).then_some(())) })
-            .await?;
+        stack.statements_waiting(&pid, WRITERS).await?;
         holder.run("commit").await
     };
     let (outcomes, let_go) = tokio::join!(join_all((0..WRITERS).map(write)), let_go);

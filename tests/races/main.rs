@@ -1,5 +1,6 @@
 //! Money and tenancy under pressure: many at once, and processes killed at any moment.
 
+mod business_profiles;
 mod doubt;
 mod limits;
 mod pooler;

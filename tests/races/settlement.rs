@@ -37,9 +37,13 @@ async fn a_thousand_runs_finished_cancelled_and_given_up_at_once_are_each_settle
                  is_verified, is_business, profile_as_of)
                select gen_random_uuid(), '{account_id}', '{business_profile_id}', 'raced' || n, 1, 1, 1, false, false, now()
                  from generate_series(1, {RUNS}) n;
-             insert into public.runs (run_id, account_id, business_profile_id, requested_by, username, tier, credits_charged)
-               select gen_random_uuid(), '{account_id}', '{business_profile_id}', '{}', 'raced' || n, 'light', 1
-                 from generate_series(1, {RUNS}) n;
+             select oslira.keep_business_profile_version(p) from public.business_profiles p
+               where business_profile_id = '{business_profile_id}';
+             insert into public.runs (run_id, account_id, business_profile_id, business_profile_version, requested_by, username,
+                 tier, credits_charged)
+               select gen_random_uuid(), account_id, business_profile_id, version, '{}', 'raced' || n, 'light', 1
+                 from public.business_profiles cross join generate_series(1, {RUNS}) n
+                 where business_profile_id = '{business_profile_id}';
              select oslira.deduct_credits_atomic(account_id, 1, 'light', run_id) from public.runs
                where account_id = '{account_id}';
              commit;",

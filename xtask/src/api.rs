@@ -2,11 +2,12 @@
 
 use crate::{
     http::{self, Answer, JSON},
-    report::AnalysisResult,
     stack::User,
 };
 use anyhow::{Context, Result, anyhow};
-use serde::Deserialize;
+use oslira_api::{AcceptedRun, AnalysisResult, Failure, Progress, Success};
+use oslira_domain::{RunId, Tier};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// The API and a user who is signed in.
@@ -15,33 +16,19 @@ pub(crate) struct Api<'a> {
     pub(crate) user: &'a User,
 }
 
-/// Where a run is.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Progress {
-    pub(crate) status: String,
-    pub(crate) progress: u64,
-    pub(crate) current_step: Option<String>,
-}
-
 impl Api<'_> {
     /// Asks for an analysis; the run's id.
-    pub(crate) fn start(&self, tier: &str, username: &str) -> Result<String> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Accepted {
-            run_id: String,
-        }
-        let request = json!({ "username": username, "analysisType": tier, "businessProfileId": self.user.business_profile_id });
-        Ok(data::<Accepted>(self.post("/api/leads/analyze", &request)?)?.run_id)
+    pub(crate) fn start(&self, tier: Tier, username: &str) -> Result<RunId> {
+        let request = json!({"username": username, "analysisType": tier, "businessProfileId": self.user.business_profile_id});
+        Ok(data::<AcceptedRun>(self.post("/api/leads/analyze", &request)?)?.run_id)
     }
 
-    pub(crate) fn progress(&self, run_id: &str) -> Result<Progress> {
+    pub(crate) fn progress(&self, run_id: RunId) -> Result<Progress> {
         data(self.get(&format!("/api/analysis/{run_id}/progress"))?)
     }
 
     /// The result of a run that is complete; of one that is not, why there is none.
-    pub(crate) fn result(&self, run_id: &str) -> Result<AnalysisResult> {
+    pub(crate) fn result(&self, run_id: RunId) -> Result<AnalysisResult> {
         data(self.get(&format!("/api/analysis/{run_id}/result"))?)
     }
 
@@ -63,21 +50,12 @@ impl Api<'_> {
 }
 
 /// The `data` of an answer, or its error in its own words.
-fn data<T: for<'de> Deserialize<'de>>(answer: Answer) -> Result<T> {
-    #[derive(Deserialize)]
-    struct Envelope {
-        success: bool,
-        data: Option<Value>,
-        error: Option<String>,
-        code: Option<String>,
+fn data<T: DeserializeOwned>(answer: Answer) -> Result<T> {
+    let Answer { status, text, .. } = answer;
+    if let Ok(Failure { code, error, .. }) = serde_json::from_str(&text) {
+        return Err(anyhow!("HTTP {status} {}: {error}", code.0));
     }
-    let envelope: Envelope = serde_json::from_str(&answer.text)
-        .with_context(|| format!("HTTP {}, and no answer of ours: {}", answer.status, answer.text))?;
-    if !envelope.success {
-        let (code, error) = (envelope.code.unwrap_or_default(), envelope.error.unwrap_or_default());
-        return Err(anyhow!("HTTP {} {code}: {error}", answer.status));
-    }
-    let data = envelope.data.context("a success without data")?;
-    serde_json::from_value(data.clone())
-        .with_context(|| format!("the API answered something unexpected: {data}"))
+    let success: Success<T> = serde_json::from_str(&text)
+        .with_context(|| format!("HTTP {status}, and no answer that the API describes: {text}"))?;
+    Ok(success.data)
 }

@@ -3,11 +3,14 @@
 
 use crate::{
     api::Api,
-    report::{self, AnalysisResult},
+    report,
+    run::{Money, money_of},
     stack::{self, Description, Stack, Upstreams},
     ui::{self, Ui},
 };
 use anyhow::{Context, Result, bail};
+use oslira_api::AnalysisResult;
+use oslira_domain::{RunId, RunStatus, Tier};
 use serde::Serialize;
 use serde_json::json;
 use std::{
@@ -17,8 +20,8 @@ use std::{
 
 /// The tiers shown, each with the username that it is shown on. Usernames differ, or the second tier would find the
 /// first one's profile in the cache.
-const TIERS: [(&str, &str); 3] =
-    [("light", "maya.fitness"), ("deep", "leo.coffee"), ("xray", "atelier.nord")];
+const TIERS: [(Tier, &str); 3] =
+    [(Tier::Light, "maya.fitness"), (Tier::Deep, "leo.coffee"), (Tier::Xray, "atelier.nord")];
 
 /// Who asks first, and who asks for the same profile after that: another tenant, since the first would be refused
 /// as a duplicate, and since the cache is shared.
@@ -49,12 +52,26 @@ pub(crate) struct Run {
     pub(crate) seconds: f64,
     /// The API's answer.
     pub(crate) result: AnalysisResult,
+    /// What it cost us, which the API does not tell.
+    pub(crate) money: Money,
+}
+
+/// The same as far as a user sees it.
+struct Seen {
+    run_id: RunId,
+    user: String,
+    label: &'static str,
+    seconds: f64,
+    result: AnalysisResult,
 }
 
 /// Brings the stack up if need be, runs the analyses, prints them, and leaves the stack as it was.
 pub(crate) fn demo(stack: &Stack, demo: &Demo, ui: &Ui) -> Result<()> {
     let upstreams = Upstreams::new(None, demo.live)?;
-    let runs = stack::borrow(stack, upstreams, ui, |description| run_all(description, demo, ui))?;
+    let runs = stack::borrow(stack, upstreams, ui, |description| {
+        let seen = run_all(description, demo, ui)?;
+        with_money(stack, seen, ui)
+    })?;
     if demo.json {
         ui::print(serde_json::to_string_pretty(&json!({ "runs": runs }))?)?;
     } else {
@@ -63,7 +80,19 @@ pub(crate) fn demo(stack: &Stack, demo: &Demo, ui: &Ui) -> Result<()> {
     Ok(())
 }
 
-fn run_all(description: &Description, demo: &Demo, ui: &Ui) -> Result<Vec<Run>> {
+/// Adds what an operator knows of each run.
+fn with_money(stack: &Stack, seen: Vec<Seen>, ui: &Ui) -> Result<Vec<Run>> {
+    let run_ids: Vec<String> = seen.iter().map(|run| run.run_id.to_string()).collect();
+    let mut money = money_of(stack, &run_ids, ui)?;
+    let with_its_own = |Seen { run_id, user, label, seconds, result }: Seen| {
+        let money =
+            money.remove(&run_id.to_string()).with_context(|| format!("the database has no run {run_id}"))?;
+        Ok(Run { user, label, seconds, result, money })
+    };
+    seen.into_iter().map(with_its_own).collect()
+}
+
+fn run_all(description: &Description, demo: &Demo, ui: &Ui) -> Result<Vec<Seen>> {
     let mut runs = Vec::new();
     for (tier, username) in TIERS {
         let username = match &demo.username {
@@ -86,18 +115,18 @@ fn run_all(description: &Description, demo: &Demo, ui: &Ui) -> Result<Vec<Run>> 
 }
 
 /// Runs one analysis, as a front end does: asks, watches, fetches the result.
-fn analyze(api: &Api, tier: &str, username: &str, label: &'static str, ui: &Ui) -> Result<Run> {
-    let bar = ui.percent(&format!("{} @{username} ({label})", tier.to_uppercase()));
+fn analyze(api: &Api, tier: Tier, username: &str, label: &'static str, ui: &Ui) -> Result<Seen> {
+    let bar = ui.percent(&format!("{} @{username} ({label})", tier.as_str().to_uppercase()));
     let started = Instant::now();
     let run_id = api.start(tier, username)?;
     loop {
-        let progress = api.progress(&run_id)?;
-        bar.set_position(progress.progress);
-        bar.set_message(progress.current_step.unwrap_or_default());
-        match &*progress.status {
-            "complete" => break,
-            "failed" | "cancelled" => {
-                let reason = api.result(&run_id).err();
+        let progress = api.progress(run_id)?;
+        bar.set_position(progress.progress.into());
+        bar.set_message(progress.current_step);
+        match progress.status {
+            RunStatus::Complete => break,
+            RunStatus::Failed | RunStatus::Cancelled => {
+                let reason = api.result(run_id).err();
                 bail!(
                     "the run is {}: {}",
                     progress.status,
@@ -113,13 +142,13 @@ fn analyze(api: &Api, tier: &str, username: &str, label: &'static str, ui: &Ui) 
             _ => thread::sleep(POLL),
         }
     }
-    let result = api.result(&run_id)?;
+    let result = api.result(run_id)?;
     let seconds = started.elapsed().as_secs_f64();
     bar.finish_and_clear();
     ui.line(&format!(
         "✓ {} @{username} ({label}): score {} in {seconds:.1} s",
-        tier.to_uppercase(),
-        result.score
+        tier.as_str().to_uppercase(),
+        result.findings.assessment.score
     ));
-    Ok(Run { user: api.user.name.clone(), label, seconds, result })
+    Ok(Seen { run_id, user: api.user.name.clone(), label, seconds, result })
 }

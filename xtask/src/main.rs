@@ -7,11 +7,14 @@ mod demo;
 mod http;
 mod intake;
 mod invoke;
+mod openapi;
 mod process;
 mod procfs;
 mod release;
 mod report;
 mod resume;
+mod run;
+mod run_id;
 mod stack;
 mod status;
 mod test;
@@ -22,6 +25,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use demo::Demo;
 use release::Stage;
+use run_id::RunId;
 use stack::{Latency, Need, Options, Stack, Upstreams};
 use std::{path::PathBuf, process::ExitCode};
 use ui::Ui;
@@ -85,7 +89,18 @@ enum Command {
     /// Go on with a run whose execution ended without settling it; what was paid for is not paid again
     Resume {
         /// The run's id
-        run_id: resume::RunId,
+        run_id: RunId,
+    },
+    /// Show one run whole: its rows, progress, execution, upstream calls, what it cost us, and its log lines
+    Run {
+        /// The run's id, which is its execution's name too
+        run_id: RunId,
+        /// Look at a stage on AWS instead of the local stack, with the AWS credentials of the environment
+        #[arg(long, value_enum)]
+        stage: Option<Stage>,
+        /// Print it as JSON on standard output
+        #[arg(long)]
+        json: bool,
     },
     /// Take in no new analyses on the local stack; those under way go on
     Pause {
@@ -106,6 +121,8 @@ enum Command {
         #[arg(long, short)]
         follow: bool,
     },
+    /// Write docs/openapi.yaml from the routes and types in Rust
+    Openapi,
     /// Deploy to AWS: build for release, sam deploy, migrate the database
     Deploy {
         /// Where to, by the settings of infra/samconfig.toml
@@ -119,13 +136,13 @@ enum Command {
 
 #[derive(Subcommand)]
 enum OtherBench {
-    /// Measure, on a stack of its own, an analysis's own time beside that of Lambdas that do nothing, and the AI step
+    /// Measure, on a stack of its own, an analysis's own time beside that of Lambdas that do nothing, and the AI call
     /// among slow calls with hedging and without
     Pipeline {
         /// Analyses per tier, cold and again from the cache
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
         runs: u32,
-        /// AI steps among slow ones, with hedging and without
+        /// AI calls among slow ones, with hedging and without
         #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(20..=10_000))]
         calls: u32,
         /// Measure the debug build, which takes no minutes to make: to try the measurement itself
@@ -174,7 +191,7 @@ impl Up {
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    let result = process::handle_signals().and_then(|()| run(command));
+    let result = process::handle_signals().and_then(|()| execute(command));
     process::wait_if_interrupted();
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -185,7 +202,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn execute(command: Command) -> Result<()> {
     let ui = &Ui::new();
     let stack = &Stack::local();
     match command {
@@ -207,9 +224,11 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Invoke { function, event } => invoke::invoke(stack, &function, event.as_deref()),
         Command::Resume { run_id } => resume::resume(&Stack::chosen(), &run_id, ui),
+        Command::Run { run_id, stage, json } => run::run(&Stack::chosen(), stage, &run_id, json, ui),
         Command::Pause { minutes, note } => intake::pause(&Stack::chosen(), minutes, note.as_deref()),
         Command::Unpause => intake::unpause(&Stack::chosen()),
         Command::Logs { function, follow } => invoke::logs(stack, &function, follow),
+        Command::Openapi => openapi::write(stack, ui),
         Command::Deploy { stage, x86_64 } => release::deploy(stage, x86_64, ui),
     }
 }

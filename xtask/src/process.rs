@@ -3,7 +3,7 @@
 //! Each child leads a process group of its own, so that it is stopped together with its children (`cargo` with
 //! its `rustc`s, the emulator with its Lambdas), and so that the terminal's Ctrl-C reaches only us.
 
-use crate::{procfs, stack::Stack, ui::Phase, workspace};
+use crate::{procfs, ui::Phase, workspace};
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::{consts::TERM_SIGNALS, iterator::Signals};
@@ -22,33 +22,37 @@ use std::{
 /// How long a group may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What else is due when we are interrupted.
+type Cleanup = Box<dyn FnOnce() -> Result<()> + Send>;
+
 /// What has to be stopped when we are interrupted.
 struct Running {
     interrupted: bool,
     groups: Vec<i32>,
-    stack: Option<Stack>,
+    cleanup: Option<Cleanup>,
 }
 
-static RUNNING: Mutex<Running> = Mutex::new(Running { interrupted: false, groups: Vec::new(), stack: None });
+static RUNNING: Mutex<Running> =
+    Mutex::new(Running { interrupted: false, groups: Vec::new(), cleanup: None });
 
 fn running() -> MutexGuard<'static, Running> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT stop every command under way, and the stack that
-/// [`stop_when_interrupted`] named, and then end this process.
+/// From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT stop every command under way, do what [`when_interrupted`] was told, and
+/// then end this process.
 pub(crate) fn handle_signals() -> Result<()> {
     let mut signals = Signals::new(TERM_SIGNALS.iter().chain(&[signal_hook::consts::SIGHUP]))?;
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            let (groups, stack) = {
+            let (groups, cleanup) = {
                 let mut running = running();
                 running.interrupted = true;
-                (std::mem::take(&mut running.groups), running.stack.take())
+                (std::mem::take(&mut running.groups), running.cleanup.take())
             };
             eprintln!("\nInterrupted: stopping what was started …");
             stop_groups(&groups);
-            if let Some(Err(error)) = stack.map(|stack| stack.stop()) {
+            if let Some(Err(error)) = cleanup.map(|cleanup| cleanup()) {
                 eprintln!("{error:#}");
             }
             std::process::exit(128 + signal);
@@ -57,9 +61,9 @@ pub(crate) fn handle_signals() -> Result<()> {
     Ok(())
 }
 
-/// Names the stack to take down when we are interrupted; `None` leaves it running.
-pub(crate) fn stop_when_interrupted(stack: Option<&Stack>) {
-    running().stack = stack.cloned();
+/// Does this when we are interrupted, once every command has ended; `None` takes it back.
+pub(crate) fn when_interrupted(cleanup: Option<Cleanup>) {
+    running().cleanup = cleanup;
 }
 
 /// Waits for the signal's thread to end this process, if we are interrupted: errors of children that were

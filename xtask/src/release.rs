@@ -26,11 +26,21 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Staging => "staging",
             Self::Production => "production",
         }
+    }
+
+    /// Its stack's name in CloudFormation.
+    pub(crate) fn stack_name(self) -> String {
+        format!("oslira-{}", self.name())
+    }
+
+    /// Where it is, by `infra/samconfig.toml`.
+    pub(crate) fn region(self) -> Result<String> {
+        Ok(Settings::read(self.name(), &settings_file()?)?.region)
     }
 }
 
@@ -49,7 +59,8 @@ enum Secrets {
 pub(crate) fn deploy(stage: Stage, x86_64: bool, ui: &Ui) -> Result<()> {
     let files = &Stack::local();
     let name = stage.name();
-    let settings = Settings::read(name, &std::fs::read_to_string(ROOT.join("infra/samconfig.toml"))?)?;
+    let settings = Settings::read(name, &settings_file()?)?;
+    settings.check_filled_in(name)?;
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     for warning in check_models(name, &Catalogue::embedded(), settings.parameter("AiRoles"), today)? {
         ui.line(&format!("warning: {warning}"));
@@ -86,7 +97,7 @@ pub(crate) fn deploy(stage: Stage, x86_64: bool, ui: &Ui) -> Result<()> {
     }
     ui.phase("migrate the database", |_| {
         let answer = sam(name, &["remote", "invoke", "MigrateDatabase"])
-            .arg("--stack-name", format!("oslira-{name}"))
+            .arg("--stack-name", stage.stack_name())
             .args(["--event", "{}", "--output", "json"])
             .log(files.log("release-migrate"))
             .hint("its log is in CloudWatch Logs; `cargo xtask logs` shows the local stack only")
@@ -113,6 +124,10 @@ fn sam(stage: &str, subcommand: &[&str]) -> Cmd {
         .args(["--config-env", stage])
 }
 
+fn settings_file() -> Result<String> {
+    std::fs::read_to_string(ROOT.join("infra/samconfig.toml")).context("infra/samconfig.toml")
+}
+
 /// What `infra/samconfig.toml` says of a stage.
 struct Settings {
     region: String,
@@ -121,7 +136,6 @@ struct Settings {
 }
 
 impl Settings {
-    /// The settings are examples until someone fills them in.
     fn read(stage: &str, settings: &str) -> Result<Self> {
         #[derive(Deserialize)]
         struct File {
@@ -140,12 +154,17 @@ impl Settings {
         let settings = settings.get(stage).with_context(|| format!("infra/samconfig.toml has no {stage}"))?;
         let File { deploy: Deploy { parameters: Parameters { region, parameter_overrides: parameters } } } =
             settings.clone().try_into().with_context(|| format!("{stage} in infra/samconfig.toml"))?;
-        if parameters.iter().any(|setting| setting.contains("CHANGE-ME")) {
+        Ok(Self { region, parameters })
+    }
+
+    /// The settings are examples until someone fills them in.
+    fn check_filled_in(&self, stage: &str) -> Result<()> {
+        if self.parameters.iter().any(|setting| setting.contains("CHANGE-ME")) {
             bail!(
                 "infra/samconfig.toml still says CHANGE-ME for {stage}: fill in the Supabase project and the origins"
             );
         }
-        Ok(Self { region, parameters })
+        Ok(())
     }
 
     /// A parameter's value; nothing when the template's default applies.
@@ -212,7 +231,9 @@ mod tests {
         assert_eq!(staging.region, "eu-west-1");
         assert_eq!(staging.parameter("AiRoles"), "fast=a/b,premium=c/d");
         assert_eq!(staging.parameter("AiHedging"), "");
-        assert!(Settings::read("staging", &settings("JwtIssuer=CHANGE-ME")).is_err());
+        assert!(staging.check_filled_in("staging").is_ok());
+        let example = Settings::read("staging", &settings("JwtIssuer=CHANGE-ME")).unwrap();
+        assert!(example.check_filled_in("staging").is_err());
         assert!(Settings::read("elsewhere", &settings("")).is_err());
         assert!(
             Settings::read("staging", "[staging.deploy.parameters]\nparameter_overrides = []\n").is_err(),

@@ -2,112 +2,16 @@
 
 use crate::{
     demo::Run,
+    run::upstream_ms,
     ui::{self, table},
 };
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use std::{collections::BTreeMap, io};
+use oslira_api::{AnalysisResult, Findings};
+use oslira_domain::scoring::Assessment;
+use serde_json::{Value, json};
+use std::io;
 
-/// What `GET /api/analysis/{runId}/result` answers. Sections that only some tiers have stay as they came.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct AnalysisResult {
-    pub(crate) username: String,
-    pub(crate) analysis_type: String,
-    pub(crate) score: u8,
-    pub(crate) confidence: f64,
-    pub(crate) summary: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) deep_summary: Option<String>,
-    pub(crate) sub_scores: Vec<SubScore>,
-    pub(crate) quality_flags: Vec<QualityFlag>,
-    pub(crate) metrics: Map<String, Value>,
-    pub(crate) cache_hit: bool,
-    pub(crate) credits_charged: u32,
-    pub(crate) cost: Cost,
-    pub(crate) timing: Timing,
-    #[serde(flatten)]
-    pub(crate) rest: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct SubScore {
-    name: String,
-    /// `null` when it cannot be judged.
-    score: Option<u8>,
-    /// Its part in the whole, 0 to 1.
-    weight: f64,
-    evidence: Vec<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct QualityFlag {
-    message: String,
-    /// Points that it takes from the score.
-    penalty: u8,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Cost {
-    total_usd: f64,
-    calls: Vec<UpstreamCall>,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct UpstreamCall {
-    task: String,
-    provider: String,
-    duration_ms: f64,
-    outcome: String,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Timing {
-    total_ms: f64,
-    steps: Vec<TimedStep>,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TimedStep {
-    name: String,
-    duration_ms: f64,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-impl AnalysisResult {
-    /// What the run waited for upstream, in milliseconds: the longest scrape, and after it the longest AI task, for
-    /// those of one kind run side by side.
-    pub(crate) fn upstream_ms(&self) -> f64 {
-        let longest = |is_scrape: bool| {
-            let calls = self.cost.calls.iter().filter(|call| (call.provider == "apify") == is_scrape);
-            let mut by_task = BTreeMap::<&str, (f64, f64)>::new();
-            for call in calls {
-                let (one_after_another, abandoned) = by_task.entry(&call.task).or_default();
-                if call.outcome == "abandoned" {
-                    // It ran beside the one that won, not before or after it.
-                    *abandoned = call.duration_ms;
-                } else {
-                    *one_after_another += call.duration_ms;
-                }
-            }
-            by_task.into_values().map(|(sum, abandoned)| sum.max(abandoned)).fold(0.0, f64::max)
-        };
-        longest(true) + longest(false)
-    }
-}
+/// What only deeper tiers have, in the order in which it is told.
+const SECTIONS: [&str; 5] = ["sellingPoints", "commercial", "psychographic", "outreach", "personality"];
 
 /// Prints the table of all runs, and then each lead once, explained.
 pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
@@ -125,20 +29,21 @@ pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
         "cache hit",
     ]);
     for run in runs {
-        let result = &run.result;
-        let (total_ms, upstream_ms) = (result.timing.total_ms, result.upstream_ms());
+        let AnalysisResult { username, analysis_type, findings, cache_hit, credits_charged, .. } =
+            &run.result;
+        let (total_ms, upstream_ms) = (findings.timing.total_ms as f64, upstream_ms(&run.money.calls));
         overview.add_row([
-            format!("@{}", result.username),
-            result.analysis_type.to_uppercase(),
+            format!("@{username}"),
+            analysis_type.as_str().to_uppercase(),
             run.label.to_owned(),
-            result.score.to_string(),
+            findings.assessment.score.to_string(),
             format!("{:.1}", run.seconds),
             format!("{:.2} s", total_ms / 1000.0),
             format!("{:.2} s", upstream_ms / 1000.0),
             format!("{:.2} s", (total_ms - upstream_ms) / 1000.0),
-            result.credits_charged.to_string(),
-            format!("${:.4}", result.cost.total_usd),
-            if result.cache_hit { "yes" } else { "no" }.to_owned(),
+            credits_charged.to_string(),
+            format!("${:.4}", run.money.total_usd),
+            if *cache_hit { "yes" } else { "no" }.to_owned(),
         ]);
     }
     ui::print(overview)?;
@@ -154,49 +59,62 @@ pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
 
 /// One lead's result, explained.
 fn explain(result: &AnalysisResult) -> String {
+    let Findings { assessment, summary, deep_summary, timing, .. } = &result.findings;
     let mut text = format!(
         "\n@{}, {}: {} of 100, confidence {:.0} %\n\n{}\n",
         result.username,
-        result.analysis_type.to_uppercase(),
-        result.score,
-        result.confidence * 100.0,
-        wrap(&result.summary, 2)
+        result.analysis_type.as_str().to_uppercase(),
+        assessment.score,
+        assessment.confidence * 100.0,
+        wrap(summary, 2)
     );
-    if let Some(deep_summary) = &result.deep_summary {
+    if let Some(deep_summary) = deep_summary {
         text += &format!("\n{}\n", wrap(deep_summary, 2));
     }
-    text += "\nWhat the score is made of\n";
-    for part in &result.sub_scores {
-        let score = part.score.map_or_else(|| "unknown".to_owned(), |score| format!("{score} of 100"));
-        text += &format!("  {:<16} {score:<11} weight {:.0} %\n", words(&part.name), part.weight * 100.0);
-        for evidence in &part.evidence {
-            text += &format!("{}\n", wrap(&format!("- {evidence}"), 6));
-        }
-    }
-    text += "\nWhat is odd about the profile\n";
-    for flag in &result.quality_flags {
-        let penalty = if flag.penalty > 0 { format!(" (-{} points)", flag.penalty) } else { String::new() };
-        text += &format!("{}\n", wrap(&format!("{}{penalty}", flag.message), 2));
-    }
-    if result.quality_flags.is_empty() {
-        text += "  nothing\n";
-    }
+    text += &format!("\nWhat the score is made of\n{}", column(assessment));
     text += "\nFigures\n";
-    for (name, value) in result.metrics.iter().filter(|(_, value)| !value.is_null()) {
+    let metrics = json!(assessment.metrics);
+    for (name, value) in metrics.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
         text += &format!("  {:<26} {}\n", words(name), figure(value));
     }
-    text += &section(&result.rest);
+    text += &sections(&json!(result.findings));
     text += "\nWhere the time went\n";
-    for step in &result.timing.steps {
-        text += &format!("  {:<26} {:>6.2} s\n", step.name, step.duration_ms / 1000.0);
+    let seconds = |milliseconds: i64| milliseconds as f64 / 1000.0;
+    for step in &timing.steps {
+        text += &format!("  {:<26} {:>6.2} s\n", step.name.as_str(), seconds(step.duration_ms));
     }
-    text + &format!("  {:<26} {:>6.2} s\n", "in all", result.timing.total_ms / 1000.0)
+    text + &format!("  {:<26} {:>6.2} s\n", "in all", seconds(timing.total_ms))
+}
+
+/// The score as a column of points that adds up, each line with its reasons.
+fn column(assessment: &Assessment) -> String {
+    let line = |points: f64, name: &str, note: &str| {
+        format!("{points:>8.1}  {:<17} {note}", words(name)).trim_end().to_owned() + "\n"
+    };
+    let mut text = String::new();
+    for part in &assessment.sub_scores {
+        let note = part.score.map_or_else(
+            || "unknown".to_owned(),
+            |score| format!("{score} of 100, weight {:.0} %", part.weight * 100.0),
+        );
+        text += &line(part.points, &part.name, &note);
+        for evidence in &part.evidence {
+            text += &format!("{}\n", wrap(&format!("- {evidence}"), 12));
+        }
+    }
+    for flag in &assessment.quality_flags {
+        text += &line(flag.points.into(), &figure(&json!(flag.code)), &flag.message);
+    }
+    for adjustment in &assessment.adjustments {
+        text += &line(adjustment.points, &figure(&json!(adjustment.code)), &adjustment.message);
+    }
+    text + &format!("  ------\n{:>8.1}  the score\n", f64::from(assessment.score))
 }
 
 /// The texts that only deeper tiers have: selling points, outreach, personality and the like.
-fn section(rest: &Map<String, Value>) -> String {
-    let told = rest.iter().filter(|(_, value)| value.is_object() || value.is_array());
-    told.map(|(name, value)| format!("\n{}\n{}", capital(&words(name)), nested(value, 2))).collect()
+fn sections(findings: &Value) -> String {
+    let told = SECTIONS.iter().filter(|name| !findings[**name].is_null());
+    told.map(|name| format!("\n{}\n{}", capital(&words(name)), nested(&findings[*name], 2))).collect()
 }
 
 fn nested(value: &Value, indent: usize) -> String {
@@ -279,29 +197,24 @@ fn wrap_line(text: &str, indent: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn result() -> AnalysisResult {
         serde_json::from_value(json!({
-            "runId": "r", "leadId": "l", "username": "maya", "analysisType": "light", "score": 71, "confidence": 0.8,
+            "runId": "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d", "leadId": "12748b91-79db-4e5d-ba76-2aa9c5fb6014", "username": "maya", "analysisType": "light", "score": 27, "confidence": 0.8,
             "summary": "A good fit.", "subScores": [
-                { "name": "aiFit", "score": 80, "weight": 0.5, "evidence": ["Posts about fitness."] },
-                { "name": "geoFocus", "score": null, "weight": 0.0, "evidence": [] }
+                { "name": "aiFit", "score": 80, "weight": 0.457, "points": 36.6, "evidence": ["Posts about fitness."] },
+                { "name": "geoFocus", "score": null, "weight": 0.0, "points": 0.0, "evidence": [] }
             ],
             "qualityFlags": [
-                { "code": "followRatio", "message": "Follows many.", "penalty": 10 },
-                { "code": "likesHidden", "message": "Hides likes.", "penalty": 0 }
+                { "code": "followRatio", "message": "Follows many.", "points": -10 },
+                { "code": "likesHidden", "message": "Hides likes.", "points": 0 }
             ],
-            "metrics": { "followers": 1000, "engagementRate": 1.234, "averageLikes": null, "themes": ["a", "b"] },
+            "adjustments": [{ "code": "rounding", "message": "The score is a whole number.", "points": 0.4 }],
+            "metrics": {
+                "followers": 1000, "following": 10, "postsCount": 12, "postsSeen": 12, "postsMeasured": 12, "hiddenLikes": 0,
+                "engagementRate": 1.234, "averageLikes": null, "themes": ["a", "b"]
+            },
             "deepSummary": "In full.", "sellingPoints": [{ "point": "Reach", "evidence": "Likes" }, { "point": "Trust", "evidence": "Replies" }], "dataAsOf": "2026-01-01T00:00:00Z", "cacheHit": false, "creditsCharged": 1,
-            "cost": { "totalUsd": 0.001, "marginUsd": 0.9, "calls": [
-                { "task": "scrape", "provider": "apify", "durationMs": 4000, "outcome": "succeeded" },
-                { "task": "scrape_posts", "provider": "apify", "durationMs": 6000, "outcome": "succeeded" },
-                { "task": "outreach", "provider": "openai", "durationMs": 500, "outcome": "failed" },
-                { "task": "outreach", "provider": "anthropic", "durationMs": 700, "outcome": "answered" },
-                { "task": "personality", "provider": "openai", "durationMs": 1100, "outcome": "abandoned" },
-                { "task": "personality", "provider": "openai", "durationMs": 600, "outcome": "answered" }
-            ] },
             "timing": { "totalMs": 8200, "steps": [{ "name": "scraping", "durationMs": 6100 }], "slowestStep": "scraping" }
         }))
         .unwrap()
@@ -311,15 +224,18 @@ mod tests {
     fn a_result_is_explained() {
         let text = explain(&result());
         for part in [
-            "@maya, LIGHT: 71 of 100, confidence 80 %",
+            "@maya, LIGHT: 27 of 100, confidence 80 %",
             "In full.",
-            "ai fit",
-            "80 of 100",
-            "weight 50 %",
-            "- Posts about fitness.",
-            "unknown",
-            "Follows many. (-10 points)",
-            "Hides likes.\n",
+            "
+    36.6  ai fit            80 of 100, weight 46 %
+            - Posts about fitness.
+     0.0  geo focus         unknown
+   -10.0  follow ratio      Follows many.
+     0.0  likes hidden      Hides likes.
+     0.4  rounding          The score is a whole number.
+  ------
+    27.0  the score
+",
             "engagement rate            1.23",
             "a, b",
             "Selling points\n  - point: Reach\n    evidence: Likes\n  - point: Trust\n",
@@ -329,21 +245,6 @@ mod tests {
             assert!(text.contains(part), "{part:?} is missing in:\n{text}");
         }
         assert!(!text.contains("average likes"));
-    }
-
-    #[test]
-    fn what_runs_side_by_side_is_waited_for_once() {
-        // The posts of 6 s, then the outreach of 500 ms and, at the other provider, 700 ms; not the personality, whose
-        // second call won after 1.1 s.
-        assert!((result().upstream_ms() - 7_200.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn what_the_api_answered_is_kept_for_json() {
-        let value = serde_json::to_value(result()).unwrap();
-        assert_eq!(value["cost"]["marginUsd"], 0.9);
-        assert_eq!(value["leadId"], "l");
-        assert_eq!(value["qualityFlags"][0]["code"], "followRatio");
     }
 
     #[test]

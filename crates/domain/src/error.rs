@@ -65,6 +65,18 @@ impl Error {
         Self::new(Code::InternalError, "Something went wrong on our side.").because(cause)
     }
 
+    /// The account does not exist, or the caller is not in it: the two look the same.
+    pub fn account_not_found() -> Self {
+        Self::new(Code::AccountNotFound, "There is no such account among yours.")
+    }
+
+    /// An idempotency key came before with another body.
+    pub fn idempotency_key_reused() -> Self {
+        let message =
+            "This Idempotency-Key came with another request before; use a new key for a new request.";
+        Self::new(Code::IdempotencyKeyReused, message)
+    }
+
     /// The cause and its causes on one line, for the log.
     pub fn chain(&self) -> String {
         let mut text = String::new();
@@ -118,10 +130,10 @@ impl Class {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $status:literal, $class:ident, $retried:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $status:literal, $class:ident, $retried:literal;)*) => {
         /// Every error code there is. `docs/errors.md` explains each to users.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Code { $($(#[$doc])* $name,)* }
+        pub enum Code { $($(#[doc = $doc])* $name,)* }
 
         impl Code {
             /// All codes.
@@ -135,6 +147,11 @@ macro_rules! codes {
             /// The name: `code` in JSON, `errorType` of a Lambda, `ErrorEquals` in a state machine.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// What it means, as a sentence or two.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*).trim_ascii(),)* }
             }
 
             /// The HTTP status it is answered with.
@@ -166,6 +183,8 @@ codes! {
     Unauthorized = 401, Info, false;
     /// The balance does not cover the price.
     InsufficientCredits = 402, Info, false;
+    /// Only owners of the account may do this.
+    OwnerRequired = 403, Info, false;
     /// No such account, or the caller is not in it.
     AccountNotFound = 404, Info, false;
     /// No such business profile in this account.
@@ -210,7 +229,7 @@ codes! {
     ApifyUnavailable = 410, Warn, true;
     /// All scrape slots are taken, or Apify's circuit breaker is open.
     ApifyBusy = 410, Info, true;
-    /// The account has its share of the scrape slots, or of the AI steps; this run waits until it has less.
+    /// The account has its share of the scrape slots, or of the AI calls; this run waits until it has less.
     ShareTaken = 410, Info, true;
     /// Another run scrapes the same; this one waits.
     ScrapeUnderWay = 410, Info, true;

@@ -54,6 +54,10 @@ id!(
     LeadId
 );
 id!(
+    /// A row of the ledger.
+    CreditTransactionId
+);
+id!(
     /// One analysis, from acceptance to its terminal state. Also the name of its execution.
     RunId
 );

@@ -20,7 +20,7 @@ pub use business_profile::{Business, BusinessProfile, FollowerRange, Icp};
 pub use cache_policy::is_fresh;
 pub use error::{Class, Code, Error, Result};
 pub use field::{FieldProblem, trimmed};
-pub use ids::{AccountId, BusinessProfileId, LeadId, NoId, RunId, UserId};
+pub use ids::{AccountId, BusinessProfileId, CreditTransactionId, LeadId, NoId, RunId, UserId};
 pub use pipeline::{
     AnalysisInput, AnonymousInput, CacheAnswer, Cached, ProfileSource, execution_name, execution_of,
 };

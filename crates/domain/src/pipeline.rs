@@ -19,8 +19,8 @@ pub struct AnalysisInput {
     pub tier: Tier,
 }
 
-/// The input of a visitor's execution, and of each of its steps. A run without an account has no business profile either:
-/// what the visitor said of the business is in S3, under the run's id.
+/// The input of an anonymous run's execution, and of each of its steps. A run without an account has no business profile
+/// either: what the caller said of the business is in S3, under the run's id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnonymousInput {

@@ -4,6 +4,7 @@ mod assessment;
 mod flags;
 mod icp;
 mod metrics;
+mod receipt;
 #[cfg(test)]
 mod samples;
 mod text;
@@ -12,3 +13,4 @@ pub use assessment::{Assessment, Fit, MAX_PENALTY, assess};
 pub use flags::{FlagCode, QualityFlag, quality_flags};
 pub use icp::{SubScore, icp_match};
 pub use metrics::Metrics;
+pub use receipt::{Adjustment, AdjustmentCode};

@@ -1,4 +1,4 @@
-//! How much of what all accounts share one of them may have at a time: scrape slots, AI steps.
+//! How much of what all accounts share one of them may have at a time: scrape slots, AI calls.
 
 use crate::{AccountId, Code, Error};
 
@@ -12,11 +12,11 @@ pub const fn share(whole: u64, others: u64) -> u64 {
     whole.saturating_sub(others).saturating_mul(2).div_ceil(3)
 }
 
-/// The account has its share; all visitors together are one. The state machine tries again until it has less.
+/// The account has its share; all anonymous runs together are one account. The state machine tries again until it has less.
 pub fn share_taken(account_id: Option<AccountId>) -> Error {
     let message = match account_id {
         Some(_) => "Too many analyses of this account were under way for too long.",
-        None => "Too many visitors' analyses were under way.",
+        None => "Too many anonymous analyses were under way.",
     };
     Error::new(Code::ShareTaken, message)
 }

@@ -8,8 +8,8 @@ use std::{fmt, str::FromStr};
 /// A normalised Instagram username: lower-case, 1 to 30 of `a-z 0-9 . _`, no leading, trailing or double dot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(inline)]
-pub struct Username(#[schemars(length(min = 1, max = 30), regex(pattern = "^[a-z0-9._]+$"))] String);
+#[schemars(inline, extend("pattern" = "^[a-z0-9._]{1,30}$"))]
+pub struct Username(String);
 
 /// Why a text is not a username, as a sentence for the person who typed it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,11 +30,16 @@ impl Username {
 impl FromStr for Username {
     type Err = InvalidUsername;
 
-    /// Accepts a bare username, one with a leading `@`, or the address of a profile.
+    /// Accepts a bare username, one with a leading `@`, or the address of a profile. Spaces and line breaks around it are
+    /// stripped.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // ASCII alone: Unicode's lower case would make a `k` of the Kelvin sign, and another account of a name.
-        let name = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
-        let name = from_profile_url(&name);
+        let text = text.trim_matches(is_space).to_ascii_lowercase();
+        // Also behind the name in an address: two lines are two leads, and only one would be analysed.
+        if text.contains(is_space) {
+            return Err(InvalidUsername("may hold only letters, digits, dots and underscores, and no space"));
+        }
+        let name = from_profile_url(&text);
         let name = name.strip_prefix('@').unwrap_or(name);
         if name.is_empty() {
             return Err(InvalidUsername("is empty; give an Instagram username such as \"nasa\""));
@@ -53,6 +58,12 @@ impl FromStr for Username {
         }
         Ok(Self(name.to_owned()))
     }
+}
+
+/// White space, line breaks, and the three spaces without width (zero width space, word joiner, byte order mark): a copied
+/// name brings them along unseen. Marks of direction are none of these, for a name reads otherwise with them.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
 /// The username in `https://www.instagram.com/_u/nasa/?hl=en`; any other text unchanged.
@@ -97,7 +108,9 @@ mod tests {
             "nasa",
             " NASA ",
             "@nasa",
-            "n a s a",
+            "\u{a0}nasa\u{3000}\n",
+            "\r\n\t@nasa\u{2028}",
+            "\u{feff}nasa\u{200b}\u{2060} ",
             "instagram.com/nasa",
             "https://www.instagram.com/nasa/",
             "https://instagram.com/_u/nasa",
@@ -105,8 +118,43 @@ mod tests {
             "instagr.am/nasa",
             "https://www.instagram.com/nasa/reels/",
             "https://www.instagram.com/@nasa",
+            " https://www.instagram.com/nasa/\n",
         ] {
             assert_eq!(text.parse::<Username>().map(String::from).as_deref(), Ok("nasa"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_space_inside_is_a_bad_character() {
+        for text in [
+            "na sa",
+            "n a s a",
+            "@ nasa",
+            "na\tsa",
+            "na\nsa",
+            "na\r\nsa",
+            "nasa\nesa",
+            "na\u{a0}sa",
+            "na\u{2009}sa",
+            "na\u{3000}sa",
+            "na\u{85}sa",
+            "na\u{200b}sa",
+            "na\u{2060}sa",
+            "na\u{feff}sa",
+            "@\u{200b}nasa",
+            "https://www.instagram.com/na sa/",
+            "https://www.instagram.com/nasa /",
+            "https:// www.instagram.com/nasa",
+            "https://www.instagram.com/nasa/\nhttps://www.instagram.com/esa/",
+        ] {
+            let refused = text.parse::<Username>().unwrap_err().to_string();
+            assert_eq!(
+                refused, "may hold only letters, digits, dots and underscores, and no space",
+                "{text:?}"
+            );
+        }
+        for text in [" ", "\n", "\u{200b}", " @ "] {
+            assert!(text.parse::<Username>().unwrap_err().to_string().starts_with("is empty"), "{text:?}");
         }
     }
 
@@ -126,6 +174,12 @@ mod tests {
             "\u{130}nasa",
             "na\u{17f}a",
             "\u{ff2e}asa",
+            // What nobody sees and is no space: marks of direction, a joiner, a soft hyphen.
+            "\u{202e}asan",
+            "nasa\u{200f}",
+            "na\u{200d}sa",
+            "na\u{ad}sa",
+            "na%20sa",
             "https://www.instagram.com/ni\u{212a}e/",
             "https://lin\u{212a}.instagram.com/nike",
             "na/sa",

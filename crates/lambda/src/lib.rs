@@ -1,28 +1,32 @@
 #![doc = include_str!("../README.md")]
 
 mod aws;
-mod body;
 mod caller;
 mod env;
+mod fields;
 mod headers;
 mod http;
 mod outbound;
 mod panics;
 mod queue;
+mod reply;
+mod request;
 mod secrets;
 mod stage;
 mod telemetry;
 mod variable;
 
 pub use aws::{aws_error, aws_refused};
-pub use body::BodyErrors;
 pub use caller::Caller;
 pub use env::Env;
+pub use fields::FieldErrors;
 pub use headers::{Header, Headers};
-pub use http::{Reply, Request, serve};
+pub use http::serve;
 pub use lambda_runtime::Error as RuntimeError;
 pub use outbound::{http_client, tls_config};
 pub use queue::{Message, serve_queue};
+pub use reply::Reply;
+pub use request::Request;
 pub use secrets::{CachedSecret, Secret};
 pub use stage::{Invocation, serve_stage};
 pub use telemetry::{note_account, note_run};

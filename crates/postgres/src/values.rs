@@ -3,8 +3,10 @@
 
 use bytes::BytesMut;
 use jiff::Timestamp;
+use oslira_api::{CreditTransactionKind, MemberRole};
 use oslira_domain::{
-    AccountId, BusinessProfileId, Code, Error, LeadId, Result, RunId, RunStatus, Task, Tier, UserId, Username,
+    AccountId, BusinessProfileId, Code, CreditTransactionId, Error, LeadId, Result, RunId, RunStatus, Task,
+    Tier, UserId, Username,
 };
 use serde_json::Value;
 use std::fmt::Debug;
@@ -169,7 +171,7 @@ macro_rules! ids {
     };
 }
 
-ids!(AccountId, BusinessProfileId, LeadId, RunId, UserId);
+ids!(AccountId, BusinessProfileId, CreditTransactionId, LeadId, RunId, UserId);
 
 macro_rules! words {
     ($($type:ident),*) => {
@@ -201,7 +203,7 @@ macro_rules! read_words {
     };
 }
 
-read_words!(Tier, Username);
+read_words!(CreditTransactionKind, MemberRole, Tier, Username);
 
 #[cfg(test)]
 mod tests {

@@ -59,7 +59,7 @@ impl Executions {
         self.start_with(input.run_id, input).await
     }
 
-    /// The same for a visitor's run, in the machine for those.
+    /// The same for an anonymous run, in the machine for those.
     pub async fn start_anonymous(&self, input: &AnonymousInput) -> Result<()> {
         self.start_with(input.run_id, input).await
     }

@@ -1,6 +1,6 @@
-//! What AI calls cost today, and how many steps that make them are under way: for limits, not for bills.
+//! What AI calls cost today, and how many are under way: for limits, not for bills.
 //!
-//! An item per minute counts the AI steps that began in it and have not ended, in all and of each account. An item per
+//! An item per minute counts the AI calls that began in it and have not ended, in all and of each account. An item per
 //! account counts those that it has or is about to begin, by minute. An item per day (UTC) holds what was spent, and one per
 //! day and account what of that was spent for the account. A write whose answer is lost may be counted twice; the exact
 //! costs are in `ai_usage_logs`.
@@ -25,10 +25,10 @@ const MOST_USD_PER_CALL: f64 = 1.0;
 /// The part of a day's calls that may be sent a second time.
 const HEDGED_SHARE: f64 = 0.05;
 
-/// Steps that every account may have under way, however many others have: those of one X-Ray.
+/// AI calls that every account may have under way, however many others have: those of one X-Ray.
 const CALLS_OF_A_RUN: u64 = 4;
 
-/// Who has the steps of visitors, who have no account.
+/// Whose the AI calls of anonymous runs are.
 const ANONYMOUS: &str = "anonymous";
 
 /// The table of usage.
@@ -44,7 +44,7 @@ pub struct AiUsage {
 pub struct Room {
     call: InFlight,
     account_id: Option<AccountId>,
-    /// How many steps the account may have under way.
+    /// How many the account may have under way.
     share: u64,
 }
 
@@ -63,17 +63,17 @@ impl AiUsage {
         Ok(Self::with(Client::new(env.sdk()), env.var(Variable::AiUsageTable)?, max_concurrent_calls(env)?))
     }
 
-    /// The usage in this table, where so many steps may be under way.
+    /// The usage in this table, where so many AI calls may be under way.
     pub fn with(client: Client, table: impl Into<String>, most: u64) -> Self {
         Self { client, table: table.into(), most }
     }
 
-    /// Looks whether another AI call of the account may begin. Without an account it is a visitor's.
+    /// Looks whether another AI call of the account may begin. Without an account it is an anonymous run's.
     ///
-    /// It only reads: however many steps keep asking in vain, they write nothing to the items by which all are counted.
+    /// It only reads: however many keep asking in vain, they write nothing to the items by which all are counted.
     ///
     /// # Errors
-    /// `ShareTaken` when the account has its share of the steps under way. `StoreUnavailable` when that cannot be known.
+    /// `ShareTaken` when the account has its share of the AI calls under way. `StoreUnavailable` when that cannot be known.
     pub async fn look(&self, account_id: Option<AccountId>) -> Result<Room> {
         let owner = account_id.map_or_else(|| ANONYMOUS.to_owned(), |account_id| account_id.to_string());
         let call = InFlight { minute: minute(Timestamp::now()), owner };
@@ -87,12 +87,12 @@ impl AiUsage {
 
     /// Counts an AI call as under way, until [`end`](Self::end) or, if its Lambda dies, for three minutes at most.
     ///
-    /// First the account's own count is raised, which tells each of its steps another number, however many saw the same
+    /// First the account's own count is raised, which tells each of its AI calls another number, however many saw the same
     /// room; those beyond its share take themselves out again. Only what is let through is in the minute's count: an account
     /// that keeps trying must not look like one that is served.
     ///
     /// # Errors
-    /// `ShareTaken` when others of the account's steps were quicker. `StoreUnavailable` when that cannot be known.
+    /// `ShareTaken` when others of the account's were quicker. `StoreUnavailable` when that cannot be known.
     pub async fn begin(&self, room: Room) -> Result<InFlight> {
         let Room { call, account_id, share } = room;
         let now = Timestamp::now();
@@ -113,7 +113,7 @@ impl AiUsage {
         Err(refusal)
     }
 
-    /// How many steps an account may have under way while others have so many. Visitors together are one account, which has
+    /// How many AI calls an account may have under way while others have so many. Anonymous runs together are one account, which has
     /// half at most.
     fn share_of(&self, account_id: Option<AccountId>, others: u64) -> u64 {
         let share = share(self.most, others);
@@ -131,7 +131,7 @@ impl AiUsage {
     }
 
     /// Changes the count of the account in the call's minute, and forgets minutes that are over: how many it has under way
-    /// then, and at least one. All of its minutes are in one item, so that no two steps are told the same.
+    /// then, and at least one. All of its minutes are in one item, so that no two calls are told the same.
     async fn add_own(&self, call: &InFlight, change: i64, now: Timestamp) -> Result<u64> {
         let over: Vec<String> = (3..=MINUTE_LIVES.as_mins()).map(|ago| counter(call.minute - ago)).collect();
         let update = self
@@ -153,7 +153,7 @@ impl AiUsage {
         Ok(recent.sum::<u64>().max(1))
     }
 
-    /// How many steps are under way: the account's, and others'.
+    /// How many AI calls are under way: the account's, and others'.
     async fn under_way(&self, call: &InFlight) -> Result<(u64, u64)> {
         let keys = recent_minutes(call.minute);
         let keys = keys.map(|period| HashMap::from([("period".to_owned(), text(period))]));
@@ -166,20 +166,20 @@ impl AiUsage {
         let request = self.client.batch_get_item().request_items(&self.table, keys.map_err(Error::internal)?);
         let answer = request.send().await.map_err(aws_error)?;
         if answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
-            return Err(Error::store("DynamoDB read only some of the AI steps under way"));
+            return Err(Error::store("DynamoDB read only some of the AI calls under way"));
         }
         let items = answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
         let of_minutes = items.iter().map(|item| (count(item, &of(&call.owner)), in_flight(item)));
         Ok(of_minutes.fold((0, 0), |(own, others), (its, all)| (own + its, others + all.saturating_sub(its))))
     }
 
-    /// The call has ended, after so many calls at such a cost. Without `in_flight` it could not be counted as under way,
-    /// without an account it was a visitor's.
+    /// The AI call has ended, after so many requests to models at such a cost. Without `in_flight` it could not be counted
+    /// as under way; without an account it was an anonymous run's.
     pub async fn end(
         &self,
         in_flight: Option<InFlight>,
         account_id: Option<AccountId>,
-        calls: u32,
+        requests: u32,
         cost_usd: f64,
     ) -> Result<()> {
         let now = Timestamp::now();
@@ -188,12 +188,12 @@ impl AiUsage {
             let (all, own) = tokio::join!(self.add(&call, -1, now), self.add_own(&call, -1, now));
             all.and(own.map(drop))
         };
-        let cost_usd = counted(cost_usd, calls);
+        let cost_usd = counted(cost_usd, requests);
         let spent = async |period: Option<String>| {
-            let Some(period) = period.filter(|_| calls > 0) else { return Ok(()) };
+            let Some(period) = period.filter(|_| requests > 0) else { return Ok(()) };
             let update = self.update(&period, now + DAY_LIVES, "calls :calls, costUsd :costUsd");
             let update = update
-                .expression_attribute_values(":calls", n(calls))
+                .expression_attribute_values(":calls", n(requests))
                 .expression_attribute_values(":costUsd", n(format!("{cost_usd:.9}")));
             update.send().await.map(drop).map_err(aws_error)
         };
@@ -253,7 +253,7 @@ fn counter(minute: i64) -> String {
     format!("minute{minute}")
 }
 
-/// The item of an account's steps.
+/// The item of an account's AI calls.
 fn account_calls(owner: &str) -> String {
     format!("account-calls#{owner}")
 }
@@ -278,7 +278,7 @@ fn date(now: Timestamp) -> Date {
     now.to_zoned(TimeZone::UTC).date()
 }
 
-/// AI steps of a minute's item that have not ended.
+/// AI calls of a minute's item that have not ended.
 pub(crate) fn in_flight(item: &Item) -> u64 {
     count(item, "inFlight")
 }
@@ -293,9 +293,9 @@ pub(crate) fn cost_usd(item: &Item) -> f64 {
     number(item, "costUsd").unwrap_or(0.0)
 }
 
-/// What counts of a call's cost: a sum that cannot be must neither stop the count of calls nor use up everyone's day.
-fn counted(cost_usd: f64, calls: u32) -> f64 {
-    let most = f64::from(calls) * MOST_USD_PER_CALL;
+/// What counts of a call's cost: a sum that cannot be must neither stop the count of requests nor use up everyone's day.
+fn counted(cost_usd: f64, requests: u32) -> f64 {
+    let most = f64::from(requests) * MOST_USD_PER_CALL;
     if (0.0..=most).contains(&cost_usd) {
         return cost_usd;
     }
@@ -303,7 +303,7 @@ fn counted(cost_usd: f64, calls: u32) -> f64 {
     tracing::error!(
         class = Class::Error.as_str(),
         cost_usd,
-        calls,
+        requests,
         counted,
         "AI calls cannot have cost so much"
     );

@@ -1,11 +1,11 @@
-//! What is kept of visitors' runs, in S3: nothing of it is in Postgres.
+//! What is kept of anonymous runs, in S3: nothing of it is in Postgres.
 
 use crate::objects::Objects;
 use oslira_domain::{Business, Error, Result, RunId};
 use oslira_lambda::Env;
-use serde_json::Value;
+use serde::{Serialize, de::DeserializeOwned};
 
-/// What visitors ask and what they are answered, for two days.
+/// What anonymous callers ask and what they are answered, for two days.
 #[derive(Debug)]
 pub struct AnonymousStore {
     objects: Objects,
@@ -17,24 +17,24 @@ impl AnonymousStore {
         Ok(Self { objects: Objects::new(env)? })
     }
 
-    /// Keeps what the visitor said of the business.
+    /// Keeps what the caller said of the business.
     pub async fn keep_request(&self, run_id: RunId, business: &Business) -> Result<()> {
         self.objects.put(&request(run_id), business).await
     }
 
-    /// What the visitor said of the business.
+    /// What the caller said of the business.
     pub async fn request(&self, run_id: RunId) -> Result<Business> {
         let key = request(run_id);
         self.objects.get(&key).await?.ok_or_else(|| Error::internal(format!("the request {key} is gone")))
     }
 
     /// Keeps the result of a run.
-    pub async fn keep_result(&self, run_id: RunId, result: &Value) -> Result<()> {
+    pub async fn keep_result(&self, run_id: RunId, result: &impl Serialize) -> Result<()> {
         self.objects.put(&format!("anonymous/{run_id}/result"), result).await
     }
 
     /// The result of a run, if there is one yet.
-    pub async fn result(&self, run_id: RunId) -> Result<Option<Value>> {
+    pub async fn result<T: DeserializeOwned>(&self, run_id: RunId) -> Result<Option<T>> {
         self.objects.get(&format!("anonymous/{run_id}/result")).await
     }
 }

@@ -1,4 +1,4 @@
-//! Whether new analyses are taken in: the operator's switch, the day's spending and the account's part of it, the AI steps
+//! Whether new analyses are taken in: the operator's switch, the day's spending and the account's part of it, the AI calls
 //! under way, the providers.
 
 use crate::{
@@ -18,15 +18,15 @@ use std::{collections::HashMap, str::FromStr, time::Duration};
 const PAUSE: &str = "pause";
 /// After a pause without an end it is worth asking again in so long.
 const PAUSED_RETRY: Duration = Duration::from_secs(300);
-/// AI steps end within seconds.
+/// AI calls end within seconds.
 const CALLS_RETRY: Duration = Duration::from_secs(5);
 /// And so do the calls that half-open circuit breakers wait for.
 const PROBE_RETRY: Duration = Duration::from_secs(5);
 /// The part of the day's spending that one account may use up: its analyses cost us also when they fail or are cancelled, and
 /// it gets its credits back.
 const ACCOUNT_SHARE: f64 = 0.2;
-/// The part of the limits that visitors may use up, together with everyone else: what they start from many addresses must
-/// not turn away who pays.
+/// The part of the limits that anonymous runs may use up, together with all others. However many addresses they are started
+/// from, they must not turn away callers who pay.
 const ANONYMOUS_SHARE: f64 = 0.5;
 /// Analyses need one of these.
 const PROVIDERS: [Upstream; 2] = [Upstream::OpenAi, Upstream::Anthropic];
@@ -35,7 +35,7 @@ const PROVIDERS: [Upstream; 2] = [Upstream::OpenAi, Upstream::Anthropic];
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Limits {
     daily_spend_usd: f64,
-    /// Steps that ask a model, by one call at a time, or two while a slow one is made again.
+    /// AI calls under way. Each is one request to a model at a time, or two while a slow one is made again.
     concurrent_calls: u64,
 }
 
@@ -53,7 +53,7 @@ impl Limits {
 struct Seen {
     pause: Option<Pause>,
     spent_usd: f64,
-    /// Of that, for the account; nothing for a visitor.
+    /// Of that, for the account; nothing for an anonymous run.
     account_spent_usd: f64,
     calls: u64,
     providers: [State; 2],
@@ -96,6 +96,12 @@ impl Intake {
         })
     }
 
+    /// The refusal while as many AI calls are under way as there may be.
+    pub fn busy() -> Error {
+        let message = "Oslira is very busy at the moment; try again in a few seconds.";
+        paused("aiCalls", message, CALLS_RETRY)
+    }
+
     /// Asked before an account is charged.
     ///
     /// # Errors
@@ -106,7 +112,7 @@ impl Intake {
         verdict(&self.look(Some(account_id), now).await?, self.limits, now)
     }
 
-    /// The same before a visitor's run, which is refused at half of each limit.
+    /// The same before an anonymous run, which is refused at half of each limit.
     ///
     /// # Errors
     /// Those of [`check`](Self::check).
@@ -185,10 +191,7 @@ fn verdict(seen: &Seen, limits: Limits, now: Timestamp) -> Result<()> {
             .because(format!("{:.2} US$ were spent on AI for this account today", seen.account_spent_usd)));
     }
     if seen.calls >= limits.concurrent_calls {
-        let message = "Oslira is very busy at the moment; try again in a few seconds.";
-        return Err(
-            paused("aiCalls", message, CALLS_RETRY).because(format!("{} AI calls are under way", seen.calls))
-        );
+        return Err(Intake::busy().because(format!("{} AI calls are under way", seen.calls)));
     }
     // One that is half-open and untried must be taken in for: its run is what tries it.
     let waits = seen.providers.map(|provider| match provider {
@@ -225,7 +228,7 @@ fn keys<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Result<Key
     KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(Error::internal)
 }
 
-/// How many steps that ask a model may be under way.
+/// How many AI calls may be under way.
 pub(crate) fn max_concurrent_calls(env: &Env) -> Result<u64> {
     let most = Variable::MaxConcurrentAiCalls;
     limit(most, &env.var(most)?, |_| true)

@@ -1,6 +1,6 @@
 //! Progress of runs, in DynamoDB.
 //!
-//! A run without an account is a visitor's. Its item is all that tells how it ended, so it lives for the whole day.
+//! A run without an account is anonymous. Its item is all that tells how it ended, so it lives for the whole day.
 
 use crate::{Item, milliseconds, n, number, text, time, update_if};
 use aws_sdk_dynamodb::{
@@ -21,7 +21,7 @@ const MAY_END: &str = "attribute_not_exists(#status) OR NOT #status IN (:complet
 /// What a progress item says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
-    /// Who may see it. `None`: whoever knows the token of a visitor's run.
+    /// Who may see it. `None`: whoever knows the token of an anonymous run.
     pub account_id: Option<AccountId>,
     /// Where the run is.
     pub status: RunStatus,
@@ -37,7 +37,7 @@ pub struct Progress {
     pub cancel_requested: bool,
     /// When each status was first reached, in order of time.
     pub reached: Vec<(RunStatus, Timestamp)>,
-    /// Why a visitor's run failed. Of all others Postgres knows.
+    /// Why an anonymous run failed. Of all others Postgres knows.
     pub failure: Option<Failure>,
 }
 
@@ -71,7 +71,7 @@ pub struct ProgressStore {
 }
 
 impl ProgressStore {
-    /// How long an item lives if nothing ends its run; a visitor's lives as long in any case.
+    /// How long an item lives if nothing ends its run; an anonymous run's lives as long in any case.
     pub const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
     /// Needs the variable `PROGRESS_TABLE`.
@@ -167,7 +167,7 @@ impl ProgressStore {
         send(self.write(run_id, account_id.into(), status, percent, status.as_str(), None)).await.map(drop)
     }
 
-    /// Ends a visitor's run that failed, and keeps why. Answers how it ended, which may have been otherwise before.
+    /// Ends an anonymous run that failed, and keeps why. Answers how it ended, which may have been otherwise before.
     pub async fn fail(&self, run_id: RunId, failure: &Failure) -> Result<RunStatus> {
         let status = RunStatus::Failed;
         let progress = send(self.write(run_id, None, status, 0, status.as_str(), Some(failure))).await?;
@@ -216,7 +216,7 @@ impl ProgressStore {
         } else {
             MAY_END
         };
-        // A visitor is told when the token expires, so their item keeps its first expiry.
+        // An anonymous caller is told when the token expires, so the item keeps its first expiry.
         let (owner, expires_at) = match account_id {
             Some(_) => ("accountId = if_not_exists(accountId, :accountId), ", "expiresAt = :expiresAt"),
             None => ("", "expiresAt = if_not_exists(expiresAt, :expiresAt)"),

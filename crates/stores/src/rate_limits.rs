@@ -197,16 +197,23 @@ fn admit(times: &[i64], limits: &[Limit], now: i64) -> Result<i64, Reached> {
 }
 
 fn refused(Reached { limit, wait }: Reached) -> Error {
-    let seconds = limit.window.as_secs();
-    let window = match seconds {
-        86_400 => "a day".to_owned(),
-        3_600 => "an hour".to_owned(),
-        seconds => format!("{seconds} seconds"),
-    };
-    let message = format!("Too many requests: {} in {window} is the limit.", limit.count);
-    Error::new(Code::TooManyRequests, message)
-        .with_details(json!({"limit": limit.count, "windowSeconds": seconds}))
-        .with_retry_after(wait)
+    limit.reached(wait)
+}
+
+impl Limit {
+    /// The refusal of one more than this, and the time until one more would be let through.
+    pub fn reached(self, wait: Duration) -> Error {
+        let seconds = self.window.as_secs();
+        let window = match seconds {
+            86_400 => "a day".to_owned(),
+            3_600 => "an hour".to_owned(),
+            seconds => format!("{seconds} seconds"),
+        };
+        let message = format!("Too many requests: {} in {window} is the limit.", self.count);
+        Error::new(Code::TooManyRequests, message)
+            .with_details(json!({"limit": self.count, "windowSeconds": seconds}))
+            .with_retry_after(wait)
+    }
 }
 
 fn milliseconds(duration: Duration) -> i64 {

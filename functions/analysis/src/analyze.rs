@@ -57,7 +57,7 @@ pub async fn analyze_profile(
     note_run(input.run_id);
     note_account(input.account_id);
 
-    // Steps that wait for their account's share come back by the hundred, and must not ask Postgres each time. For the
+    // AI calls that wait for their account's share come back by the hundred, and must not ask Postgres each time. For the
     // others, one small read comes first; the profile's, from S3, takes longer.
     let admitted = async {
         let room = tools.asking.look(Some(input.account_id)).await?;
@@ -117,11 +117,14 @@ struct Context {
     is_answered: bool,
 }
 
-/// The business's side of the run, and whether the task was answered before; an error when the run is settled.
+/// The business's side as it was when the run was accepted, and whether the task was answered before; an error when the run is
+/// settled.
 async fn context(db: &SystemDb, run_id: RunId, task: Task) -> Result<Context> {
-    let sql = "select r.status, p.*,
+    let sql = "select r.status, v.*,
                       exists (select from oslira.task_answers t where t.run_id = r.run_id and t.task = $2) as is_answered
-                 from public.runs r join public.business_profiles p using (business_profile_id, account_id)
+                 from public.runs r
+                 join oslira.business_profile_versions v
+                   on (v.business_profile_id, v.version) = (r.business_profile_id, r.business_profile_version)
                  where r.run_id = $1";
     let row = db.one(sql, &[&run_id, &task]).await?;
     if let Some(status) = oslira_runs::settled(&row)? {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
-/// How long the step waits for its answer to be kept for others. It is there already; that is a saving, not a duty.
+/// How long the stage waits for its answer to be kept for others. It is there already; that is a saving, not a duty.
 const KEEP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How models are asked.
@@ -109,7 +109,7 @@ impl Asking {
         llm.ask(&question, today, deadline, |answer| prompt.read(answer)).await
     }
 
-    /// Looks whether a step may begin. Without an account it is a visitor's. `None` when that cannot be known: a limit that is
+    /// Looks whether an AI call may begin. Without an account it is an anonymous run's. `None` when that cannot be known: a limit that is
     /// not quite met is no reason to fail a run.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl Asking {
         unless_unknown(self.shared.usage.look(account_id).await)
     }
 
-    /// Counts a step as under way, if there is still room; [`end`](Self::end) counts it as over. `None` when it cannot be
+    /// Counts an AI call as under way, if there is still room; [`end`](Self::end) counts it as over. `None` when it cannot be
     /// counted.
     ///
     /// # Errors
@@ -128,7 +128,7 @@ impl Asking {
         unless_unknown(self.shared.usage.begin(room).await)
     }
 
-    /// Ends what began as under way, and counts what it cost: for all, and for the account unless it was a visitor's. What no
+    /// Ends what began as under way, and counts what it cost: for all, and for the account unless it was an anonymous run's. What no
     /// vendor told is estimated. Here too, a limit that is not quite met is no reason to fail a run that is paid for.
     pub(crate) async fn end(
         &self,
@@ -145,7 +145,7 @@ impl Asking {
     }
 }
 
-/// Only a share that is taken stops a step.
+/// Only a share that is taken stops an AI call.
 fn unless_unknown<T>(counted: Result<T>) -> Result<Option<T>> {
     match counted {
         Err(error) if error.code != Code::ShareTaken => {

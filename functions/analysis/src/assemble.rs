@@ -2,9 +2,10 @@
 
 use crate::{prompt::FitAnswer, run, sections};
 use jiff::Timestamp;
+use oslira_api::{Findings, TimedStep, Timing};
 use oslira_domain::{
-    Icp, Result, RunStatus, Snapshot, Tier,
-    scoring::{Assessment, Fit, Metrics, assess, quality_flags},
+    Error, Icp, Result, RunStatus, Snapshot, Tier,
+    scoring::{Fit, Metrics, assess, quality_flags},
 };
 use oslira_stores::Progress;
 use serde_json::{Map, Value, json};
@@ -22,38 +23,38 @@ pub(crate) struct Material<'a> {
     pub(crate) progress: Option<&'a Progress>,
 }
 
-/// The assessment, and the result: the assessment with the sections and the timing.
-pub(crate) fn assemble(material: &Material<'_>, now: Timestamp) -> Result<(Assessment, Value)> {
+/// The assessment with the tier's sections and the timing.
+pub(crate) fn assemble(material: &Material<'_>, now: Timestamp) -> Result<Findings> {
     let Material { tier, snapshot, icp, answers, .. } = material;
-    let (FitAnswer { fit_score, confidence, reasons }, sections) = sections::of(*tier, answers)?;
+    let (FitAnswer { fit_score, confidence, reasons }, mut findings) = sections::of(*tier, answers)?;
     let metrics = Metrics::of(&snapshot.profile, snapshot.scraped_at);
     let flags = quality_flags(&snapshot.profile, &metrics);
     let fit = Fit { score: fit_score, confidence, reasons };
     let assessment = assess(&snapshot.profile, metrics, flags, *icp, fit);
-    let mut result = json!(assessment);
-    if let Value::Object(result) = &mut result {
-        result.extend(sections);
+    if let Value::Object(assessment) = json!(assessment) {
+        findings.extend(assessment);
     }
-    result["timing"] = timing(material.created_at, material.progress, now);
-    Ok((assessment, result))
+    findings.insert("timing".to_owned(), json!(timing(material.created_at, material.progress, now)));
+    // The parser's own words may quote the model.
+    serde_json::from_value(Value::Object(findings))
+        .map_err(|_| Error::internal("the answers do not make a result"))
 }
 
-/// `{totalMs, steps: [{name, durationMs}], slowestStep}`: how long the run was in each status, from its acceptance on.
-fn timing(created_at: Timestamp, progress: Option<&Progress>, saved_at: Timestamp) -> Value {
+/// How long the run was in each status, from its acceptance on.
+fn timing(created_at: Timestamp, progress: Option<&Progress>, saved_at: Timestamp) -> Timing {
     let reached = progress.map(|progress| progress.reached.as_slice()).unwrap_or_default();
     // Postgres knows when it was accepted; the item may have been made by a later step.
     let begun = reached.iter().filter(|(status, _)| *status != RunStatus::Queued).copied();
     let begun: Vec<_> = std::iter::once((RunStatus::Queued, created_at)).chain(begun).collect();
     let ends = begun.iter().skip(1).map(|(_, at)| *at).chain([saved_at]);
-    let steps: Vec<(&str, i64)> = begun
+    let steps: Vec<TimedStep> = begun
         .iter()
         .zip(ends)
-        .map(|((status, from), to)| (status.as_str(), run::elapsed_ms(*from, to)))
+        .map(|((name, from), to)| TimedStep { name: *name, duration_ms: run::elapsed_ms(*from, to) })
         .collect();
-    let slowest = steps.iter().max_by_key(|(_, ms)| *ms).map(|(name, _)| *name);
-    let steps: Vec<Value> = steps.iter().map(|(name, ms)| json!({"name": name, "durationMs": ms})).collect();
-    let total_ms = run::elapsed_ms(created_at, saved_at);
-    json!({"totalMs": total_ms, "steps": steps, "slowestStep": slowest})
+    let slowest = steps.iter().max_by_key(|step| step.duration_ms);
+    let slowest_step = slowest.map_or(RunStatus::Queued, |step| step.name);
+    Timing { total_ms: run::elapsed_ms(created_at, saved_at), steps, slowest_step }
 }
 
 #[cfg(test)]
@@ -80,21 +81,16 @@ mod tests {
             failure: None,
         };
         let timing = timing(at(0), Some(&progress), at(8_900));
-        let durations: Vec<i64> = timing["steps"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|step| step["durationMs"].as_i64())
-            .collect();
+        let durations: Vec<i64> = timing.steps.iter().map(|step| step.duration_ms).collect();
         assert_eq!(durations, [300, 6_000, 2_500, 100]);
-        assert_eq!(timing["slowestStep"], "scraping");
+        assert_eq!(timing.slowest_step, RunStatus::Scraping);
     }
 
     #[test]
     fn a_run_without_a_bar_has_a_total_all_the_same() {
         let at = |ms| Timestamp::from_millisecond(ms).unwrap();
         let timing = timing(at(0), None, at(100));
-        let steps = json!([{"name": "queued", "durationMs": 100}]);
-        assert_eq!(timing, json!({"totalMs": 100, "steps": steps, "slowestStep": "queued"}));
+        let steps = vec![TimedStep { name: RunStatus::Queued, duration_ms: 100 }];
+        assert_eq!(timing, Timing { total_ms: 100, steps, slowest_step: RunStatus::Queued });
     }
 }

@@ -1,13 +1,35 @@
 //! `POST /api/analysis/{runId}/cancel`.
 
 use crate::run;
+use oslira_api::{Cancelling, CancellingStatus, Route, Tag, example};
 use oslira_domain::{Code, Error, Result, RunStatus};
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::UserDb;
 use oslira_stores::ProgressStore;
 use serde_json::json;
 
-/// 202 with `{runId, status, progressUrl, resultUrl}`: the wish is noted. The pipeline stops at its next step and
+/// What the API's description says of the route.
+pub(crate) fn cancel_route() -> Route {
+    let requested = example(json!({
+        "runId": "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d", "status": "cancelling",
+        "progressUrl": "/api/analysis/01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d/progress",
+        "resultUrl": "/api/analysis/01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d/result",
+    }));
+    let path = "/api/analysis/{runId}/cancel";
+    run::about_a_run(Route::post(path, "cancelAnalysis", Tag::Analyses, "Ask for a run to stop"))
+        .describe(
+            "The pipeline stops at its next step, a scrape under way is aborted, and the credits come back. A run whose result is \
+             committed first stays complete and charged. Asking again changes nothing.",
+        )
+        .answers::<Cancelling>(
+            202,
+            "Requested. The run's progress tells when it has ended, and how.",
+            [("requested", requested)],
+        )
+        .refuses(&already_finished(RunStatus::Complete))
+}
+
+/// 202: the wish is noted. The pipeline stops at its next step and
 /// refunds; a run whose result is committed first stays complete and charged. Asking again changes nothing.
 ///
 /// Postgres first: row-level security decides whether the run is the caller's, and only it knows for good how a run
@@ -27,12 +49,12 @@ pub async fn cancel_analysis(db: &UserDb, progress: &ProgressStore, request: Req
     if let Some(status) = progress.request_cancel(run_id, account_id).await? {
         return Err(already_finished(status));
     }
-    Ok(Reply::accepted(json!({
-        "runId": run_id,
-        "status": "cancelling",
-        "progressUrl": format!("/api/analysis/{run_id}/progress"),
-        "resultUrl": format!("/api/analysis/{run_id}/result"),
-    })))
+    Ok(Reply::accepted(Cancelling {
+        run_id,
+        status: CancellingStatus::Cancelling,
+        progress_url: run::progress_url(run_id),
+        result_url: run::result_url(run_id),
+    }))
 }
 
 fn already_finished(status: RunStatus) -> Error {

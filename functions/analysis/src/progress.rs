@@ -2,14 +2,30 @@
 
 use crate::run;
 use jiff::Timestamp;
+use oslira_api::{ErrorCode, Progress, Route, Tag, example};
 use oslira_domain::{Result, RunStatus, Step};
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::{Parameter, UserDb};
-use oslira_stores::{Progress, ProgressStore};
-use serde_json::{Value, json};
+use oslira_stores::{self as stores, ProgressStore};
+use serde_json::json;
 
-/// Answers `{runId, status, progress, currentStep, elapsedMs}`; progress is 0 to 100 and never goes back. A failed or
-/// cancelled run has `reason` and `code` too.
+/// What the API's description says of the route.
+pub(crate) fn progress_route() -> Route {
+    let under_way = example(json!({
+        "runId": "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d", "status": "analyzing", "progress": 45,
+        "currentStep": "Comparing the profile with your ideal customer", "elapsedMs": 6480,
+    }));
+    let failed = example(json!({
+        "runId": "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d", "status": "failed", "progress": 10, "currentStep": "Failed and refunded",
+        "elapsedMs": 7120, "reason": "The account is private, so there is nothing to analyse.", "code": "ProfilePrivate",
+    }));
+    let path = "/api/analysis/{runId}/progress";
+    run::about_a_run(Route::get(path, "getAnalysisProgress", Tag::Analyses, "Where a run is"))
+        .describe("Made for polling, once a second or less often.")
+        .answers::<Progress>(200, "The run's progress.", [("underWay", under_way), ("failed", failed)])
+}
+
+/// Answers [`Progress`].
 ///
 /// Postgres decides whether the caller may see the run and how it ended; DynamoDB, asked at the same time, only
 /// where it is in between. So a lost or expired item costs detail, never truth.
@@ -43,21 +59,18 @@ pub async fn get_analysis_progress(db: &UserDb, progress: &ProgressStore, reques
         item => item?,
     };
     let (status, percent, step) = shown(settled, item);
-    let mut data = json!({
-        "runId": run_id,
-        "status": status,
-        "progress": percent,
-        "currentStep": step,
-        "elapsedMs": run::elapsed_ms(created_at, ended_at.unwrap_or_else(Timestamp::now)),
-    });
-    if let Some(reason) = row.read::<Option<String>>("failure_message")? {
-        data["reason"] = Value::String(reason);
-        data["code"] = json!(row.read::<Option<String>>("failure_code")?);
-    }
-    Ok(Reply::ok(data))
+    Ok(Reply::ok(Progress {
+        run_id,
+        status,
+        progress: percent,
+        current_step: step,
+        elapsed_ms: run::elapsed_ms(created_at, ended_at.unwrap_or_else(Timestamp::now)),
+        reason: row.read("failure_message")?,
+        code: row.read::<Option<String>>("failure_code")?.map(|code| ErrorCode(code.into())),
+    }))
 }
 
-fn shown(settled: Option<RunStatus>, item: Option<Progress>) -> (RunStatus, u8, String) {
+fn shown(settled: Option<RunStatus>, item: Option<stores::Progress>) -> (RunStatus, u8, String) {
     let percent = item.as_ref().map_or(0, |item| item.percent);
     match (settled, item) {
         (Some(RunStatus::Complete), _) => {
@@ -85,6 +98,7 @@ fn shown(settled: Option<RunStatus>, item: Option<Progress>) -> (RunStatus, u8, 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use oslira_stores::Progress;
 
     /// The item of a run, at the epoch.
     pub(crate) fn item(status: RunStatus, percent: u8) -> Progress {

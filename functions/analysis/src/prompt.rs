@@ -111,7 +111,7 @@ fn ideal_customer(icp: &Icp) -> String {
 }
 
 /// A business's words as one line that can look neither like a heading of ours nor like a delimiter: anyone may be a
-/// business, visitors without an account too.
+/// business, anonymous callers too.
 fn one_line(text: &str) -> String {
     let visible = |c: char| match c {
         '<' => '‹',

@@ -1,8 +1,17 @@
 //! A run as a request names it.
 
 use jiff::Timestamp;
+use oslira_api::Route;
 use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::{Request, note_run};
+
+/// A route about one run of the caller's account, for the API's description.
+pub(crate) fn about_a_run(route: Route) -> Route {
+    route
+        .path::<RunId>("runId", "The run, as the answer to its start named it.")
+        .in_account()
+        .refuses(&not_found())
+}
 
 /// The run named in the route; what is no id is no run.
 pub(crate) fn requested(request: &Request) -> Result<RunId> {
@@ -14,6 +23,16 @@ pub(crate) fn requested(request: &Request) -> Result<RunId> {
 /// Another tenant's run and one that never was look the same.
 pub(crate) fn not_found() -> Error {
     Error::new(Code::RunNotFound, "There is no such analysis in this account.")
+}
+
+/// Where a run can be followed, below the API's base URL.
+pub(crate) fn progress_url(run_id: RunId) -> String {
+    format!("/api/analysis/{run_id}/progress")
+}
+
+/// Where its result is, below the API's base URL.
+pub(crate) fn result_url(run_id: RunId) -> String {
+    format!("/api/analysis/{run_id}/result")
 }
 
 /// Milliseconds from `from` to `to`, never below zero.

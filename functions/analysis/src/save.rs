@@ -5,9 +5,9 @@ use crate::{
     run,
 };
 use jiff::Timestamp;
+use oslira_api::Findings;
 use oslira_domain::{
     AccountId, Code, Error, Icp, LeadId, ProfileSource, Result, RunId, RunStatus, Snapshot, Step, Tier,
-    scoring::Assessment,
 };
 use oslira_lambda::{Invocation, note_account, note_run};
 use oslira_postgres::{SystemDb, table::business_profile};
@@ -62,7 +62,7 @@ pub async fn save_analysis(
 
     let saved_at = Timestamp::now();
     let total_ms = run::elapsed_ms(material.created_at, saved_at);
-    let (assessment, result) = assemble(
+    let findings = assemble(
         &assemble::Material {
             tier: input.tier,
             snapshot: &snapshot,
@@ -74,12 +74,12 @@ pub async fn save_analysis(
         saved_at,
     )?;
 
-    complete(db, &input, &snapshot, &assessment, &result, total_ms).await?;
+    complete(db, &input, &snapshot, &findings, total_ms).await?;
     // The result is committed: a bar that is not updated expires, and Postgres answers for it.
     if let Err(error) = progress.finish(input.run_id, input.account_id, RunStatus::Complete).await {
         tracing::warn!(runId = %input.run_id, cause = error.chain(), "end not shown");
     }
-    Ok(Saved { score: assessment.score })
+    Ok(Saved { score: findings.assessment.score })
 }
 
 /// What Postgres has for the result.
@@ -91,15 +91,17 @@ struct Material {
 }
 
 async fn material(db: &SystemDb, run_id: RunId) -> Result<Material> {
-    let sql = "select r.status, r.created_at as accepted_at, p.*,
+    let sql = "select r.status, r.created_at, v.*,
                       (select coalesce(jsonb_object_agg(t.task, t.answer), '{}')
                          from oslira.task_answers t where t.run_id = r.run_id) as answers
-                 from public.runs r join public.business_profiles p using (business_profile_id, account_id)
+                 from public.runs r
+                 join oslira.business_profile_versions v
+                   on (v.business_profile_id, v.version) = (r.business_profile_id, r.business_profile_version)
                  where r.run_id = $1";
     let row = db.one(sql, &[&run_id]).await?;
     Ok(Material {
         settled: oslira_runs::settled(&row)?,
-        created_at: row.read("accepted_at")?,
+        created_at: row.read("created_at")?,
         icp: business_profile::read(&row)?.icp,
         answers: match row.read("answers")? {
             Value::Object(answers) => answers,
@@ -112,12 +114,12 @@ async fn complete(
     db: &SystemDb,
     input: &SaveAnalysis,
     snapshot: &Snapshot,
-    assessment: &Assessment,
-    result: &Value,
+    findings: &Findings,
     total_ms: i64,
 ) -> Result<()> {
     let sql = "select oslira.complete_run($1, $2, $3, $4, $5, $6, $7, $8) as status";
-    let score = i32::from(assessment.score);
+    let score = i32::from(findings.assessment.score);
+    let result = serde_json::to_value(findings).map_err(Error::internal)?;
     let row = db
         .one(
             sql,
@@ -125,8 +127,8 @@ async fn complete(
                 &input.run_id,
                 &input.lead_id,
                 &score,
-                &assessment.confidence,
-                result,
+                &findings.assessment.confidence,
+                &result,
                 &snapshot.scraped_at,
                 &input.source.cache_hit,
                 &total_ms,

@@ -1,132 +1,172 @@
 //! `POST /api/leads/analyze`: charge the account and start one analysis.
 
-use crate::start_runs_queue::StartRunsQueue;
-use deserr::Deserr;
-use oslira_domain::{
-    AnalysisInput, BusinessProfileId, Code, Error, Result, RunId, Step, Tier, UserId, Username,
-};
-use oslira_lambda::{BodyErrors, Reply, Request, note_run};
-use oslira_postgres::{UserDb, may_have_committed};
-use oslira_runs::{Executions, input};
+use crate::{run as about_run, start_runs_queue::StartRunsQueue};
+use oslira_api::{AcceptedRun, AnalysisRequest, QueuedStatus, Route, Tag, example};
+use oslira_domain::{AccountId, Code, Error, Result, RunId, Step, Tier, UserId};
+use oslira_lambda::{Reply, Request, note_run};
+use oslira_postgres::{Row, UserDb, may_have_committed};
+use oslira_runs::{Executions, input, settled};
 use oslira_stores::{Intake, ProgressStore};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
-#[derive(Debug, Deserr)]
-#[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
-struct Body {
-    username: Username,
-    analysis_type: Tier,
-    business_profile_id: BusinessProfileId,
+/// What a start works with.
+#[derive(Debug)]
+pub struct StartTools {
+    /// Whether runs are taken in.
+    pub intake: Intake,
+    /// Accepts a run and charges for it.
+    pub db: UserDb,
+    /// Starts its execution.
+    pub executions: Executions,
+    /// Starts it later, or finds out whether there is a run at all.
+    pub queue: StartRunsQueue,
+    /// The progress bar.
+    pub progress: ProgressStore,
 }
 
-/// Accepts a run, if runs are taken in at the moment: 202 with `{runId, status, estimatedSeconds, progressUrl, resultUrl, creditsCharged}`.
+/// Accepts a run, if runs are taken in at the moment: 202.
 ///
 /// Once the charge is committed the answer is 202 whatever happens to the rest: if the execution cannot be started
 /// now, the queue starts it; if even the queue is out of reach, the request repeated with its idempotency key does, unless
 /// new analyses are refused by then, or the hourly `fail-stale-runs`. When nobody knows whether the charge was committed, the
 /// answer is 503 with the run's id, and the queue finds out.
-pub async fn start_analysis(
-    intake: &Intake,
-    db: &UserDb,
-    executions: &Executions,
-    queue: &StartRunsQueue,
-    progress: &ProgressStore,
-    request: Request,
-) -> Result<Reply> {
+pub async fn start_analysis(tools: &StartTools, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
-    let key = request.idempotency_key()?;
-    let body: Body = request.body()?;
-    // Before the charge: what cannot be worked on is not paid for, and then refunded, but refused.
-    let refusal = intake.check(account_id).await.err();
-    // Unless it repeats one that was accepted before; and whether an account is paused is no stranger's business. To find
-    // that out it is put as a request for no business profile: `start_analysis` looks for membership and key first, and
-    // accepts nothing new for a business profile that does not exist.
-    let is_own = caller.default_account_id == Some(account_id);
-    let business_profile_id = match refusal {
-        None => Some(body.business_profile_id),
-        Some(refusal) if is_own && key.is_none() => return Err(refusal),
-        Some(_) => None,
+    let asked = Asked {
+        user_id: caller.user_id,
+        account_id,
+        is_own_account: caller.default_account_id == Some(account_id),
+        key: request.idempotency_key()?,
+        body: request.body()?,
+        body_hash: Sha256::digest(&request.body).to_vec(),
+        new_run_id: RunId::generate(),
     };
-    let new_run_id = RunId::generate();
-    let body_hash = Sha256::digest(&request.body).to_vec();
+    // Before the charge: what cannot be worked on is refused, rather than paid for and refunded.
+    match tools.intake.check(account_id).await {
+        // Paused. A run that was accepted before is answered as ever, and not begun: else, whoever calls the function of the
+        // database themselves would have theirs begun all the same.
+        Err(refusal) => match look_up(tools, &asked).await? {
+            Some(run) => answer(&run),
+            None => Err(refusal),
+        },
+        Ok(()) => match accept(tools, &asked).await? {
+            Accepted::Now(run) => {
+                begin(tools, &run).await?;
+                answer(&run)
+            }
+            // It has perhaps never begun.
+            Accepted::Before(run) => {
+                if settled(&run)?.is_none() {
+                    begin(tools, &run).await?;
+                }
+                answer(&run)
+            }
+        },
+    }
+}
 
-    let sql = "select outcome, run_id, status, credits, balance
-                 from public.start_analysis($1, $2, $3, $4, $5, $6, $7)";
-    let accepted = db
-        .one(
-            caller.user_id,
+/// A request, as it is put to the database.
+struct Asked<'a> {
+    user_id: UserId,
+    account_id: AccountId,
+    is_own_account: bool,
+    key: Option<&'a str>,
+    body: AnalysisRequest,
+    body_hash: Vec<u8>,
+    /// Made before it is sent, so that a statement that is sent twice makes one run.
+    new_run_id: RunId,
+}
+
+impl Asked<'_> {
+    /// Asks for a run, or only for one that this request made before.
+    async fn put(&self, db: &UserDb, look_up_only: bool) -> Result<Row> {
+        let sql = "select outcome, price, balance, (run).run_id, (run).account_id, (run).business_profile_id, (run).username,
+                          (run).tier, (run).status, (run).credits_charged
+                     from public.start_analysis($1, $2, $3, $4, $5, $6, $7, $8)";
+        let AnalysisRequest { username, analysis_type, business_profile_id } = &self.body;
+        db.one(
+            self.user_id,
             sql,
             &[
-                &account_id,
-                &business_profile_id,
-                &new_run_id,
-                &body.username,
-                &body.analysis_type,
-                &key,
-                &body_hash,
+                &self.account_id,
+                business_profile_id,
+                &self.new_run_id,
+                username,
+                analysis_type,
+                &self.key,
+                &self.body_hash,
+                &look_up_only,
             ],
         )
-        .await;
-    let row = match accepted {
-        Err(error) if business_profile_id.is_some() && may_have_committed(&error) => {
-            note_run(new_run_id);
-            if let Err(error) = queue.send_doubtful(new_run_id).await {
-                let cause = error.chain();
-                tracing::error!(runId = %new_run_id, cause, "a doubtful run is not queued; fail-stale-runs will find it");
-            }
-            return Err(in_doubt(error, new_run_id));
-        }
-        accepted => accepted?,
-    };
-    match &*row.read::<String>("outcome")? {
-        "accepted" => {}
-        "account_not_found" => return Err(Request::account_not_found()),
-        "business_profile_not_found" => {
-            let message = "There is no such business profile in this account.";
-            return Err(refusal.unwrap_or_else(|| Error::new(Code::BusinessProfileNotFound, message)));
-        }
-        "idempotency_key_reused" => return Err(Request::idempotency_key_reused()),
-        "in_progress" => {
-            let other: RunId = row.read("run_id")?;
-            let message = "This analysis is under way, or was made in the past five minutes.";
-            return Err(Error::new(Code::AnalysisInProgress, message).with_details(json!({"runId": other})));
-        }
-        "insufficient_credits" => {
-            let (balance, cost): (i32, i32) = (row.read("balance")?, row.read("credits")?);
-            let credits = if cost == 1 { "credit" } else { "credits" };
-            let message = format!("The analysis costs {cost} {credits} and the balance is {balance}.");
-            let details = json!({"balance": balance, "cost": cost});
-            return Err(Error::new(Code::InsufficientCredits, message).with_details(details));
-        }
-        other => return Err(Error::internal(format!("start_analysis answered {other}"))),
+        .await
     }
+}
 
-    let run_id: RunId = row.read("run_id")?;
-    note_run(run_id);
-    if run_id == new_run_id {
-        let (business_profile_id, username) = (body.business_profile_id, body.username);
-        let input =
-            AnalysisInput { run_id, account_id, business_profile_id, username, tier: body.analysis_type };
-        begin(executions, queue, progress, &input).await;
-    } else if row.read::<String>("status")? == "pending" && refusal.is_none() {
-        // Accepted before, and perhaps never begun; not while analyses are refused, or whoever calls the function of the
-        // database themselves would have theirs all the same.
-        match accepted_before(db, caller.user_id, run_id).await {
-            Ok(input) => begin(executions, queue, progress, &input).await,
-            Err(error) => {
-                tracing::warn!(runId = %run_id, cause = error.chain(), "not begun; fail-stale-runs will look at it");
+/// The row of a run.
+enum Accepted {
+    Now(Row),
+    Before(Row),
+}
+
+/// Charges for the run, unless that was done before. When nobody knows whether it was, the queue finds out.
+async fn accept(tools: &StartTools, asked: &Asked<'_>) -> Result<Accepted> {
+    match asked.put(&tools.db, false).await {
+        Err(error) if may_have_committed(&error) => {
+            let run_id = asked.new_run_id;
+            note_run(run_id);
+            if let Err(error) = tools.queue.send_doubtful(run_id).await {
+                let cause = error.chain();
+                tracing::error!(runId = %run_id, cause, "a doubtful run is not queued; fail-stale-runs will find it");
             }
+            Err(in_doubt(error, run_id))
         }
+        row => accepted(row?),
     }
-    Ok(Reply::accepted(json!({
-        "runId": run_id,
-        "status": "queued",
-        "estimatedSeconds": body.analysis_type.estimated_seconds(),
-        "progressUrl": format!("/api/analysis/{run_id}/progress"),
-        "resultUrl": format!("/api/analysis/{run_id}/result"),
-        "creditsCharged": row.read::<i32>("credits")?,
-    })))
+}
+
+/// The run that this request was accepted as before; nothing is charged.
+async fn look_up(tools: &StartTools, asked: &Asked<'_>) -> Result<Option<Row>> {
+    // Whether an account is paused is no stranger's business. For an account that may not be the caller's, the database tells.
+    if asked.is_own_account && asked.key.is_none() {
+        return Ok(None);
+    }
+    let row = asked.put(&tools.db, true).await?;
+    if row.read::<String>("outcome")? == "not_accepted_before" {
+        return Ok(None);
+    }
+    let (Accepted::Now(run) | Accepted::Before(run)) = accepted(row)?;
+    Ok(Some(run))
+}
+
+/// What the database refuses is an error.
+fn accepted(row: Row) -> Result<Accepted> {
+    match &*row.read::<String>("outcome")? {
+        "accepted" => Ok(Accepted::Now(row)),
+        "repeated" => Ok(Accepted::Before(row)),
+        "account_not_found" => Err(Error::account_not_found()),
+        "business_profile_not_found" => Err(business_profile_not_found()),
+        "idempotency_key_reused" => Err(Error::idempotency_key_reused()),
+        "in_progress" => Err(in_progress(row.read("run_id")?)),
+        "insufficient_credits" => Err(too_few_credits(row.read("balance")?, row.read("price")?)),
+        other => Err(Error::internal(format!("start_analysis answered {other}"))),
+    }
+}
+
+fn business_profile_not_found() -> Error {
+    Error::new(Code::BusinessProfileNotFound, "There is no such business profile in this account.")
+}
+
+fn in_progress(run_id: RunId) -> Error {
+    let message = "This analysis is under way, or was made in the past five minutes.";
+    Error::new(Code::AnalysisInProgress, message).with_details(json!({"runId": run_id}))
+}
+
+fn too_few_credits(balance: i32, cost: i32) -> Error {
+    let credits = if cost == 1 { "credit" } else { "credits" };
+    let message = format!("The analysis costs {cost} {credits} and the balance is {balance}.");
+    Error::new(Code::InsufficientCredits, message).with_details(json!({"balance": balance, "cost": cost}))
 }
 
 /// For a caller who shall neither take the run for lost nor pay for it twice.
@@ -138,31 +178,73 @@ fn in_doubt(mut error: Error, run_id: RunId) -> Error {
     error.with_details(json!({"runId": run_id}))
 }
 
-/// What a run was charged for. The request that repeats it does not say: the hash by which the database holds the two to be
-/// the same is the caller's, who may have given it another of their own.
-async fn accepted_before(db: &UserDb, user_id: UserId, run_id: RunId) -> Result<AnalysisInput> {
-    let sql =
-        "select run_id, account_id, business_profile_id, username, tier from public.runs where run_id = $1";
-    input(&db.one(user_id, sql, &[&run_id]).await?)
-}
-
-async fn begin(
-    executions: &Executions,
-    queue: &StartRunsQueue,
-    progress: &ProgressStore,
-    input: &AnalysisInput,
-) {
+/// Starts the run as its row says, not as the request does. The hash by which the database holds a request to repeat another
+/// is the caller's, who may have given it to a dearer one.
+async fn begin(tools: &StartTools, run: &Row) -> Result<()> {
+    let run_id: RunId = run.read("run_id")?;
+    let input = match input(run) {
+        Ok(input) => input,
+        Err(error) => {
+            tracing::warn!(runId = %run_id, cause = error.chain(), "not begun; fail-stale-runs will look at it");
+            return Ok(());
+        }
+    };
     let (shown, started) = tokio::join!(
-        progress.advance(input.run_id, input.account_id, Step::Accepted),
-        executions.start(input)
+        tools.progress.advance(run_id, input.account_id, Step::Accepted),
+        tools.executions.start(&input)
     );
     if let Err(error) = shown {
         // The pipeline's first step makes the item if it is missing.
-        tracing::warn!(runId = %input.run_id, cause = error.chain(), "progress not shown");
+        tracing::warn!(runId = %run_id, cause = error.chain(), "progress not shown");
     }
-    let Err(error) = started else { return };
-    tracing::warn!(runId = %input.run_id, cause = error.chain(), "execution not started; queued");
-    if let Err(error) = queue.send(input.run_id).await {
-        tracing::error!(runId = %input.run_id, cause = error.chain(), "run neither started nor queued; fail-stale-runs will find it");
+    let Err(error) = started else { return Ok(()) };
+    tracing::warn!(runId = %run_id, cause = error.chain(), "execution not started; queued");
+    if let Err(error) = tools.queue.send(run_id).await {
+        tracing::error!(runId = %run_id, cause = error.chain(), "run neither started nor queued; fail-stale-runs will find it");
     }
+    Ok(())
+}
+
+/// 202, for a run that was accepted now or before.
+fn answer(run: &Row) -> Result<Reply> {
+    let (run_id, tier): (RunId, Tier) = (run.read("run_id")?, run.read("tier")?);
+    note_run(run_id);
+    Ok(Reply::accepted(AcceptedRun {
+        run_id,
+        status: QueuedStatus::Queued,
+        estimated_seconds: tier.estimated_seconds(),
+        progress_url: about_run::progress_url(run_id),
+        result_url: about_run::result_url(run_id),
+        credits_charged: run.read("credits_charged")?,
+    }))
+}
+
+/// What the API's description says of the route.
+pub(crate) fn start_route() -> Route {
+    let asked = |tier: &str| json!({"username": "starbucks", "analysisType": tier, "businessProfileId": "00000000-0000-4000-8000-0000000000b2"});
+    let accepted = example(json!({
+        "runId": "01a1fbbc-0a88-736b-af81-8a492628528e", "status": "queued", "estimatedSeconds": 10,
+        "progressUrl": "/api/analysis/01a1fbbc-0a88-736b-af81-8a492628528e/progress",
+        "resultUrl": "/api/analysis/01a1fbbc-0a88-736b-af81-8a492628528e/result",
+        "creditsCharged": 1,
+    }));
+    Route::post("/api/leads/analyze", "startAnalysis", Tag::Analyses, "Charge the account and start one analysis")
+        .describe(
+            "The charge is made when the answer is 202. A run that fails later is refunded by itself, once.\n\n\
+             The same analysis (account, business profile, username, type) is refused with its run's id while it is under way, and \
+             for five minutes after it was accepted when it is complete. A failed run may be repeated at once.\n\n\
+             While intake is paused, nothing is accepted and nothing charged; `Retry-After` says when to come back. A request that \
+             was accepted before is answered as then when it is repeated with its `Idempotency-Key`.\n\n\
+             A 503 with `details.runId` says that it is not known yet whether the request was accepted. If it was, the run of that \
+             id starts within five minutes. If it was not, nothing was charged, and the run is never found.",
+        )
+        .in_account()
+        .idempotent()
+        .takes::<AnalysisRequest>([("light", asked("light")), ("xray", asked("xray"))])
+        .answers::<AcceptedRun>(202, "Accepted and charged.", [("accepted", accepted)])
+        .refuses(&too_few_credits(0, 1))
+        .refuses(&business_profile_not_found())
+        .refuses(&in_progress(RunId(Uuid::from_u128(0x0193_2a5f_11aa_7c20_8f10_5e6f_7a8b_9c0d))))
+        .refuses(&Intake::busy())
+        .refuses_as("InDoubt", &in_doubt(Error::store(""), RunId(Uuid::from_u128(0x01a1_fbbc_0a88_736b_af81_8a49_2628_528e))))
 }

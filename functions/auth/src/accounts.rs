@@ -1,11 +1,27 @@
 //! `GET /api/auth/verify`: the caller's user id, email, accounts and role in each.
 
-use oslira_domain::{AccountId, Result};
+use oslira_api::{Identity, Membership, Route, Tag, example};
+use oslira_domain::Result;
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::UserDb;
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// Answers `{userId, email, accounts: [{accountId, name, role}]}`, the default account first.
+/// What the API's description says of the route.
+pub(crate) fn verify_route() -> Route {
+    let owner = example(json!({
+        "userId": "00000000-0000-4000-8000-000000000001",
+        "email": "demo-1@oslira.example",
+        "accounts": [{"accountId": "3f0f7a52-9d59-4a5f-8d0e-6f6f9b6a2c11", "name": "My account", "role": "owner"}],
+    }));
+    Route::get("/api/auth/verify", "verifyToken", Tag::Account, "Who the token belongs to")
+        .answers::<Identity>(
+            200,
+            "The caller, and the accounts they are in, the default one first.",
+            [("owner", owner)],
+        )
+}
+
+/// Answers [`Identity`].
 pub async fn verify_token(db: &UserDb, request: Request) -> Result<Reply> {
     let caller = request.caller()?;
     let sql = "select m.account_id, a.name, m.role
@@ -14,12 +30,12 @@ pub async fn verify_token(db: &UserDb, request: Request) -> Result<Reply> {
                  order by m.created_at, m.account_id";
     let rows = db.all(caller.user_id, sql, &[]).await?;
     let accounts = rows.iter().map(|row| {
-        Ok(json!({
-            "accountId": row.read::<AccountId>("account_id")?,
-            "name": row.read::<String>("name")?,
-            "role": row.read::<String>("role")?,
-        }))
+        Ok(Membership {
+            account_id: row.read("account_id")?,
+            name: row.read("name")?,
+            role: row.read("role")?,
+        })
     });
-    let accounts = accounts.collect::<Result<Vec<Value>>>()?;
-    Ok(Reply::ok(json!({"userId": caller.user_id, "email": caller.email, "accounts": accounts})))
+    let accounts = accounts.collect::<Result<_>>()?;
+    Ok(Reply::ok(Identity { user_id: caller.user_id, email: caller.email.clone(), accounts }))
 }

@@ -8,6 +8,13 @@ mod authorize;
 mod keys;
 mod token;
 
+use oslira_api::Route;
+
 pub use accounts::verify_token;
-pub use authorize::{AuthorizerRequest, Rules, authorize_request};
+pub use authorize::{AuthorizerRequest, METHODS, Rules, authorize_request};
 pub use keys::KeySet;
+
+/// The routes of this feature.
+pub fn routes() -> Vec<Route> {
+    vec![accounts::verify_route()]
+}

@@ -1,5 +1,7 @@
 //! `POST /api/business-profiles`.
 
+use crate::saved;
+use oslira_api::{Route, SavedBusinessProfile, Tag};
 use oslira_domain::{BusinessProfile, BusinessProfileId, Code, Error, Result};
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::{Parameter, RefusedBy, UserDb, table::business_profile};
@@ -12,10 +14,31 @@ const ROUTE: &str = "POST /api/business-profiles";
 /// How many business profiles an account may have, and with the deleted ones: the function `limit_business_profiles`.
 const MOST_PROFILES: u32 = 100;
 const MOST_WITH_DELETED: u32 = 1_000;
-/// How many keys it may use here while they are kept: the function `claim_idempotency_key`.
+/// How many keys it may use here while they are kept: this route's row in `oslira.idempotent_routes`.
 const MOST_KEYS: u32 = 1_000;
 /// How long a key is kept.
 const KEYS_ARE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What the API's description says of the route.
+pub(crate) fn create_route() -> Route {
+    let path = "/api/business-profiles";
+    Route::post(
+        path,
+        "createBusinessProfile",
+        Tag::BusinessProfiles,
+        "Say what the account sells, and to whom",
+    )
+    .in_account()
+    .idempotent()
+    .takes::<BusinessProfile>([("roaster", saved::roaster())])
+    .answers::<SavedBusinessProfile>(
+        201,
+        "It was made, or by the same request with the same `Idempotency-Key` before.",
+        [("roaster", saved::saved_roaster())],
+    )
+    .refuses(&too_many())
+    .refuses_as("TooManyKeys", &too_many_keys())
+}
 
 /// Adds a business profile to the caller's account: 201 with it and its id. A repetition with the same
 /// `Idempotency-Key` answers with the first one's.
@@ -25,7 +48,7 @@ const KEYS_ARE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let key = request.idempotency_key()?;
-    let mut profile: BusinessProfile = request.body()?;
+    let profile: BusinessProfile = request.body()?;
 
     let sql = format!(
         "with claim as materialized (
@@ -35,9 +58,11 @@ pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Re
              select claim.resource_id, $1, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
                from claim where claim.outcome = 'new'
            on conflict (business_profile_id) do nothing
+           returning {}
          )
-         select outcome, resource_id from claim",
-        business_profile::COLUMNS
+         select claim.outcome, claim.resource_id, made.* from claim left join made on true",
+        business_profile::COLUMNS,
+        saved::columns()
     );
     let body_hash = Sha256::digest(&request.body).to_vec();
     let new_id = BusinessProfileId(Uuid::now_v7());
@@ -46,41 +71,40 @@ pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Re
     let row = db
         .one(caller.user_id, &sql, &parameters)
         .await
-        .refused_by("business_profiles_per_account", || {
-            let message =
-                format!("The account has {MOST_PROFILES} business profiles, and no account may have more.");
-            too_many(message, MOST_PROFILES)
-        })
-        .refused_by("business_profiles_per_account_in_all", || {
-            let message = format!(
-                "The account has made and deleted {MOST_WITH_DELETED} business profiles, and no account may have more."
-            );
-            too_many(message, MOST_WITH_DELETED)
-        })
+        .refused_by("business_profiles_per_account", too_many)
+        .refused_by("business_profiles_per_account_in_all", too_many_with_deleted)
         .refused_by("idempotency_keys_per_account", too_many_keys)?;
-    let id: BusinessProfileId = row.read("resource_id")?;
     match &*row.read::<String>("outcome")? {
-        "new" => {}
+        // None was made when this statement was sent before, and was carried out although no answer came.
+        "new" if row.read::<Option<BusinessProfileId>>("business_profile_id")?.is_some() => {
+            Ok(Reply::created(saved::read(&row)?))
+        }
         // Who calls the database's functions themselves can claim the key for any id. What is answered is what they can see.
-        "repeated" => {
+        "new" | "repeated" => {
             let sql = format!(
                 "select {} from public.business_profiles where business_profile_id = $1 and account_id = $2",
-                business_profile::COLUMNS
+                saved::columns()
             );
+            let id: BusinessProfileId = row.read("resource_id")?;
             let seen = db.optional(caller.user_id, &sql, &[&id, &account_id]).await?;
-            profile = business_profile::read(&seen.ok_or_else(Request::idempotency_key_reused)?)?;
+            Ok(Reply::created(saved::read(&seen.ok_or_else(Error::idempotency_key_reused)?)?))
         }
-        "account_not_found" => return Err(Request::account_not_found()),
-        "reused" => return Err(Request::idempotency_key_reused()),
-        other => return Err(Error::internal(format!("unknown outcome {other}"))),
+        "account_not_found" => Err(Error::account_not_found()),
+        "reused" => Err(Error::idempotency_key_reused()),
+        other => Err(Error::internal(format!("unknown outcome {other}"))),
     }
-    let mut data = serde_json::to_value(&profile).map_err(Error::internal)?;
-    data["id"] = json!(id);
-    Ok(Reply::created(data))
 }
 
-fn too_many(message: String, limit: u32) -> Error {
-    Error::new(Code::BusinessProfileLimitReached, message).with_details(json!({"limit": limit}))
+fn too_many() -> Error {
+    let message = format!("The account has {MOST_PROFILES} business profiles, and no account may have more.");
+    Error::new(Code::BusinessProfileLimitReached, message).with_details(json!({"limit": MOST_PROFILES}))
+}
+
+fn too_many_with_deleted() -> Error {
+    let message = format!(
+        "The account has made and deleted {MOST_WITH_DELETED} business profiles, and no account may have more."
+    );
+    Error::new(Code::BusinessProfileLimitReached, message).with_details(json!({"limit": MOST_WITH_DELETED}))
 }
 
 fn too_many_keys() -> Error {

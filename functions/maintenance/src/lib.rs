@@ -2,4 +2,4 @@
 
 mod stale_runs;
 
-pub use stale_runs::{PENDING_RUNS, fail_stale_runs};
+pub use stale_runs::{FailStaleTools, PENDING_RUNS, fail_stale_runs};

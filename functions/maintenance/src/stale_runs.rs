@@ -56,30 +56,36 @@ enum Verdict {
     Refund(Code, &'static str),
 }
 
+/// What the job works with.
+#[derive(Debug)]
+pub struct FailStaleTools {
+    /// The state machine.
+    pub executions: Executions,
+    /// The progress bars, and the wishes to cancel.
+    pub progress: ProgressStore,
+    /// Whether analyses are taken in at all.
+    pub intake: Intake,
+    /// The runs.
+    pub db: SystemDb,
+}
+
 /// Looks at every pending run that is older than five minutes, the oldest first, until the time is up.
 ///
 /// # Errors
 /// `StoreUnavailable` when the runs cannot be read.
-pub async fn fail_stale_runs(
-    db: &SystemDb,
-    executions: &Executions,
-    progress: &ProgressStore,
-    intake: &Intake,
-    invocation: Invocation<IgnoredAny>,
-) -> Result<Report> {
-    let job = Job { db, executions, progress, intake };
+pub async fn fail_stale_runs(tools: &FailStaleTools, invocation: Invocation<IgnoredAny>) -> Result<Report> {
     let give_up = invocation.deadline - RESERVE;
     let mut report = Report::default();
     let mut after = (Timestamp::UNIX_EPOCH, Uuid::nil());
     while !report.is_complete {
-        let page = job.pending_after(after).await?;
+        let page = tools.pending_after(after).await?;
         for run in &page {
             if Instant::now() >= give_up {
                 tracing::warn!(?report, "the time is up; the next job goes on");
                 return Ok(report);
             }
             after = (run.created_at, run.run_id.0);
-            match job.look_into(run).await {
+            match tools.look_into(run).await {
                 Ok(count) => *count.of(&mut report) += 1,
                 Err(error) => {
                     tracing::warn!(runId = %run.run_id, cause = error.chain(), "{error}; the next job looks again");
@@ -119,14 +125,7 @@ struct PendingRun {
     input: Result<AnalysisInput>,
 }
 
-struct Job<'a> {
-    db: &'a SystemDb,
-    executions: &'a Executions,
-    progress: &'a ProgressStore,
-    intake: &'a Intake,
-}
-
-impl Job<'_> {
+impl FailStaleTools {
     async fn pending_after(&self, (created_at, run_id): (Timestamp, Uuid)) -> Result<Vec<PendingRun>> {
         let rows = self.db.all(PENDING_RUNS, &[&created_at, &run_id, &PAGE]).await?;
         rows.iter()
@@ -166,7 +165,7 @@ impl Job<'_> {
     }
 
     async fn refund(&self, run_id: RunId, is_cancelled: bool, code: Code, reason: &str) -> Result<Count> {
-        let refunded = refund(self.db, self.progress, run_id, is_cancelled, code, reason).await?;
+        let refunded = refund(&self.db, &self.progress, run_id, is_cancelled, code, reason).await?;
         if !refunded.refunded_now {
             return Ok(Count::SettledMeanwhile);
         }

@@ -1,11 +1,12 @@
 //! `GET /health`: public, and so it says which part is down and nothing of why.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use oslira_api::{Dependencies as States, DependencyState, Health, HealthStatus, Route, Tag, example};
 use oslira_domain::{Error, Result};
 use oslira_lambda::{CachedSecret, Env, Reply, Request, Secret, Variable, aws_error};
 use oslira_models::Catalogue;
 use oslira_postgres::UserDb;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::{
     convert::identity,
     future::Future,
@@ -30,7 +31,7 @@ pub struct Dependencies {
     step_functions: aws_sdk_sfn::Client,
     state_machine_arn: String,
     models: Catalogue,
-    last: Mutex<Option<(Instant, Map<String, Value>)>>,
+    last: Mutex<Option<(Instant, States)>>,
 }
 
 impl Dependencies {
@@ -58,20 +59,34 @@ impl Dependencies {
 /// How long a finding stands. The route is public, and some of what it asks has a small quota.
 const FINDING_STANDS: Duration = Duration::from_secs(5);
 
-/// Answers `{status, version, dependencies: {name: "up" | "down"}, warnings: […]}`: 200 when all are up, 503 otherwise.
-/// Warnings are what must be seen to within weeks: they change neither.
+/// What the API's description says of the route.
+pub(crate) fn health_route() -> Route {
+    let health = |status, postgres| {
+        let dependencies = json!({
+            "postgres": postgres, "dynamodb": "up", "s3": "up", "sqs": "up", "stepFunctions": "up", "secrets": "up",
+        });
+        example(json!({"status": status, "version": "0.1.0", "dependencies": dependencies, "warnings": []}))
+    };
+    Route::get("/health", "checkHealth", Tag::Platform, "Is everything there")
+        .open()
+        .describe("Says which dependency is down, and nothing of why.")
+        .answers::<Health>(200, "Every dependency is up.", [("healthy", health("healthy", "up"))])
+        .answers::<Health>(
+            503,
+            "A dependency is down; `data` says which. When the function itself could not answer, there is no `data`.",
+            [("degraded", health("degraded", "down"))],
+        )
+}
+
+/// Answers [`Health`]: 200 when all dependencies are up, 503 otherwise. Warnings change neither.
 pub async fn check_health(on: &Dependencies, _request: Request) -> Result<Reply> {
     let dependencies = on.states().await;
-    let is_healthy = dependencies.values().all(|state| state == "up");
-    let (status, word) = if is_healthy { (200, "healthy") } else { (503, "degraded") };
+    let (http_status, status) =
+        if dependencies.are_up() { (200, HealthStatus::Healthy) } else { (503, HealthStatus::Degraded) };
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let data = json!({
-        "status": word,
-        "version": env!("CARGO_PKG_VERSION"),
-        "dependencies": dependencies,
-        "warnings": warnings(&on.models, today),
-    });
-    Ok(Reply::with_status(status, data))
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let health = Health { status, version, dependencies, warnings: warnings(&on.models, today) };
+    Ok(Reply::with_status(http_status, health))
 }
 
 /// The roles that need another model soon, or already do.
@@ -80,12 +95,12 @@ fn warnings(models: &Catalogue, today: Date) -> Vec<String> {
 }
 
 impl Dependencies {
-    async fn states(&self) -> Map<String, Value> {
+    async fn states(&self) -> States {
         let mut last = self.last.lock().await;
         if let Some((found_at, states)) = &*last
             && found_at.elapsed() < FINDING_STANDS
         {
-            return states.clone();
+            return *states;
         }
         let (postgres, dynamodb, s3, sqs, step_functions, secrets) = tokio::join!(
             state("postgres", identity, self.db.all(NOBODY, "select 1", &[])),
@@ -106,8 +121,8 @@ impl Dependencies {
             ),
             state("secrets", identity, self.secret.get()),
         );
-        let states = Map::from_iter([postgres, dynamodb, s3, sqs, step_functions, secrets]);
-        *last = Some((Instant::now(), states.clone()));
+        let states = States { postgres, dynamodb, s3, sqs, step_functions, secrets };
+        *last = Some((Instant::now(), states));
         states
     }
 }
@@ -116,15 +131,14 @@ async fn state<T, E>(
     name: &str,
     told: fn(E) -> Error,
     answer: impl Future<Output = Result<T, E>>,
-) -> (String, Value) {
-    let state = match answer.await {
-        Ok(_) => "up",
+) -> DependencyState {
+    match answer.await {
+        Ok(_) => DependencyState::Up,
         Err(error) => {
             tracing::warn!(dependency = name, cause = told(error).chain(), "dependency down");
-            "down"
+            DependencyState::Down
         }
-    };
-    (name.to_owned(), state.into())
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
-//! Single flight: of the runs that want the same thing at the same time one is in charge of scraping it, and the others
-//! wait, in the state machine.
+//! The table of flights.
 //!
-//! A flight is one item, of the thing that is wanted: `nasa`, `nasa:posts`. It names the run in charge, for as long as
-//! that gives signs of life, and the runs that wait, each until when that is to be believed. Every decision is one
-//! conditional write, so of two runs that decide at once the second sees what the first did. A run in charge that dies
-//! is followed by the first waiter to come back, which finds its actor in the slot; or, once the actor has ended, noted in
-//! the flight, until what it found is stored.
+//! A flight is one scrape for all runs that want the same at the same time: one run is in charge of it, and the others wait,
+//! in the state machine. It is one item, named by what is wanted: `nasa`, `nasa:posts`. The item names the run in charge, for
+//! as long as that gives signs of life. It names the runs that wait, each until when that is to be believed.
+//!
+//! Every decision is one conditional write, so of two runs that decide at once the second sees what the first did. When the run
+//! in charge dies, the first waiting run to come back takes over. It finds the actor in its slot; or, once the actor has
+//! ended, noted in the flight, until what it found is stored.
+
+mod ended_actor;
+
+pub(crate) use ended_actor::EndedActor;
 
 use aws_sdk_dynamodb::{
     Client, operation::update_item::builders::UpdateItemFluentBuilder, types::AttributeValue,
@@ -13,8 +18,8 @@ use aws_sdk_dynamodb::{
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::{Env, Variable};
-use oslira_stores::{Item, delete_if, milliseconds, n, text, time, update_if};
-use std::{collections::HashMap, time::Duration};
+use oslira_stores::{Item, delete_if, milliseconds, n, text, update_if};
+use std::time::Duration;
 use tokio::time::sleep;
 
 /// How long a run is believed to be in charge after its latest sign of life.
@@ -24,9 +29,6 @@ const BELIEVED: SignedDuration = SignedDuration::from_secs(15);
 pub const WAITER_BELIEVED: SignedDuration = SignedDuration::from_secs(30);
 /// How often the run in charge gives a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
-/// How long what an actor found is worth reading after its end: no longer than "not found" is remembered, so that it is fresh
-/// whatever it is. Who comes later starts another.
-const WORTH_READING: SignedDuration = SignedDuration::from_mins(10);
 /// How long the item of a flight that nobody ended is kept.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 /// The condition under which a run may put itself in charge.
@@ -41,39 +43,24 @@ pub struct ScrapeFlights {
     table: String,
 }
 
-/// One run's part in the flight of one thing wanted.
+/// A flight as one run sees it.
 #[derive(Clone, Debug)]
-pub(crate) struct Seat<'a> {
+pub(crate) struct Flight<'a> {
     flights: &'a ScrapeFlights,
-    wanted: String,
+    name: String,
     run_id: RunId,
-}
-
-/// An actor that has ended, and whose slot is given back: what it found is paid for, and has yet to be stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
-    pub(crate) actor_run_id: String,
-    /// The run that started it: what it cost is that run's.
-    pub(crate) payer: RunId,
-    /// It was the second one for what is wanted, whose answer stands.
-    pub(crate) is_second: bool,
-    /// It was the first, and a profile came without its posts: nothing of it is read again, the second is all that counts.
-    pub(crate) lacks_posts: bool,
-}
-
-impl Ended {
-    /// Until when the note counts. What an actor found is to be fresh whatever it is. That a second one is wanted stays true
-    /// for as long as a slot for that may take.
-    fn counts_until(&self, ended_at: Timestamp, now: Timestamp) -> Timestamp {
-        if self.lacks_posts { now + LIFETIME } else { ended_at + WORTH_READING }
-    }
 }
 
 /// What a run finds that is in charge of a flight.
 #[derive(Debug)]
-pub(crate) struct Charge {
+pub(crate) struct InCharge {
     /// The actor that an earlier try, or another run, saw to its end.
-    pub(crate) ended: Option<Ended>,
+    pub(crate) ended: Option<EndedActor>,
+}
+
+/// Another run is in charge of the flight.
+pub(crate) fn under_way() -> Error {
+    Error::new(Code::ScrapeUnderWay, "Another analysis was reading this profile.")
 }
 
 impl ScrapeFlights {
@@ -82,32 +69,33 @@ impl ScrapeFlights {
         Ok(Self { client: Client::new(env.sdk()), table: env.var(Variable::ScrapeFlightsTable)? })
     }
 
-    pub(crate) fn seat(&self, wanted: String, run_id: RunId) -> Seat<'_> {
-        Seat { flights: self, wanted, run_id }
+    /// The flight of this name, for a run that comes to it.
+    pub(crate) fn flight(&self, name: String, run_id: RunId) -> Flight<'_> {
+        Flight { flights: self, name, run_id }
     }
 }
 
-impl Seat<'_> {
-    /// What is wanted.
-    pub(crate) fn wanted(&self) -> &str {
-        &self.wanted
+impl Flight<'_> {
+    /// Also the name by which it holds slots.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
-    /// Comes to the flight: what it is in charge of, now or still; `None` when another is and this one waits.
+    /// Comes to the flight: `Some` when this run is in charge, now or still; `None` when another is, and this one waits.
     ///
     /// # Errors
-    /// The one that ended the flight for which this run had waited. It is told once; the next try begins anew.
-    pub(crate) async fn board(&self) -> Result<Option<Charge>> {
-        // Who waits for a flight that failed shares its failure. Else each in turn would scrape what cannot be scraped.
-        // Who comes back too late for that begins anew.
+    /// The one that ended the flight while this run waited for it. It is told once; the next try begins anew.
+    pub(crate) async fn join(&self) -> Result<Option<InCharge>> {
+        // A run that waits for a flight that failed shares its failure. Otherwise each in turn would scrape what cannot be
+        // scraped. One that comes back too late for that begins anew.
         let in_charge = self
-            .take_charge("#waits, failureCode, failureMessage")
+            .put_in_charge("#waits, failureCode, failureMessage")
             .condition_expression(format!(
                 "({NOBODY_IN_CHARGE} OR starter = :me) AND NOT (attribute_exists(failureCode) AND #waits >= :now)"
             ))
             .expression_attribute_names("#waits", self.waits());
         let flight = match update_if(in_charge).await? {
-            Ok(flight) => return Ok(Some(Charge::of(&flight))),
+            Ok(flight) => return Ok(Some(InCharge::of(&flight))),
             Err(flight) => flight,
         };
         if let Some(failure) = flight.as_ref().and_then(failure) {
@@ -137,10 +125,8 @@ impl Seat<'_> {
         loop {
             sleep(SIGN_OF_LIFE).await;
             let alive = self
-                .update()
+                .if_in_charge()
                 .update_expression("SET aliveUntil = :until")
-                .condition_expression("starter = :me")
-                .expression_attribute_values(":me", text(self.run_id))
                 .expression_attribute_values(":until", milliseconds(Timestamp::now() + BELIEVED));
             match update_if(alive).await {
                 Ok(Ok(_)) => {}
@@ -153,33 +139,18 @@ impl Seat<'_> {
     }
 
     /// Notes that an actor has ended, and when, so that nobody needs its slot to find it. `false`: another run is in charge.
-    pub(crate) async fn note(&self, ended: &Ended, ended_at: Timestamp) -> Result<bool> {
-        let until = ended.counts_until(ended_at, Timestamp::now());
-        let note = HashMap::from([
-            ("actorRunId".to_owned(), text(&ended.actor_run_id)),
-            ("payer".to_owned(), text(ended.payer)),
-            ("isSecond".to_owned(), AttributeValue::Bool(ended.is_second)),
-            ("lacksPosts".to_owned(), AttributeValue::Bool(ended.lacks_posts)),
-            ("worthReadingUntil".to_owned(), milliseconds(until)),
-        ]);
+    pub(crate) async fn note(&self, ended: &EndedActor, ended_at: Timestamp) -> Result<bool> {
         let noted = self
-            .update()
+            .if_in_charge()
             .update_expression("SET endedActor = :ended, expiresAt = :expiresAt")
-            .condition_expression("starter = :me")
-            .expression_attribute_values(":me", text(self.run_id))
-            .expression_attribute_values(":ended", AttributeValue::M(note))
+            .expression_attribute_values(":ended", ended.write(ended_at, Timestamp::now()))
             .expression_attribute_values(":expiresAt", expires_at());
         Ok(update_if(noted).await?.is_ok())
     }
 
     /// Forgets the actor that was noted: what it found cannot be had, or says nothing.
     pub(crate) async fn forget(&self) -> Result<()> {
-        let forgotten = self
-            .update()
-            .update_expression("REMOVE endedActor")
-            .condition_expression("starter = :me")
-            .expression_attribute_values(":me", text(self.run_id));
-        update_if(forgotten).await.map(drop)
+        update_if(self.if_in_charge().update_expression("REMOVE endedActor")).await.map(drop)
     }
 
     /// Ends the flight of which this run is in charge: what was wanted is in the cache, or nobody wants it.
@@ -189,13 +160,14 @@ impl Seat<'_> {
             .client
             .delete_item()
             .table_name(&flights.table)
-            .key("wanted", text(&self.wanted))
+            .key("wanted", text(&self.name))
             .condition_expression("starter = :me")
             .expression_attribute_values(":me", text(self.run_id));
         delete_if(delete).await
     }
 
-    /// Ends it with an error, for all who wait; `false`, and nothing, when an actor is noted of which another may read more.
+    /// Ends it with an error, for all who wait. `false`, and nothing is done, when an actor is noted that another run may
+    /// read.
     pub(crate) async fn fail(&self, error: &Error) -> Result<bool> {
         let failed = self
             .update()
@@ -217,10 +189,7 @@ impl Seat<'_> {
     /// Hands the flight over to whoever comes first. That may be this run itself when it `comes_back`; until then it
     /// waits like others.
     pub(crate) async fn hand_over(&self, comes_back: bool) -> Result<()> {
-        let handed_over = self
-            .update()
-            .condition_expression("starter = :me")
-            .expression_attribute_values(":me", text(self.run_id));
+        let handed_over = self.if_in_charge();
         let handed_over = if comes_back {
             handed_over
                 .update_expression("SET #waits = :until REMOVE starter, aliveUntil")
@@ -236,14 +205,12 @@ impl Seat<'_> {
     /// run is in charge of stopping that, so that whoever comes now waits for the end of it.
     ///
     /// Of runs that leave at the same time one is the last: each first takes itself out and sees who is left, all in one
-    /// write. And who comes between that and the second write is in charge before it, so that it fails.
-    pub(crate) async fn leave(&self) -> Result<Option<Charge>> {
+    /// write. A run that comes between that and the second write is in charge before it, so that write fails.
+    pub(crate) async fn leave(&self) -> Result<Option<InCharge>> {
         let left = self
-            .update()
+            .if_in_charge()
             .update_expression("REMOVE starter, aliveUntil, #waits")
-            .condition_expression("starter = :me")
-            .expression_attribute_names("#waits", self.waits())
-            .expression_attribute_values(":me", text(self.run_id));
+            .expression_attribute_names("#waits", self.waits());
         let left = match update_if(left).await? {
             Ok(flight) => Some(flight),
             Err(_) => self.stop_waiting().await?,
@@ -252,12 +219,12 @@ impl Seat<'_> {
             return Ok(None);
         }
         let claim = self
-            .take_charge("failureCode, failureMessage")
+            .put_in_charge("failureCode, failureMessage")
             // In charge already: by this very write, whose answer was lost.
             .condition_expression(format!(
                 "attribute_exists(wanted) AND ({NOBODY_IN_CHARGE} OR starter = :me)"
             ));
-        Ok(update_if(claim).await?.ok().map(|flight| Charge::of(&flight)))
+        Ok(update_if(claim).await?.ok().map(|flight| InCharge::of(&flight)))
     }
 
     /// The flight without this run among those who wait; `None` when there is none.
@@ -271,7 +238,7 @@ impl Seat<'_> {
     }
 
     /// An update that puts this run in charge and takes these attributes away. It wants a condition.
-    fn take_charge(&self, without: &str) -> UpdateItemFluentBuilder {
+    fn put_in_charge(&self, without: &str) -> UpdateItemFluentBuilder {
         let now = Timestamp::now();
         self.update()
             .update_expression(format!(
@@ -283,9 +250,16 @@ impl Seat<'_> {
             .expression_attribute_values(":expiresAt", expires_at())
     }
 
+    /// An update on condition that this run is in charge.
+    fn if_in_charge(&self) -> UpdateItemFluentBuilder {
+        self.update()
+            .condition_expression("starter = :me")
+            .expression_attribute_values(":me", text(self.run_id))
+    }
+
     fn update(&self) -> UpdateItemFluentBuilder {
         let ScrapeFlights { client, table } = self.flights;
-        client.update_item().table_name(table).key("wanted", text(&self.wanted))
+        client.update_item().table_name(table).key("wanted", text(&self.name))
     }
 
     fn waits(&self) -> String {
@@ -293,24 +267,10 @@ impl Seat<'_> {
     }
 }
 
-impl Charge {
+impl InCharge {
     fn of(flight: &Item) -> Self {
-        Self { ended: ended(flight, Timestamp::now()) }
+        Self { ended: EndedActor::read(flight, Timestamp::now()) }
     }
-}
-
-/// The actor that is noted in a flight, while what it found is worth reading.
-fn ended(flight: &Item, now: Timestamp) -> Option<Ended> {
-    let note = flight.get("endedActor")?.as_m().ok()?;
-    let text = |name: &str| note.get(name)?.as_s().ok();
-    let flag = |name: &str| note.get(name)?.as_bool().ok().copied();
-    (time(note, "worthReadingUntil")? >= now).then_some(())?;
-    Some(Ended {
-        actor_run_id: text("actorRunId")?.clone(),
-        payer: text("payer")?.parse().ok()?,
-        is_second: flag("isSecond")?,
-        lacks_posts: flag("lacksPosts").unwrap_or_default(),
-    })
 }
 
 /// Whether a run is in charge, or waits.
@@ -322,7 +282,7 @@ fn is_wanted(flight: &Item, now: Timestamp) -> bool {
     flight.iter().any(believed)
 }
 
-/// How a flight ended that has failed.
+/// The error that ended a flight.
 fn failure(flight: &Item) -> Option<Error> {
     let text = |name: &str| flight.get(name)?.as_s().ok();
     Some(Error::new(Code::named(text("failureCode")?)?, text("failureMessage")?.clone()))
@@ -348,21 +308,5 @@ mod tests {
         assert!(!is_wanted(&flight("aliveUntil", -1), now));
         assert!(!is_wanted(&flight("waits_1", -1), now));
         assert!(!is_wanted(&Item::new(), now));
-    }
-
-    #[test]
-    fn what_an_actor_found_is_worth_reading_for_ten_minutes_after_its_end_and_that_it_lacks_posts_counts_longer()
-     {
-        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
-        let ended_at = now - SignedDuration::from_mins(2);
-        let ended = |lacks_posts| Ended {
-            actor_run_id: "A".to_owned(),
-            payer: RunId::generate(),
-            is_second: false,
-            lacks_posts,
-        };
-        let minutes =
-            |lacks_posts| ended(lacks_posts).counts_until(ended_at, now).duration_since(now).as_mins();
-        assert_eq!((minutes(false), minutes(true)), (8, 60));
     }
 }

@@ -127,7 +127,8 @@ begin
 end
 $$;
 
--- start_analysis as the caller, for `{<caller>.profile}`; the run's id is remembered under p_run.
+-- start_analysis as the caller, for `{<caller>.profile}`; the run's id is remembered under p_run. Of the run, what most tests
+-- look at.
 create function pg_temp.start(
   p_caller text, p_run text, p_username text default 'nasa', p_tier text default 'light',
   p_key text default null, p_body text default 'body', p_profile text default null, p_account text default null
@@ -137,7 +138,8 @@ begin
     perform pg_temp.name_it(p_run);
   end if;
   return pg_temp.answer(p_caller, format(
-    'select * from public.start_analysis({%s}, {%s}, {%s}, %L, %L, %L, sha256(%L))',
+    'select outcome, (run).run_id, (run).status, (run).credits_charged as credits, price, balance
+       from public.start_analysis({%s}, {%s}, {%s}, %L, %L, %L, sha256(%L))',
     coalesce(p_account, p_caller || '.account'), coalesce(p_profile, p_caller || '.profile'), p_run,
     p_username, p_tier, p_key, p_body
   ));

@@ -16,10 +16,10 @@ const SHOWN: usize = 500;
 
 /// The traffic of all services.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Counters(Arc<Mutex<HashMap<Upstream, Lane>>>);
+pub(crate) struct Counters(Arc<Mutex<HashMap<Upstream, Counts>>>);
 
 #[derive(Debug, Default)]
-struct Lane {
+struct Counts {
     requests: u64,
     by_status: BTreeMap<String, u64>,
     concurrent: u64,
@@ -57,12 +57,12 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let outcome = self.outcome.take().unwrap_or_else(|| "dropped".to_owned());
-        let mut lanes = self.counters.0.lock();
-        let lane = lanes.entry(self.upstream).or_default();
-        lane.concurrent = lane.concurrent.saturating_sub(1);
-        *lane.by_status.entry(outcome.clone()).or_default() += 1;
-        let index = self.number.and_then(|number| number.checked_sub(lane.first_number));
-        if let Some(kept) = index.and_then(|index| lane.kept.get_mut(index as usize)) {
+        let mut upstreams = self.counters.0.lock();
+        let counts = upstreams.entry(self.upstream).or_default();
+        counts.concurrent = counts.concurrent.saturating_sub(1);
+        *counts.by_status.entry(outcome.clone()).or_default() += 1;
+        let index = self.number.and_then(|number| number.checked_sub(counts.first_number));
+        if let Some(kept) = index.and_then(|index| counts.kept.get_mut(index as usize)) {
             kept.outcome = Some(outcome);
         }
     }
@@ -78,65 +78,65 @@ impl Counters {
         body: &str,
         gateway_token: Option<&str>,
     ) -> InFlight {
-        let mut lanes = self.0.lock();
-        let lane = lanes.entry(upstream).or_default();
-        lane.requests += 1;
-        lane.concurrent += 1;
-        lane.max_concurrent = lane.max_concurrent.max(lane.concurrent);
+        let mut upstreams = self.0.lock();
+        let counts = upstreams.entry(upstream).or_default();
+        counts.requests += 1;
+        counts.concurrent += 1;
+        counts.max_concurrent = counts.max_concurrent.max(counts.concurrent);
         let number = (!is_get).then(|| {
-            if lane.kept.len() == KEPT {
-                lane.kept.pop_front();
-                lane.first_number += 1;
+            if counts.kept.len() == KEPT {
+                counts.kept.pop_front();
+                counts.first_number += 1;
             }
-            lane.kept.push_back(Kept {
+            counts.kept.push_back(Kept {
                 at: Timestamp::now(),
                 path: path.to_owned(),
                 body: body.to_owned(),
                 gateway_token: gateway_token.map(str::to_owned),
                 outcome: None,
             });
-            lane.first_number + lane.kept.len() as u64 - 1
+            counts.first_number + counts.kept.len() as u64 - 1
         });
         InFlight { counters: self.clone(), upstream, number, outcome: None }
     }
 
     /// The numbers of one service.
     pub(crate) fn summary(&self, upstream: Upstream) -> Value {
-        let mut lanes = self.0.lock();
-        let lane = lanes.entry(upstream).or_default();
+        let mut upstreams = self.0.lock();
+        let counts = upstreams.entry(upstream).or_default();
         json!({
-            "requests": lane.requests,
-            "byStatus": lane.by_status,
-            "concurrent": lane.concurrent,
-            "maxConcurrent": lane.max_concurrent,
+            "requests": counts.requests,
+            "byStatus": counts.by_status,
+            "concurrent": counts.concurrent,
+            "maxConcurrent": counts.max_concurrent,
         })
     }
 
     /// How many kept requests of a service hold a text in their body.
     pub(crate) fn containing(&self, upstream: Upstream, text: &str) -> usize {
-        let lanes = self.0.lock();
-        lanes
+        let upstreams = self.0.lock();
+        upstreams
             .get(&upstream)
-            .map_or(0, |lane| lane.kept.iter().filter(|kept| kept.body.contains(text)).count())
+            .map_or(0, |counts| counts.kept.iter().filter(|kept| kept.body.contains(text)).count())
     }
 
     /// The last requests of a service whose body holds a text, oldest first.
     pub(crate) fn requests(&self, upstream: Upstream, text: &str) -> Vec<Value> {
-        let lanes = self.0.lock();
-        let Some(lane) = lanes.get(&upstream) else { return Vec::new() };
+        let upstreams = self.0.lock();
+        let Some(counts) = upstreams.get(&upstream) else { return Vec::new() };
         let matching: Vec<_> =
-            lane.kept.iter().rev().filter(|kept| kept.body.contains(text)).take(SHOWN).collect();
+            counts.kept.iter().rev().filter(|kept| kept.body.contains(text)).take(SHOWN).collect();
         matching.into_iter().rev().map(Kept::to_json).collect()
     }
 
     /// Starts from zero. Requests under way stay counted as such.
     pub(crate) fn reset(&self) {
-        for lane in self.0.lock().values_mut() {
-            lane.first_number += lane.kept.len() as u64;
-            lane.kept.clear();
-            lane.requests = 0;
-            lane.by_status.clear();
-            lane.max_concurrent = lane.concurrent;
+        for counts in self.0.lock().values_mut() {
+            counts.first_number += counts.kept.len() as u64;
+            counts.kept.clear();
+            counts.requests = 0;
+            counts.by_status.clear();
+            counts.max_concurrent = counts.concurrent;
         }
     }
 }

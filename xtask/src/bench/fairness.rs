@@ -15,6 +15,7 @@ use crate::{
     ui::{self, Ui, table},
 };
 use anyhow::{Context, Result, ensure};
+use oslira_domain::Tier;
 use std::thread;
 
 /// Who asks for one analysis at a time, and who floods.
@@ -113,12 +114,12 @@ impl Bench<'_> {
     /// One cold analysis of the account that does not flood.
     fn single(&self, name: &str) -> Result<Sample> {
         let sent = seconds_since_1970()?;
-        let run_id = self.api(SINGLE)?.start("light", &format!("one.{name}"))?;
+        let run_id = self.api(SINGLE)?.start(Tier::Light, &format!("one.{name}"))?.to_string();
         let run = end_of(self.aws, self.machine, &run_id)?;
         ensure!(run.status == "SUCCEEDED", "the execution of {name} is {}", run.status);
 
         let no_op_sent = seconds_since_1970()?;
-        let input = NoOp::input(&run_id, "light", false);
+        let input = NoOp::input(&run_id, Tier::Light.as_str(), false);
         let answer = self.aws.invoke(&self.no_op.function, &input)?;
         ensure!(!answer.is_error, "the no-op failed: {}", answer.payload);
         self.aws.start_execution(&self.no_op.machine, &run_id, &input.to_string())?;
@@ -133,7 +134,10 @@ impl Bench<'_> {
             let starter = |first: u32| {
                 let numbers = (first..size).step_by(STARTERS as usize);
                 numbers
-                    .map(|run| self.api(FLOOD)?.start("light", &format!("flood.{number}.{run}")))
+                    .map(|run| {
+                        let run_id = self.api(FLOOD)?.start(Tier::Light, &format!("flood.{number}.{run}"))?;
+                        Ok(run_id.to_string())
+                    })
                     .collect::<Result<Vec<_>>>()
             };
             let starters: Vec<_> = (0..STARTERS).map(|first| scope.spawn(move || starter(first))).collect();

@@ -13,7 +13,7 @@ use anyhow::Result;
 pub(crate) struct Pipeline {
     /// Analyses per tier, cold and again from the cache.
     pub(crate) runs: u32,
-    /// AI steps, with hedging and without.
+    /// AI calls, with hedging and without.
     pub(crate) calls: u32,
     /// The debug build instead of the release build.
     pub(crate) debug: bool,
@@ -31,10 +31,10 @@ fn measure(stack: &Stack, options: &Pipeline, ui: &Ui) -> Result<()> {
     Ok(())
 }
 
-/// The AI step among slow calls: a table, and what its columns mean.
+/// The AI call among slow ones: a table, and what its columns mean.
 fn hedging(stack: &Stack, options: &Pipeline, ui: &Ui) -> Result<String> {
     let binaries = ROOT.join("target").join(host_triple()?);
-    ui.phase("measure the AI step", |phase| {
+    ui.phase("measure the AI call", |phase| {
         Cmd::new(stack::binary("bench", &host_triple()?))
             .env("OSLIRA_STACK", stack.description_file())
             // The binaries are stripped: a backtrace would be pages of nothing.

@@ -7,18 +7,21 @@ use super::no_op::NoOp;
 use crate::{
     api::Api,
     http::{self, JSON},
+    run::{Money, money_of, upstream_ms},
     stack::{self, Aws, Description, Execution, Stack},
     ui::{Ui, table},
 };
 use anyhow::{Context, Result, bail, ensure};
+use oslira_domain::Tier;
 use serde_json::json;
 use std::{
+    collections::BTreeMap,
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// The tiers, and what each may take beyond the upstreams and the no-op, in milliseconds.
-const TIERS: [(&str, f64); 3] = [("light", 500.0), ("deep", 800.0), ("xray", 800.0)];
+const TIERS: [(Tier, f64); 3] = [(Tier::Light, 500.0), (Tier::Deep, 800.0), (Tier::Xray, 800.0)];
 /// Who asks first, and who asks for the same profile after that: the first would be refused as a duplicate.
 const ASKERS: [(&str, &str); 2] = [("demo-1", "cold"), ("demo-2", "cached")];
 /// What one analysis in each tier costs.
@@ -47,10 +50,10 @@ pub(super) fn measure(stack: &Stack, runs: u32, no_op: &[u8], ui: &Ui) -> Result
     for (index, (tier, budget_ms)) in (0_u64..).zip(TIERS) {
         // Signed in anew, since a token is good for an hour.
         let bench = Bench { description: &stack.signed_in()?, aws, no_op: &no_op, tier };
-        let mut samples = ASKERS.map(|_| Samples::default());
+        let mut samples = ASKERS.map(|_| Vec::new());
         for round in 0..=runs {
             bar.set_position(100 * (index * u64::from(runs + 1) + u64::from(round)) / all);
-            bar.set_message(format!("{} {round} of {}", tier.to_uppercase(), runs));
+            bar.set_message(format!("{} {round} of {}", tier.as_str().to_uppercase(), runs));
             let username = format!("bench.{tier}.{round}");
             for ((user, label), samples) in ASKERS.into_iter().zip(&mut samples) {
                 let sample = bench
@@ -58,7 +61,7 @@ pub(super) fn measure(stack: &Stack, runs: u32, no_op: &[u8], ui: &Ui) -> Result
                     .with_context(|| format!("{tier} analysis of @{username} ({label})"))?;
                 // The first one starts the Lambdas' processes.
                 if round > 0 {
-                    samples.add(&sample);
+                    samples.push(sample);
                 }
             }
         }
@@ -67,6 +70,13 @@ pub(super) fn measure(stack: &Stack, runs: u32, no_op: &[u8], ui: &Ui) -> Result
         );
     }
     bar.finish_and_clear();
+    let samples = measured.iter().flat_map(|(_, _, samples, _)| samples);
+    let run_ids: Vec<String> = samples.map(|sample: &Sample| sample.run_id.clone()).collect();
+    let money = money_of(stack, &run_ids, ui)?;
+    let measured = measured
+        .into_iter()
+        .map(|(tier, label, samples, budget_ms)| Ok((tier, label, Samples::of(&samples, &money)?, budget_ms)))
+        .collect::<Result<Vec<_>>>()?;
     Ok(format!(
         "{}\n\
          p50 / p95 of {runs} analyses each, one at a time. On the stand-ins an actor takes {ACTOR_START_MS} ms and an AI task \
@@ -103,9 +113,9 @@ pub(super) fn set_latencies(description: &Description) -> Result<()> {
 
 /// What one analysis and its no-op took, in milliseconds.
 struct Sample {
+    run_id: String,
     wall: f64,
     execution: f64,
-    upstream: f64,
     no_op: f64,
 }
 
@@ -114,7 +124,7 @@ struct Bench<'a> {
     description: &'a Description,
     aws: &'a Aws,
     no_op: &'a NoOp,
-    tier: &'a str,
+    tier: Tier,
 }
 
 impl Bench<'_> {
@@ -124,17 +134,18 @@ impl Bench<'_> {
         let machine = self.description.state_machines.get("analysis").context("no state machine analysis")?;
 
         let sent = seconds_since_1970()?;
-        let run_id = api.start(self.tier, username)?;
+        let run = api.start(self.tier, username)?;
+        let run_id = run.to_string();
         let ended = end_of(self.aws, machine, &run_id)?;
         if ended.status != "SUCCEEDED" {
-            let reason = api.result(&run_id).err().map(|error| error.to_string()).unwrap_or_default();
+            let reason = api.result(run).err().map(|error| error.to_string()).unwrap_or_default();
             bail!("the execution is {}: {reason}", ended.status);
         }
-        let result = api.result(&run_id)?;
+        let result = api.result(run)?;
         ensure!(result.cache_hit == is_cached, "the cache hit is {}", result.cache_hit);
 
         let no_op_sent = seconds_since_1970()?;
-        let input = NoOp::input(&run_id, self.tier, is_cached);
+        let input = NoOp::input(&run_id, self.tier.as_str(), is_cached);
         let answer = self.aws.invoke(&self.no_op.function, &input)?;
         ensure!(!answer.is_error, "the no-op failed: {}", answer.payload);
         self.aws.start_execution(&self.no_op.machine, &run_id, &input.to_string())?;
@@ -144,9 +155,9 @@ impl Bench<'_> {
         let theirs = self.aws.events(&self.no_op.machine, &run_id)?;
         ensure!(ours == theirs, "the no-op did not go the same way: {theirs:?} instead of {ours:?}");
         Ok(Sample {
+            run_id,
             wall: (ended.at - sent) * 1e3,
             execution: (ended.at - ended.started_at) * 1e3,
-            upstream: result.upstream_ms(),
             no_op: (no_op_ended.at - no_op_sent) * 1e3,
         })
     }
@@ -187,11 +198,21 @@ struct Samples {
 }
 
 impl Samples {
-    fn add(&mut self, sample: &Sample) {
+    /// With what the calls on each run's record took.
+    fn of(samples: &[Sample], money: &BTreeMap<String, Money>) -> Result<Self> {
+        let mut all = Self::default();
+        for sample in samples {
+            let money = money.get(&sample.run_id).context("a run without a record of its calls")?;
+            all.add(sample, upstream_ms(&money.calls));
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, sample: &Sample, upstream: f64) {
         self.wall.push(sample.wall);
         self.execution.push(sample.execution);
-        self.upstream.push(sample.upstream);
-        self.overhead.push(sample.wall - sample.upstream);
+        self.upstream.push(upstream);
+        self.overhead.push(sample.wall - upstream);
         self.no_op.push(sample.no_op);
     }
 
@@ -202,7 +223,7 @@ impl Samples {
     }
 }
 
-fn report(measured: Vec<(&str, &str, Samples, f64)>) -> comfy_table::Table {
+fn report(measured: Vec<(Tier, &str, Samples, f64)>) -> comfy_table::Table {
     let both = |times: &[f64]| format!("{:.0} / {:.0} ms", percentile(times, 0.5), percentile(times, 0.95));
     let mut table = table([
         "tier",
@@ -220,7 +241,7 @@ fn report(measured: Vec<(&str, &str, Samples, f64)>) -> comfy_table::Table {
         let beyond = samples.beyond_no_op();
         let holds = percentile(&beyond, 0.95) <= budget_ms;
         table.add_row([
-            tier.to_uppercase(),
+            tier.as_str().to_uppercase(),
             label.to_owned(),
             both(&samples.wall),
             both(&samples.execution),
@@ -255,7 +276,7 @@ mod tests {
     fn what_the_no_op_takes_is_not_counted() {
         let mut samples = Samples::default();
         for (wall, no_op) in [(1_300.0, 80.0), (1_400.0, 100.0), (1_700.0, 400.0)] {
-            samples.add(&Sample { wall, execution: wall, upstream: 1_000.0, no_op });
+            samples.add(&Sample { run_id: String::new(), wall, execution: wall, no_op }, 1_000.0);
         }
         assert_eq!(samples.overhead, [300.0, 400.0, 700.0]);
         assert_eq!(samples.beyond_no_op(), [200.0, 300.0, 600.0]);

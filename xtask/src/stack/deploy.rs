@@ -98,11 +98,16 @@ pub(crate) fn finish(stack: &Stack, stamp: &str) -> Result<()> {
 /// `sam`, with nothing of the developer's AWS configuration, and writing nothing outside `target/`.
 pub(crate) fn sam() -> Cmd {
     let home = crate::workspace::tools().join("sam");
-    Cmd::new(tools::program("sam"))
+    apart(Cmd::new(tools::program("sam")))
         .env("SAM_CLI_TELEMETRY", "0")
         // Seconds between looks at a deployment; the emulator is done long before the usual 5.
         .env("SAM_CLI_POLL_DELAY", "0.1")
         .env("__SAM_CLI_APP_DIR", &home)
+}
+
+/// Hides the developer's AWS configuration from an AWS tool.
+pub(super) fn apart(command: Cmd) -> Cmd {
+    command
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         .env("NO_PROXY", "127.0.0.1,localhost")

@@ -25,7 +25,7 @@ pub(crate) use aws::{Aws, Execution};
 pub(crate) use borrow::borrow;
 pub(crate) use build::{binary, zip_binaries};
 pub(crate) use checks::{pg_prove, prepare_for_tests};
-pub(crate) use deploy::{sam, template};
+pub(crate) use deploy::{STACK_NAME, sam, template};
 pub(crate) use description::{Description, User};
 pub(crate) use prerequisites::Need;
 pub(crate) use query::query;
@@ -34,7 +34,7 @@ pub(crate) use up::{Options, up};
 pub(crate) use upstreams::Upstreams;
 
 use crate::{
-    process,
+    process::{self, Cmd},
     workspace::{ROOT, shown},
 };
 use anyhow::{Context, Result, bail};
@@ -177,11 +177,18 @@ impl Stack {
 
     /// The emulator of the running stack.
     pub(crate) fn aws(&self) -> Result<Aws> {
-        let emulator = self
-            .daemons()
-            .alive("ministack")
-            .context("the local stack is not running: start it with `cargo xtask up`")?;
-        Ok(Aws::at(emulator.port))
+        Ok(Aws::at(self.emulator()?.port))
+    }
+
+    fn emulator(&self) -> Result<Daemon> {
+        let emulator = self.daemons().alive("ministack");
+        emulator.context("the local stack is not running: start it with `cargo xtask up`")
+    }
+
+    /// Python with the pinned tools, which finds the emulator of the running stack as it would find AWS.
+    pub(crate) fn python(&self) -> Result<Cmd> {
+        let emulator = self.emulator()?;
+        Ok(deploy::apart(Cmd::new(program("python3"))).envs(ministack::aws_environment(emulator.port)))
     }
 
     /// Stops every server and removes what only made sense while they ran. Logs, passwords and certificates stay.
@@ -211,7 +218,8 @@ impl Stack {
 
     /// Takes it down when interrupted, from now on; with `false`, no longer.
     pub(crate) fn stop_when_interrupted(&self, stop: bool) {
-        process::stop_when_interrupted(stop.then_some(self));
+        let stack = self.clone();
+        process::when_interrupted(stop.then(|| Box::new(move || stack.stop()) as _));
     }
 }
 

@@ -1,7 +1,11 @@
 //! The score of a lead, put together.
 
-use super::{Metrics, QualityFlag, SubScore, icp_match};
+use super::{
+    Adjustment, Metrics, QualityFlag, SubScore, icp_match,
+    receipt::{itemise, mean, taken},
+};
 use crate::{Icp, Profile};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The most points that quality flags take together.
@@ -21,18 +25,24 @@ pub struct Fit {
     pub reasons: Vec<String>,
 }
 
-/// The lead's score and all that explains it: a part of the analysis' result, under these names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The lead's score and all that explains it: a part of the analysis' result, under these names. The points of sub-scores,
+/// quality flags and adjustments sum to the score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Assessment {
-    /// The lead's score, 0 to 100.
+    /// The lead's score.
+    #[schemars(range(min = 0, max = 100))]
     pub score: u8,
     /// How much is known, 0 to 1, to two decimals.
+    #[schemars(range(min = 0, max = 1))]
     pub confidence: f64,
     /// The parts of the score, the AI's first. The weights of the known ones sum to 1.
     pub sub_scores: Vec<SubScore>,
     /// What is odd about the profile, and what it costs.
     pub quality_flags: Vec<QualityFlag>,
+    /// What is missing between these points and the score: rounding, the limit of penalties, the floor at 0.
+    #[serde(default)]
+    pub adjustments: Vec<Adjustment>,
     /// The figures.
     pub metrics: Metrics,
 }
@@ -49,6 +59,7 @@ pub fn assess(
         name: "aiFit".into(),
         score: Some(fit.score.min(100)),
         weight: AI_FIT_WEIGHT,
+        points: 0.0,
         evidence: fit.reasons,
     };
     let mut sub_scores = vec![ai_fit];
@@ -59,17 +70,35 @@ pub fn assess(
     for sub in &mut sub_scores {
         sub.weight = if sub.score.is_some() { sub.weight / known } else { 0.0 };
     }
-    let mean: f64 = sub_scores.iter().map(|sub| sub.weight * f64::from(sub.score.unwrap_or_default())).sum();
-    let penalty = flags.iter().fold(0_u8, |sum, flag| sum.saturating_add(flag.penalty)).min(MAX_PENALTY);
+    let penalty = taken(&flags).min(MAX_PENALTY.into()) as u8;
+    let score = (mean(&sub_scores).round() as u8).saturating_sub(penalty);
+    let adjustments = itemise(score, &mut sub_scores, &flags);
 
     let data = (0.7 + 0.05 * metrics.posts_measured as f64).min(1.0);
     let confidence = f64::from(fit.confidence.min(100)) / 100.0 * (0.5 + 0.5 * known / asked) * data;
     Assessment {
-        score: (mean.round() as u8).saturating_sub(penalty),
+        score,
         confidence: (confidence * 100.0).round() / 100.0,
         sub_scores,
         quality_flags: flags,
+        adjustments,
         metrics,
+    }
+}
+
+impl Assessment {
+    /// The same with points, for one that was saved before there were any. One that has points is left alone, also when the
+    /// rules have changed since.
+    pub fn itemised(mut self) -> Self {
+        let has_points = self.sub_scores.iter().any(|sub| sub.points != 0.0)
+            || self.quality_flags.iter().any(|flag| flag.points != 0);
+        if !has_points {
+            for flag in &mut self.quality_flags {
+                flag.points = flag.code.points();
+            }
+            self.adjustments = itemise(self.score, &mut self.sub_scores, &self.quality_flags);
+        }
+        self
     }
 }
 
@@ -145,7 +174,7 @@ mod tests {
         profile.posts_count = 0;
         profile.following = 30_000;
         let assessment = assessed(&profile, &lighter, fit(100, 100));
-        assert_eq!(assessment.quality_flags.iter().map(|flag| flag.penalty).sum::<u8>(), 35);
+        assert_eq!(assessment.quality_flags.iter().map(|flag| flag.points).sum::<i8>(), -35);
         assert_eq!(assessment.score, 70);
         assert_eq!(
             assessed(&profile, &Icp { content_themes: vec!["chess".into()], ..lighter }, fit(0, 100)).score,
@@ -158,7 +187,7 @@ mod tests {
         let assessment = assessed(&profile(), &icp(), fit(80, 75));
         let json = serde_json::to_value(&assessment).unwrap();
         let keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["score", "confidence", "subScores", "qualityFlags", "metrics"]);
+        assert_eq!(keys, ["score", "confidence", "subScores", "qualityFlags", "adjustments", "metrics"]);
         assert_eq!(json["subScores"][0]["name"], "aiFit");
         assert_eq!(serde_json::from_value::<Assessment>(json).unwrap(), assessment);
     }

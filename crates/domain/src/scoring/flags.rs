@@ -2,6 +2,7 @@
 
 use super::Metrics;
 use crate::Profile;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Engagement outside the band says nothing when it was measured on fewer posts.
@@ -30,19 +31,20 @@ const ENGAGEMENT_BANDS: [(u64, f64, f64); 6] = [
 ];
 
 /// A finding about the profile itself, whoever the business is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct QualityFlag {
     /// What it is.
     pub code: FlagCode,
     /// The same as a sentence, with the figures.
     pub message: String,
-    /// Points it takes from the score.
-    pub penalty: u8,
+    /// Points it takes from the score: negative, or 0 when it only lowers the confidence.
+    #[serde(default)]
+    pub points: i8,
 }
 
 /// The kinds of findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum FlagCode {
     /// No bio and no link: 10 points.
@@ -66,12 +68,12 @@ pub enum FlagCode {
 }
 
 impl FlagCode {
-    /// Points it takes from the score.
-    pub const fn penalty(self) -> u8 {
+    /// Points it takes from the score: negative or 0.
+    pub const fn points(self) -> i8 {
         match self {
-            Self::NoPosts => 15,
-            Self::EmptyProfile | Self::EngagementTooLow | Self::FollowRatio | Self::Inactive => 10,
-            Self::EngagementTooHigh | Self::NewAccount => 5,
+            Self::NoPosts => -15,
+            Self::EmptyProfile | Self::EngagementTooLow | Self::FollowRatio | Self::Inactive => -10,
+            Self::EngagementTooHigh | Self::NewAccount => -5,
             Self::NotEnoughData | Self::LikesHidden => 0,
         }
     }
@@ -81,7 +83,7 @@ impl FlagCode {
 pub fn quality_flags(profile: &Profile, metrics: &Metrics) -> Vec<QualityFlag> {
     let mut flags = Vec::new();
     let mut flag = |code: FlagCode, message: String| {
-        flags.push(QualityFlag { code, message, penalty: code.penalty() });
+        flags.push(QualityFlag { code, message, points: code.points() });
     };
     if profile.biography.trim().is_empty() && profile.external_url.is_none() {
         flag(FlagCode::EmptyProfile, "The profile has neither a bio nor a link.".into());
@@ -152,7 +154,7 @@ mod tests {
 
     fn codes(profile: &Profile) -> Vec<FlagCode> {
         let flags = quality_flags(profile, &Metrics::of(profile, now()));
-        assert!(flags.iter().all(|flag| flag.message.ends_with('.') && flag.penalty == flag.code.penalty()));
+        assert!(flags.iter().all(|flag| flag.message.ends_with('.') && flag.points == flag.code.points()));
         flags.into_iter().map(|flag| flag.code).collect()
     }
 
@@ -176,7 +178,7 @@ mod tests {
         let mut profile = profile();
         profile.posts.clear();
         assert_eq!(codes(&profile), [FlagCode::NotEnoughData]);
-        assert_eq!(FlagCode::NotEnoughData.penalty(), 0);
+        assert_eq!(FlagCode::NotEnoughData.points(), 0);
     }
 
     #[test]

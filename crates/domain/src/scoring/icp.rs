@@ -5,26 +5,34 @@ use super::{
     text::{contains, hashtag_words, normalised_hashtag, same_word, words},
 };
 use crate::{Icp, Profile};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// From this share of posts on, a theme shows fully.
 const FULL_SHARE: f64 = 0.2;
 
 /// One part of the score, with the reasons for it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SubScore {
     /// `aiFit`, `contentThemes`, `followerRange`, `engagement` or `geoFocus`.
     pub name: String,
     /// 0 to 100; `null` when it cannot be judged.
+    #[schemars(range(min = 0, max = 100))]
     pub score: Option<u8>,
     /// Its part in the whole, 0 to 1; 0 when it cannot be judged.
+    #[schemars(range(min = 0, max = 1))]
     pub weight: f64,
+    /// Points it gives the score, 0 to 100: `weight × score`, to one decimal; 0 when it cannot be judged. The points of all
+    /// sub-scores, quality flags and adjustments sum to the score.
+    #[serde(default)]
+    pub points: f64,
     /// Why, as sentences.
     pub evidence: Vec<String>,
 }
 
-/// A sub-score per criterion that the ICP sets, with its base weight (see the [module](super)), known or not.
+/// A sub-score per criterion that the ICP sets, with its base weight (see the [module](super)), known or not. Points come with
+/// the score.
 pub fn icp_match(profile: &Profile, metrics: &Metrics, icp: &Icp) -> Vec<SubScore> {
     let text = ProfileText::of(profile);
     let themes = (!icp.content_themes.is_empty()).then(|| content_themes(&text, &icp.content_themes));
@@ -49,6 +57,7 @@ fn sub_score(name: &str, weight: f64, (score, evidence): Judged) -> SubScore {
         name: name.to_owned(),
         score: score.map(|score| score.round().clamp(0.0, 100.0) as u8),
         weight,
+        points: 0.0,
         evidence,
     }
 }

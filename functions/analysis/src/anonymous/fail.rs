@@ -1,4 +1,4 @@
-//! `fail-anonymous-analysis`: shows a visitor that their run failed, and why. Nothing was charged, so nothing is undone.
+//! `fail-anonymous-analysis`: shows an anonymous caller that their run failed, and why. Nothing was charged, so nothing is undone.
 
 use crate::refund::{StateError, explain, run_of};
 use oslira_domain::{Result, RunStatus};

@@ -1,11 +1,11 @@
-//! The token that opens a visitor's result, and the run behind it.
+//! The token that opens an anonymous run's result, and the run behind it.
 
 use oslira_domain::{Error, Result, RunId};
 use sha2::{Digest, Sha256};
 use std::{fmt, str::FromStr};
 use uuid::Builder;
 
-/// 128 random bits, which nobody but the visitor learns: no store, queue, log line or console shows them.
+/// 128 random bits, which nobody but the caller learns: no store, queue, log line or console shows them.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct RunToken([u8; 16]);
 
@@ -18,7 +18,7 @@ impl RunToken {
     }
 
     /// The run's id, by which everything else knows it. It tells nothing of the token, and no account's run has it: the
-    /// database takes no id of this version (`runs_run_id_no_visitors`), whoever chooses it.
+    /// database takes no id of this version (`runs_run_id_not_anonymous`), whoever chooses it.
     pub(super) fn run_id(&self) -> RunId {
         let mut id = [0; 16];
         id.iter_mut().zip(Sha256::digest(self.0)).for_each(|(to, from)| *to = from);

@@ -5,6 +5,7 @@ use crate::{
     assemble::{self, assemble},
 };
 use jiff::Timestamp;
+use oslira_api::AnonymousResult;
 use oslira_domain::{
     Business, Code, Error, ProfileSource, Result, RunId, RunStatus, Snapshot, Step, Tier, Username,
 };
@@ -12,7 +13,7 @@ use oslira_lambda::{Invocation, note_run};
 use oslira_llm::{Call, Llm};
 use oslira_stores::{AnonymousStore, InFlight, ProfileStore, Progress, ProgressStore};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -38,7 +39,7 @@ pub struct Scored {
 
 /// What the stage works with.
 #[derive(Debug)]
-pub struct AnonymousTools {
+pub struct ScoreAnonymousTools {
     /// How models are asked.
     pub asking: Asking,
     /// The run's profile.
@@ -52,7 +53,7 @@ pub struct AnonymousTools {
 /// Scores. A result that is kept already is not asked for again: an earlier try of this step wrote it and then died, or
 /// lost its answer. One that comes after the run was shown as failed is refused.
 pub async fn score_anonymous_analysis(
-    tools: &AnonymousTools,
+    tools: &ScoreAnonymousTools,
     invocation: Invocation<ScoreAnonymousAnalysis>,
 ) -> Result<Scored> {
     let Invocation { input, deadline } = invocation;
@@ -61,7 +62,7 @@ pub async fn score_anonymous_analysis(
     let (in_flight, begun, kept, business, snapshot, llm) = tokio::join!(
         begin,
         tools.progress.advance(input.run_id, None, Step::Analyzing),
-        tools.store.result(input.run_id),
+        tools.store.result::<AnonymousResult>(input.run_id),
         tools.store.request(input.run_id),
         tools.profiles.read(&input.source),
         tools.asking.llm()
@@ -102,7 +103,7 @@ struct Material<'a> {
 
 /// Asks the model, and keeps what came of it beside what else is due then.
 async fn score(
-    tools: &AnonymousTools,
+    tools: &ScoreAnonymousTools,
     llm: &Llm<'_, SharedState>,
     input: &ScoreAnonymousAnalysis,
     material: Material<'_>,
@@ -111,7 +112,7 @@ async fn score(
 ) -> Result<()> {
     let Material { begun, business, snapshot } = material;
     let [task] = *input.tier.tasks() else {
-        return Err(Error::internal(format!("{} is more than visitors get", input.tier)));
+        return Err(Error::internal(format!("{} is more than anonymous runs get", input.tier)));
     };
     let matter = Matter { tier: input.tier, task, business_key: "anonymous", business, snapshot };
     let outcome = tools.asking.ask(llm, matter, deadline).await;
@@ -133,7 +134,7 @@ fn result(
     business: &Business,
     snapshot: &Snapshot,
     answers: &Map<String, Value>,
-) -> Result<Value> {
+) -> Result<AnonymousResult> {
     let material = assemble::Material {
         tier: input.tier,
         snapshot,
@@ -142,12 +143,13 @@ fn result(
         created_at: begun.created_at,
         progress: Some(begun),
     };
-    let (_, mut result) = assemble(&material, Timestamp::now())?;
-    result["username"] = json!(input.username);
-    result["analysisType"] = json!(input.tier);
-    result["dataAsOf"] = json!(snapshot.scraped_at);
-    result["cacheHit"] = json!(input.source.cache_hit);
-    Ok(result)
+    Ok(AnonymousResult {
+        username: input.username.clone(),
+        analysis_type: input.tier,
+        findings: assemble(&material, Timestamp::now())?,
+        data_as_of: snapshot.scraped_at,
+        cache_hit: input.source.cache_hit,
+    })
 }
 
 /// Logs what the calls cost: there is no account to book it on.

@@ -3,17 +3,42 @@
 use super::run_token::RunToken;
 use crate::run::elapsed_ms;
 use jiff::{SignedDuration, Timestamp};
+use oslira_api::{AnonymousResult, AnonymousRun, Route, Tag, example};
 use oslira_domain::{Code, Error, Result, RunStatus, Step};
 use oslira_lambda::{Reply, Request, note_run};
 use oslira_stores::{AnonymousStore, Progress, ProgressStore};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// A run without a sign of life for so long has no execution any more: an operator stopped it, or it ran out of time. The
 /// longest silence of a healthy one is that of a scraper that is killed at its limit, waited for and begun again: about
 /// three minutes. If such an execution is redriven after all, its next step shows the run as it is.
 const QUIET: SignedDuration = SignedDuration::from_mins(5);
 
-/// Answers `{status, progress, currentStep, elapsedMs}`, with `result` when complete and `code` and `reason` when failed.
+/// What the API's description says of the route.
+pub(crate) fn show_route() -> Route {
+    let under_way = example(json!({
+        "status": "analyzing", "progress": 45, "currentStep": "Comparing the profile with your ideal customer",
+        "elapsedMs": 6480,
+    }));
+    let failed = example(json!({
+        "status": "failed", "progress": 10, "currentStep": "Failed", "elapsedMs": 7120, "code": "ProfilePrivate",
+        "reason": "The account is private, so there is nothing to analyse.",
+    }));
+    let path = "/api/analyze/anonymous/{runToken}";
+    let summary = "Where an anonymous analysis is, and its result";
+    Route::get(path, "getAnonymousAnalysis", Tag::Anonymous, summary)
+        .open()
+        .describe("Made for polling, once a second or less often.")
+        .path::<String>("runToken", "The token, as the answer to the start named it: 32 hexadecimal digits.")
+        .answers::<AnonymousRun>(
+            200,
+            "The progress, and the result when complete.",
+            [("underWay", under_way), ("failed", failed)],
+        )
+        .refuses(&not_found())
+}
+
+/// Answers [`AnonymousRun`].
 ///
 /// # Errors
 /// `RunNotFound` for every token that opens nothing: none was given out like it, it has expired, or it is none at all.
@@ -26,19 +51,22 @@ pub async fn get_anonymous_analysis(
     let run_id = token.run_id();
     note_run(run_id);
     let item = progress.read(run_id).await?.filter(|item| item.account_id.is_none()).ok_or_else(not_found)?;
-    let mut data = shown(&item, Timestamp::now());
+    let mut run = shown(&item, Timestamp::now());
     if item.status == RunStatus::Complete {
-        let result = store.result(run_id).await?;
-        data["result"] = result.ok_or_else(|| Error::internal("a complete run has no result"))?;
+        let result: Option<AnonymousResult> = store.result(run_id).await?;
+        let mut result = result.ok_or_else(|| Error::internal("a complete run has no result"))?;
+        result.findings = result.findings.itemised();
+        run.result = Some(result);
     }
-    Ok(Reply::ok(data))
+    Ok(Reply::ok(run))
 }
 
 fn not_found() -> Error {
-    Error::new(Code::RunNotFound, "There is no such analysis. A visitor's is kept for a day.")
+    Error::new(Code::RunNotFound, "There is no such analysis. An anonymous one is kept for a day.")
 }
 
-fn shown(item: &Progress, now: Timestamp) -> Value {
+/// All but the result.
+fn shown(item: &Progress, now: Timestamp) -> AnonymousRun {
     let is_lost = !item.status.is_terminal() && now.duration_since(item.updated_at) > QUIET;
     let (status, step) = match item.status {
         _ if is_lost => (RunStatus::Failed, "Failed"),
@@ -47,22 +75,25 @@ fn shown(item: &Progress, now: Timestamp) -> Value {
         status => (status, item.step.as_str()),
     };
     let ended_at = if status.is_terminal() { item.updated_at } else { now };
-    let mut data = json!({
-        "status": status,
-        "progress": item.percent,
-        "currentStep": step,
-        "elapsedMs": elapsed_ms(item.created_at, ended_at),
-    });
+    let mut run = AnonymousRun {
+        status,
+        progress: item.percent,
+        current_step: step.to_owned(),
+        elapsed_ms: elapsed_ms(item.created_at, ended_at),
+        result: None,
+        code: None,
+        reason: None,
+    };
     if status == RunStatus::Failed {
         let failure = item.failure.as_ref().filter(|_| !is_lost);
         let (code, reason) = failure
             .map_or((Code::ExecutionStopped, "The analysis was stopped before it was done."), |failure| {
                 (failure.code, &failure.reason)
             });
-        data["code"] = json!(code.as_str());
-        data["reason"] = json!(reason);
+        run.code = Some(code.into());
+        run.reason = Some(reason.to_owned());
     }
-    data
+    run
 }
 
 #[cfg(test)]
@@ -82,17 +113,17 @@ mod tests {
     fn a_run_under_way_shows_its_step_and_one_that_has_ended_stands_still() {
         let working =
             json!({"status": "analyzing", "progress": 45, "currentStep": "Working", "elapsedMs": 120_000});
-        assert_eq!(shown(&item(RunStatus::Analyzing, 45), at(2)), working);
+        assert_eq!(json!(shown(&item(RunStatus::Analyzing, 45), at(2))), working);
         let complete =
             json!({"status": "complete", "progress": 100, "currentStep": "Complete", "elapsedMs": 60_000});
-        assert_eq!(shown(&item(RunStatus::Complete, 100), at(900)), complete);
+        assert_eq!(json!(shown(&item(RunStatus::Complete, 100), at(900))), complete);
     }
 
     #[test]
     fn a_failed_run_tells_why() {
         let failure = Failure { code: Code::ProfilePrivate, reason: "The account is private.".to_owned() };
         let failed = Progress { failure: Some(failure), ..item(RunStatus::Failed, 10) };
-        let shown = shown(&failed, at(900));
+        let shown = json!(shown(&failed, at(900)));
         assert_eq!((&shown["status"], &shown["progress"]), (&json!("failed"), &json!(10)));
         assert_eq!(
             (&shown["code"], &shown["reason"]),
@@ -103,8 +134,8 @@ mod tests {
     #[test]
     fn a_run_that_is_silent_for_too_long_was_stopped() {
         let item = item(RunStatus::Scraping, 10);
-        assert_eq!(shown(&item, at(6))["status"], "scraping");
-        let lost = shown(&item, at(7));
+        assert_eq!(shown(&item, at(6)).status, RunStatus::Scraping);
+        let lost = json!(shown(&item, at(7)));
         assert_eq!((&lost["status"], &lost["code"]), (&json!("failed"), &json!("ExecutionStopped")));
         assert_eq!(lost["elapsedMs"], 60_000);
     }

@@ -1,4 +1,4 @@
-//! Stage "Show Failure": tells a visitor that their run failed, and why.
+//! Stage "Show Failure": tells an anonymous caller that their run failed, and why.
 
 use oslira_analysis::fail_anonymous_analysis;
 use oslira_lambda::{RuntimeError, init, serve_stage};

@@ -1,4 +1,4 @@
-//! `GET /api/analyze/anonymous/{runToken}`: where a visitor's run is, and its result.
+//! `GET /api/analyze/anonymous/{runToken}`: where an anonymous run is, and its result.
 
 use oslira_analysis::get_anonymous_analysis;
 use oslira_lambda::{RuntimeError, init, serve};

@@ -1,11 +1,11 @@
 //! `check-profile-cache`: is there a fresh copy of the profile, and of its posts where the tier reads them?
 
+use super::{Entry, entry};
+use crate::want::Want;
 use jiff::Timestamp;
-use oslira_domain::{
-    AccountId, CacheAnswer, Cached, Code, Error, Result, RunId, Step, Tier, Username, is_fresh,
-};
+use oslira_domain::{AccountId, CacheAnswer, Cached, Result, RunId, Step, Tier, Username};
 use oslira_lambda::{Invocation, note_account, note_run};
-use oslira_stores::{CachedPosts, CachedProfile, ProfileStore, ProgressStore};
+use oslira_stores::{ProfileStore, ProgressStore};
 use serde::Deserialize;
 
 /// What the state machines pass.
@@ -13,7 +13,7 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 pub struct CacheQuestion {
     run_id: RunId,
-    /// `None`: a visitor's run.
+    /// `None`: an anonymous run.
     #[serde(default)]
     account_id: Option<AccountId>,
     username: Username,
@@ -32,38 +32,25 @@ pub async fn check_profile_cache(
         note_account(account_id);
     }
     let posts = async {
-        if input.tier.needs_more_posts() { profiles.cached_posts(&input.username).await } else { Ok(None) }
+        if input.tier.needs_more_posts() {
+            entry(profiles, Want::Posts, &input.username).await
+        } else {
+            Ok(None)
+        }
     };
     let (begun, profile, posts) = tokio::join!(
         progress.begin(input.run_id, input.account_id, Step::CheckingCache),
-        profiles.cached(&input.username),
+        entry(profiles, Want::Profiles, &input.username),
         posts
     );
     begun?;
     decide(input.tier, profile?, posts?, Timestamp::now())
 }
 
-fn decide(
-    tier: Tier,
-    profile: Option<CachedProfile>,
-    posts: Option<CachedPosts>,
-    now: Timestamp,
-) -> Result<CacheAnswer> {
-    let snapshot_key = match profile {
-        Some(CachedProfile::Found { snapshot_key, scraped_at }) if is_fresh(tier, true, scraped_at, now) => {
-            Some(snapshot_key)
-        }
-        Some(CachedProfile::NotFound { scraped_at }) if is_fresh(tier, false, scraped_at, now) => {
-            return Err(not_found());
-        }
-        Some(CachedProfile::Private { scraped_at }) if is_fresh(tier, false, scraped_at, now) => {
-            return Err(private());
-        }
-        _ => None,
-    };
-    let posts_key = posts
-        .filter(|posts| tier.needs_more_posts() && is_fresh(tier, posts.count > 0, posts.scraped_at, now))
-        .map(|posts| posts.posts_key);
+fn decide(tier: Tier, profile: Option<Entry>, posts: Option<Entry>, now: Timestamp) -> Result<CacheAnswer> {
+    let fresh = |entry: Option<Entry>| entry.filter(|entry| entry.is_fresh(tier, now)).map(|entry| entry.key);
+    let snapshot_key = fresh(profile).transpose()?;
+    let posts_key = if tier.needs_more_posts() { fresh(posts).transpose()? } else { None };
     let cached = |key: &Option<String>| if key.is_some() { Cached::Hit } else { Cached::Miss };
     let profile = cached(&snapshot_key);
     let posts = if tier.needs_more_posts() { cached(&posts_key) } else { Cached::Unneeded };
@@ -71,18 +58,12 @@ fn decide(
     Ok(CacheAnswer { profile, posts, snapshot_key, posts_key, cache_hit })
 }
 
-pub(crate) fn not_found() -> Error {
-    Error::new(Code::ProfileNotFound, "Instagram has no account of this name.")
-}
-
-pub(crate) fn private() -> Error {
-    Error::new(Code::ProfilePrivate, "The account is private, so there is nothing to analyse.")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use jiff::SignedDuration;
+    use oslira_domain::Code;
+    use oslira_stores::{CachedPosts, CachedProfile};
 
     fn now() -> Timestamp {
         Timestamp::UNIX_EPOCH + SignedDuration::from_hours(100)
@@ -92,12 +73,12 @@ mod tests {
         now() - SignedDuration::from_mins(minutes)
     }
 
-    fn found(minutes: i64) -> Option<CachedProfile> {
-        Some(CachedProfile::Found { snapshot_key: "k".into(), scraped_at: ago(minutes) })
+    fn found(minutes: i64) -> Option<Entry> {
+        Some(CachedProfile::Found { snapshot_key: "k".into(), scraped_at: ago(minutes) }.into())
     }
 
-    fn posts(minutes: i64, count: usize) -> Option<CachedPosts> {
-        Some(CachedPosts { posts_key: "p".into(), scraped_at: ago(minutes), count })
+    fn posts(minutes: i64, count: usize) -> Option<Entry> {
+        Some(CachedPosts { posts_key: "p".into(), scraped_at: ago(minutes), count }.into())
     }
 
     #[test]
@@ -110,7 +91,7 @@ mod tests {
         assert_eq!(profile(Tier::Xray, found(7 * 60)), Ok(Cached::Miss));
         assert_eq!(profile(Tier::Light, None), Ok(Cached::Miss));
 
-        let refused = |cached| profile(Tier::Light, Some(cached));
+        let refused = |cached: CachedProfile| profile(Tier::Light, Some(cached.into()));
         assert_eq!(refused(CachedProfile::NotFound { scraped_at: ago(5) }), Err(Code::ProfileNotFound));
         assert_eq!(refused(CachedProfile::Private { scraped_at: ago(5) }), Err(Code::ProfilePrivate));
         assert_eq!(refused(CachedProfile::Private { scraped_at: ago(11) }), Ok(Cached::Miss));

@@ -1,6 +1,7 @@
-//! Request bodies. A bad one is answered with one entry per bad field, all at once.
+//! The fields of a request: of its body, and of its query. Bad ones are answered with one entry each, all at once.
 
 use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, MergeWithError, ValueKind, ValuePointerRef};
+use oslira_api::Page;
 use oslira_domain::{Code, Error, FieldProblem, Result};
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
@@ -10,12 +11,12 @@ const MAX_BYTES: usize = 64 * 1024;
 /// How many bad fields are told; a body with more is not a slip.
 const MAX_TOLD: usize = 30;
 
-/// What is wrong with a body: a sentence by field, where `icp.followerRange.min` is a field within a field.
+/// What is wrong with a request: a sentence by field, where `icp.followerRange.min` is a field within a field.
 #[derive(Debug, Default)]
-pub struct BodyErrors(Map<String, Value>);
+pub struct FieldErrors(Map<String, Value>);
 
 /// Reads a JSON object; unknown fields, wrong types and refused values are collected.
-pub(crate) fn parse<T: Deserr<BodyErrors>>(bytes: &[u8]) -> Result<T> {
+pub(crate) fn read_body<T: Deserr<FieldErrors>>(bytes: &[u8]) -> Result<T> {
     if bytes.len() > MAX_BYTES {
         let message = format!("The body is larger than {MAX_BYTES} bytes.");
         return Err(Error::new(Code::PayloadTooLarge, message));
@@ -24,10 +25,58 @@ pub(crate) fn parse<T: Deserr<BodyErrors>>(bytes: &[u8]) -> Result<T> {
         // serde_json's message names the place and what it expected there, never the text itself.
         Error::new(Code::MalformedBody, format!("The body is not JSON: {error}."))
     })?;
-    deserr::deserialize::<T, _, BodyErrors>(value).map_err(|errors| invalid(errors.0))
+    deserr::deserialize::<T, _, FieldErrors>(value).map_err(|errors| invalid(errors.0))
 }
 
-/// The error for a refused field outside the body: a header or a query parameter.
+/// Reads the parameters of a query, by the same rules. Each may be given once.
+pub(crate) fn read_query<T: Deserr<FieldErrors>>(parameters: &[(String, String)]) -> Result<T> {
+    parameters_into(parameters).map_err(|errors| invalid(errors.0))
+}
+
+/// The same for a list: which part of it is wanted is told by two parameters beside `T`.
+pub(crate) fn read_page<T: Deserr<FieldErrors>>(parameters: &[(String, String)]) -> Result<(T, Page)> {
+    let (of_page, others): (Vec<_>, Vec<_>) =
+        parameters.iter().cloned().partition(|(name, _)| Page::NAMES.contains(&name.as_str()));
+    let mut page = Page::default();
+    let mut errors = repeated(&of_page);
+    for (name, text) in &of_page {
+        if let Err(problem) = page.set(name, text) {
+            errors.0.entry(name.as_str()).or_insert(Value::String(problem.0));
+        }
+    }
+    let filters = parameters_into(&others);
+    if let Err(others) = &filters {
+        errors.0.extend(others.0.clone());
+    }
+    filters
+        .ok()
+        .filter(|_| errors.0.is_empty())
+        .map(|filters| (filters, page))
+        .ok_or_else(|| invalid(errors.0))
+}
+
+fn parameters_into<T: Deserr<FieldErrors>>(parameters: &[(String, String)]) -> Result<T, FieldErrors> {
+    let fields = parameters.iter().map(|(name, text)| (name.clone(), Value::String(text.clone())));
+    let read = deserr::deserialize::<T, _, FieldErrors>(Value::Object(fields.collect()));
+    let mut errors = repeated(parameters);
+    match read {
+        Ok(read) if errors.0.is_empty() => Ok(read),
+        Ok(_) => Err(errors),
+        Err(others) => {
+            errors.0.extend(others.0);
+            Err(errors)
+        }
+    }
+}
+
+fn repeated(parameters: &[(String, String)]) -> FieldErrors {
+    let count = |name: &str| parameters.iter().filter(|(other, _)| other == name).count();
+    let repeated = parameters.iter().filter(|(name, _)| count(name) > 1);
+    let problem = || Value::String("must be given only once".to_owned());
+    FieldErrors(repeated.map(|(name, _)| (name.clone(), problem())).take(MAX_TOLD).collect())
+}
+
+/// The error for a refused field outside the body: a header.
 pub(crate) fn invalid_field(field: &str, problem: impl Into<String>) -> Error {
     invalid(Map::from_iter([(field.to_owned(), Value::String(problem.into()))]))
 }
@@ -41,7 +90,7 @@ fn invalid(fields: Map<String, Value>) -> Error {
     .with_details(Value::Object(fields))
 }
 
-impl BodyErrors {
+impl FieldErrors {
     fn add(errors: Option<Self>, field: String, problem: String) -> ControlFlow<Self, Self> {
         let mut errors = errors.unwrap_or_default();
         errors.0.entry(field).or_insert(Value::String(problem));
@@ -49,7 +98,7 @@ impl BodyErrors {
     }
 }
 
-impl DeserializeError for BodyErrors {
+impl DeserializeError for FieldErrors {
     fn error<V: IntoValue>(
         errors: Option<Self>,
         error: ErrorKind<'_, V>,
@@ -57,6 +106,10 @@ impl DeserializeError for BodyErrors {
     ) -> ControlFlow<Self, Self> {
         let (location, problem) = match error {
             ErrorKind::MissingField { field } => (path(location, Some(field)), "is required".to_owned()),
+            ErrorKind::UnknownKey { key, accepted: [] } => (
+                path(location, Some(key)),
+                "is not a known field; there are none but page and pageSize".to_owned(),
+            ),
             ErrorKind::UnknownKey { key, accepted } => (
                 path(location, Some(key)),
                 format!("is not a known field; known are {}", accepted.join(", ")),
@@ -77,7 +130,7 @@ impl DeserializeError for BodyErrors {
     }
 }
 
-impl MergeWithError<Self> for BodyErrors {
+impl MergeWithError<Self> for FieldErrors {
     fn merge(errors: Option<Self>, other: Self, _: ValuePointerRef<'_>) -> ControlFlow<Self, Self> {
         let mut errors = errors.unwrap_or_default();
         errors.0.extend(other.0);
@@ -85,7 +138,7 @@ impl MergeWithError<Self> for BodyErrors {
     }
 }
 
-impl MergeWithError<FieldProblem> for BodyErrors {
+impl MergeWithError<FieldProblem> for FieldErrors {
     fn merge(
         errors: Option<Self>,
         other: FieldProblem,
@@ -171,7 +224,7 @@ mod tests {
     use serde_json::json;
 
     #[derive(Debug, Deserr)]
-    #[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
+    #[deserr(error = FieldErrors, rename_all = camelCase, deny_unknown_fields)]
     struct Body {
         #[deserr(try_from(String) = short_name -> FieldProblem)]
         name: String,
@@ -179,7 +232,7 @@ mod tests {
     }
 
     #[derive(Debug, Deserr)]
-    #[deserr(error = BodyErrors, rename_all = camelCase, deny_unknown_fields)]
+    #[deserr(error = FieldErrors, rename_all = camelCase, deny_unknown_fields)]
     struct Inner {
         how_many: u32,
         tags: Vec<String>,
@@ -192,7 +245,7 @@ mod tests {
     #[test]
     fn every_bad_field_is_named_at_once() {
         let body = json!({"name": "too long", "other": 1, "inner": {"howMany": "3", "tags": ["a", 2]}});
-        let error = parse::<Body>(body.to_string().as_bytes()).unwrap_err();
+        let error = read_body::<Body>(body.to_string().as_bytes()).unwrap_err();
         assert_eq!(error.code, Code::ValidationFailed);
         assert_eq!(
             error.details,
@@ -208,7 +261,7 @@ mod tests {
     #[test]
     fn a_number_of_the_wrong_kind_is_told_what_would_be_right() {
         #[derive(Debug, Deserr)]
-        #[deserr(error = BodyErrors)]
+        #[deserr(error = FieldErrors)]
         #[expect(dead_code, reason = "only what is wrong with them is of interest")]
         struct Numbers {
             #[deserr(default)]
@@ -238,36 +291,89 @@ mod tests {
             (r#"{"text": -1}"#, "must be a string, not a number"),
             (r#"{"text": 0.5}"#, "must be a string, not a number"),
         ] {
-            let details = parse::<Numbers>(body.as_bytes()).unwrap_err().details.unwrap();
+            let details = read_body::<Numbers>(body.as_bytes()).unwrap_err().details.unwrap();
             assert_eq!(details.as_object().unwrap().values().next().unwrap(), problem, "{body}");
         }
-        parse::<Numbers>(br#"{"count": 0, "change": -1, "share": -1}"#).unwrap();
+        read_body::<Numbers>(br#"{"count": 0, "change": -1, "share": -1}"#).unwrap();
     }
 
     #[test]
     fn a_hostile_body_gets_a_short_answer() {
         let many: Map<String, Value> = (0..2_000).map(|n| (format!("field{n}"), json!(n))).collect();
-        let error = parse::<Body>(Value::Object(many).to_string().as_bytes()).unwrap_err();
+        let error = read_body::<Body>(Value::Object(many).to_string().as_bytes()).unwrap_err();
         assert_eq!(error.code, Code::ValidationFailed);
         assert!(error.details.unwrap().as_object().unwrap().len() <= MAX_TOLD);
-        assert_eq!(parse::<Body>(&vec![b' '; MAX_BYTES + 1]).unwrap_err().code, Code::PayloadTooLarge);
+        assert_eq!(read_body::<Body>(&vec![b' '; MAX_BYTES + 1]).unwrap_err().code, Code::PayloadTooLarge);
     }
 
     #[test]
     fn good_bodies_pass_and_what_is_no_object_does_not() {
-        let body: Body = parse(br#"{"name": " ann ", "inner": {"howMany": 3, "tags": []}}"#).unwrap();
+        let body: Body = read_body(br#"{"name": " ann ", "inner": {"howMany": 3, "tags": []}}"#).unwrap();
         assert_eq!((body.name.as_str(), body.inner.how_many, body.inner.tags.len()), ("ann", 3, 0));
         assert_eq!(
-            parse::<Body>(b"[1]").unwrap_err().details,
+            read_body::<Body>(b"[1]").unwrap_err().details,
             Some(json!({"body": "must be an object, not an array"}))
         );
-        assert_eq!(parse::<Body>(b"{").unwrap_err().code, Code::MalformedBody);
+        assert_eq!(read_body::<Body>(b"{").unwrap_err().code, Code::MalformedBody);
         assert_eq!(
-            parse::<Body>(br#"{"inner": {"howMany": -1, "tags": []}, "name": ""}"#)
+            read_body::<Body>(br#"{"inner": {"howMany": -1, "tags": []}, "name": ""}"#)
                 .unwrap_err()
                 .details
                 .unwrap()["name"],
             "must not be empty"
         );
+    }
+
+    #[derive(Debug, PartialEq, Deserr)]
+    #[deserr(error = FieldErrors, rename_all = camelCase, deny_unknown_fields)]
+    struct Filters {
+        #[deserr(default, try_from(Option<String>) = short -> FieldProblem)]
+        name_prefix: Option<String>,
+    }
+
+    fn short(text: Option<String>) -> Result<Option<String>, FieldProblem> {
+        text.map(|text| trimmed::<5>(&text)).transpose()
+    }
+
+    fn parameters(parameters: &[(&str, &str)]) -> Vec<(String, String)> {
+        parameters.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn every_bad_parameter_is_named_at_once() {
+        let bad =
+            [("namePrefix", "too long"), ("other", "1"), ("page", "0"), ("pageSize", "5"), ("pageSize", "6")];
+        let error = read_page::<Filters>(&parameters(&bad)).unwrap_err();
+        assert_eq!(error.code, Code::ValidationFailed);
+        assert_eq!(
+            error.details,
+            Some(json!({
+                "pageSize": "must be given only once",
+                "page": "must be a whole number from 1 to 1000000",
+                "namePrefix": "must be at most 5 characters long, not 8",
+                "other": "is not a known field; known are namePrefix",
+            }))
+        );
+        let twice = parameters(&[("namePrefix", "a"), ("namePrefix", "a")]);
+        let details = read_query::<Filters>(&twice).unwrap_err().details.unwrap();
+        assert_eq!(details, json!({"namePrefix": "must be given only once"}));
+    }
+
+    #[test]
+    fn a_query_may_leave_everything_out() {
+        let first = Page { page: 1, page_size: 50 };
+        assert_eq!(read_page::<Filters>(&[]).unwrap(), (Filters { name_prefix: None }, first));
+        let (filters, third) =
+            read_page::<Filters>(&parameters(&[("page", "3"), ("namePrefix", "ann"), ("pageSize", "20")]))
+                .unwrap();
+        assert_eq!(filters.name_prefix.as_deref(), Some("ann"));
+        assert_eq!(third, Page { page: 3, page_size: 20 });
+    }
+
+    #[test]
+    fn a_hostile_query_gets_a_short_answer() {
+        let many: Vec<_> = (0..2_000).map(|n| (format!("field{}", n / 2), String::new())).collect();
+        let details = read_query::<Filters>(&many).unwrap_err().details.unwrap();
+        assert!(details.as_object().unwrap().len() <= 2 * MAX_TOLD);
     }
 }

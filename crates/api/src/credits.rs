@@ -1,0 +1,108 @@
+//! Credits, and where they came from.
+
+use deserr::Deserr;
+use jiff::Timestamp;
+use oslira_domain::{CreditTransactionId, FieldProblem, RunId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+/// What is left to spend, and the plan.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreditBalance {
+    /// Whole credits.
+    #[schemars(range(min = 0))]
+    pub balance: i32,
+    /// The plan's id, such as `free`.
+    pub plan: String,
+    /// When the paid period ends; `null` without one.
+    pub period_end: Option<Timestamp>,
+    /// The subscription's status, in Stripe's words; `active` without one.
+    pub status: String,
+}
+
+/// A row of the ledger: one move of credits.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreditTransaction {
+    /// The row's id.
+    pub id: CreditTransactionId,
+    /// Why credits moved.
+    pub kind: CreditTransactionKind,
+    /// Whole credits: above zero they were added, below zero they were taken.
+    pub amount: i32,
+    /// The run that was charged or refunded; `null` for other kinds.
+    pub run_id: Option<RunId>,
+    /// The same as a short text for people.
+    pub reason: String,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// Why credits moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CreditTransactionKind {
+    /// The free plan's starting credits.
+    Signup,
+    /// Added or taken by an operator.
+    Adjustment,
+    /// An analysis was accepted.
+    Charge,
+    /// An analysis failed or was cancelled: its charge was taken back in full.
+    Refund,
+}
+
+impl CreditTransactionKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Signup, Self::Adjustment, Self::Charge, Self::Refund];
+
+    /// The name in JSON and SQL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Signup => "signup",
+            Self::Adjustment => "adjustment",
+            Self::Charge => "charge",
+            Self::Refund => "refund",
+        }
+    }
+}
+
+impl FromStr for CreditTransactionKind {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        known.ok_or("must be \"signup\", \"adjustment\", \"charge\" or \"refund\"")
+    }
+}
+
+/// Which rows of the ledger are wanted. Without any of these it is all.
+#[derive(Debug, Default, PartialEq, Eq, Deserr, JsonSchema)]
+#[deserr(rename_all = camelCase, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CreditTransactionFilters {
+    /// Rows of these kinds, with commas between them.
+    #[deserr(default, try_from(&String) = kinds -> FieldProblem)]
+    #[schemars(length(min = 1))]
+    pub kind: Vec<CreditTransactionKind>,
+    /// Rows from this moment on (RFC 3339, such as 2026-11-24T00:00:00Z).
+    #[deserr(default, try_from(Option<String>) = moment -> FieldProblem)]
+    pub since: Option<Timestamp>,
+    /// Rows before this moment.
+    #[deserr(default, try_from(Option<String>) = moment -> FieldProblem)]
+    pub until: Option<Timestamp>,
+}
+
+fn kinds(text: &str) -> Result<Vec<CreditTransactionKind>, FieldProblem> {
+    let kinds = text.split(',').map(|kind| kind.trim().parse());
+    kinds.collect::<Result<_, _>>().map_err(|problem: &str| {
+        FieldProblem(format!("{problem}, or several of them with commas between them"))
+    })
+}
+
+fn moment(text: Option<String>) -> Result<Option<Timestamp>, FieldProblem> {
+    let problem = || FieldProblem("must be a moment such as 2026-11-24T00:00:00Z".to_owned());
+    text.map(|text| text.parse().map_err(|_| problem())).transpose()
+}

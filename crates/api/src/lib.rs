@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+
+mod account;
+mod analysis;
+mod anonymous;
+mod business_profiles;
+mod credits;
+mod document;
+mod envelope;
+mod error_code;
+mod example;
+mod health;
+mod page;
+mod route;
+mod schema;
+mod sections;
+
+pub use account::{Identity, MemberRole, Membership};
+pub use analysis::{
+    AcceptedRun, AnalysisRequest, AnalysisResult, Cancelling, CancellingStatus, Findings, Progress,
+    QueuedStatus, TimedStep, Timing,
+};
+pub use anonymous::{AcceptedAnonymousRun, AnonymousRequest, AnonymousResult, AnonymousRun, BusinessInBrief};
+pub use business_profiles::{DeletedBusinessProfile, SavedBusinessProfile};
+pub use credits::{CreditBalance, CreditTransaction, CreditTransactionFilters, CreditTransactionKind};
+pub use document::document;
+pub use envelope::{Failure, Success};
+pub use error_code::ErrorCode;
+pub use example::example;
+pub use health::{Dependencies, DependencyState, Health, HealthStatus};
+pub use page::{PAGE_SIZE, Page, Paged};
+pub use route::{Route, Tag};
+pub use sections::{
+    Alternative, BudgetBand, BudgetEstimate, BuyingSignal, Commercial, CommunicationStyle, DecisionTrigger,
+    Hook, Interest, Level, Motivation, Objection, Outreach, Partnership, Personality, Psychographic, Room,
+    SellingPoint, Strength, Trait, TraitName, Value,
+};

@@ -1,0 +1,119 @@
+//! Lists, a page at a time.
+
+use oslira_domain::FieldProblem;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// How many entries a page has unless the request says otherwise, and at most.
+pub const PAGE_SIZE: (u32, u32) = (50, 100);
+/// The last page that can be asked for: beyond it an offset would not fit.
+const LAST_PAGE: u32 = 1_000_000;
+
+/// Which part of a list is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The first page is 1.
+    pub page: u32,
+    /// Entries on a page.
+    pub page_size: u32,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { page: 1, page_size: PAGE_SIZE.0 }
+    }
+}
+
+impl Page {
+    /// What a request calls the two.
+    pub const NAMES: [&'static str; 2] = ["page", "pageSize"];
+
+    /// Takes one of the two from a request.
+    pub fn set(&mut self, name: &str, text: &str) -> Result<(), FieldProblem> {
+        let (field, most) = match name {
+            "page" => (&mut self.page, LAST_PAGE),
+            _ => (&mut self.page_size, PAGE_SIZE.1),
+        };
+        // "+5" is a number to the parser, and none that anybody means.
+        let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        *field = number
+            .filter(|number| (1..=most).contains(number))
+            .ok_or_else(|| FieldProblem(format!("must be a whole number from 1 to {most}")))?;
+        Ok(())
+    }
+
+    /// How many entries there may be.
+    pub fn limit(self) -> i64 {
+        self.page_size.into()
+    }
+
+    /// How many entries come before.
+    pub fn offset(self) -> i64 {
+        i64::from(self.page - 1) * i64::from(self.page_size)
+    }
+
+    /// The part of the list that this page is.
+    pub fn of<T>(self, total: u64, data: Vec<T>) -> Paged<T> {
+        Paged { page: self.page, page_size: self.page_size, total, data }
+    }
+}
+
+/// A page of a list. A page beyond the last one is empty.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Paged<T> {
+    /// Which page: the first is 1.
+    pub page: u32,
+    /// How many entries a page has at most.
+    pub page_size: u32,
+    /// How many entries there are on all pages together.
+    pub total: u64,
+    /// The entries of this page.
+    pub data: Vec<T>,
+}
+
+impl<T: JsonSchema> JsonSchema for Paged<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("PageOf{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "description": "A page of the list. A page beyond the last one is empty.",
+            "required": ["page", "pageSize", "total", "data"],
+            "properties": {
+                "page": {"type": "integer", "minimum": 1, "description": "The first page is 1."},
+                "pageSize": {"type": "integer", "minimum": 1, "maximum": PAGE_SIZE.1},
+                "total": {"type": "integer", "minimum": 0, "description": "Entries on all pages together."},
+                "data": {"type": "array", "maxItems": PAGE_SIZE.1, "items": generator.subschema_for::<T>()},
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_a_whole_number_within_its_bounds() {
+        for (name, good, bad) in [("page", "1000000", "1000001"), ("pageSize", "100", "101")] {
+            assert_eq!(Page::default().set(name, good), Ok(()), "{name} {good}");
+            for text in [bad, "0", "-1", "+1", "1.0", "", " 1", "one", "99999999999999999999"] {
+                assert!(Page::default().set(name, text).is_err(), "{name} {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn pages_follow_each_other_without_a_gap() {
+        let page = |page| Page { page, page_size: 30 };
+        assert_eq!((page(1).offset(), page(1).limit()), (0, 30));
+        assert_eq!(page(3).offset(), page(2).offset() + page(2).limit());
+    }
+}

@@ -1,0 +1,363 @@
+//! A route, as its feature declares it beside the handler.
+
+use crate::{
+    Failure, PAGE_SIZE, Page,
+    error_code::GATEWAY_ONLY,
+    schema::{Described, Direction, describe},
+};
+use oslira_domain::{Code, Error};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// Request ids and times in examples.
+const REQUEST_ID: &str = "6f1b2c9a-0f5e-4c8e-9a57-2f6f3d1f0b11";
+const TIMESTAMP: &str = "2026-11-20T09:30:00.123456Z";
+
+/// What a route is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    /// From a username to a scored lead.
+    Analyses,
+    /// A first look, without an account.
+    Anonymous,
+    /// What the account sells, and to whom.
+    BusinessProfiles,
+    /// Who is calling, and what is left to spend.
+    Account,
+    /// The service itself.
+    Platform,
+}
+
+impl Tag {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Analyses, Self::Anonymous, Self::BusinessProfiles, Self::Account, Self::Platform];
+
+    pub(crate) const fn name_and_description(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Analyses => ("Analyses", "From a username to a scored lead"),
+            Self::Anonymous => ("Anonymous analyses", "A first look, without an account"),
+            Self::BusinessProfiles => ("Business profiles", "What the account sells, and to whom"),
+            Self::Account => ("Account", "Who is calling, and what is left to spend"),
+            Self::Platform => ("Platform", "The service itself"),
+        }
+    }
+}
+
+/// One method of one path: what it takes and everything that it answers.
+#[derive(Debug)]
+pub struct Route {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) named: Map<String, Value>,
+    is_open: bool,
+    operation: Map<String, Value>,
+    parameters: Vec<Value>,
+    answers: BTreeMap<u16, Answer>,
+}
+
+/// What is answered with one status.
+#[derive(Debug, Default)]
+struct Answer {
+    /// The schemas of its bodies.
+    bodies: Vec<Value>,
+    description: Vec<String>,
+    examples: Map<String, Value>,
+    may_say_when_to_retry: bool,
+    has_request_id: bool,
+}
+
+impl Route {
+    /// Something is read.
+    pub fn get(path: &'static str, id: &str, tag: Tag, summary: &str) -> Self {
+        Self::new("get", path, id, tag, summary)
+    }
+
+    /// Something is made or begun.
+    pub fn post(path: &'static str, id: &str, tag: Tag, summary: &str) -> Self {
+        Self::new("post", path, id, tag, summary)
+    }
+
+    /// Something is replaced as a whole.
+    pub fn put(path: &'static str, id: &str, tag: Tag, summary: &str) -> Self {
+        Self::new("put", path, id, tag, summary)
+    }
+
+    /// Something is deleted.
+    pub fn delete(path: &'static str, id: &str, tag: Tag, summary: &str) -> Self {
+        Self::new("delete", path, id, tag, summary)
+    }
+
+    fn new(method: &'static str, path: &'static str, id: &str, tag: Tag, summary: &str) -> Self {
+        let operation =
+            json!({"operationId": id, "tags": [tag.name_and_description().0], "summary": summary});
+        let operation = operation.as_object().cloned().unwrap_or_default();
+        let (named, parameters, answers) = Default::default();
+        let route = Self { method, path, is_open: false, operation, parameters, answers, named };
+        route
+            .refuses(&Error::new(Code::TooManyRequests, "Too many requests; slow down."))
+            .refuses(&Error::internal(""))
+            .refuses(&Error::store(""))
+    }
+
+    /// It needs no token.
+    #[must_use]
+    pub fn open(mut self) -> Self {
+        self.is_open = true;
+        self.operation.insert("security".to_owned(), json!([]));
+        self
+    }
+
+    /// More than the summary says, in paragraphs.
+    #[must_use]
+    pub fn describe(mut self, description: &str) -> Self {
+        self.operation.insert("description".to_owned(), json!(description));
+        self
+    }
+
+    /// It acts in one of the caller's accounts, which a header picks.
+    #[must_use]
+    pub fn in_account(mut self) -> Self {
+        self.parameters.push(json!({"$ref": "#/components/parameters/AccountId"}));
+        self.refuses(&Error::account_not_found())
+    }
+
+    /// Repeating it with the same key does nothing twice.
+    #[must_use]
+    pub fn idempotent(mut self) -> Self {
+        self.parameters.push(json!({"$ref": "#/components/parameters/IdempotencyKey"}));
+        self.refuses(&Error::idempotency_key_reused()).refuses_bad_fields()
+    }
+
+    /// The parameters of the query: the fields of a type.
+    #[must_use]
+    pub fn query<T: JsonSchema>(mut self) -> Self {
+        let Described { schema, mut named } = describe::<T>(Direction::Request);
+        // The type itself is nobody's business: its fields are.
+        let name = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+        let fields = named.remove(name).unwrap_or(schema);
+        self.named.extend(named);
+        for (name, schema) in fields["properties"].as_object().into_iter().flatten() {
+            let (mut schema, required) = (schema.clone(), is_required(&fields, name));
+            let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+            let mut parameter =
+                json!({"name": name, "in": "query", "required": required, "description": description});
+            // A list is one text with commas.
+            if schema["type"] == "array" {
+                parameter["style"] = json!("form");
+                parameter["explode"] = json!(false);
+            }
+            parameter["schema"] = schema;
+            self.parameters.push(parameter);
+        }
+        self.refuses_bad_fields()
+    }
+
+    /// A placeholder of the path.
+    #[must_use]
+    pub fn path<T: JsonSchema>(mut self, name: &str, description: &str) -> Self {
+        let schema = self.schema::<T>(Direction::Request);
+        self.parameters.push(json!({
+            "name": name, "in": "path", "required": true, "description": description, "schema": schema,
+        }));
+        self.refuses_by_gateway("RouteNotFound")
+    }
+
+    /// It answers a page of a list: the parameters that choose it, and the answer with an example of its entries.
+    #[must_use]
+    pub fn answers_pages_of<T: JsonSchema + Serialize>(mut self, description: &str, entries: Vec<T>) -> Self {
+        for name in Page::NAMES {
+            self.parameters.push(json!({"$ref": format!("#/components/parameters/{name}")}));
+        }
+        let total = entries.len() as u64;
+        self.refuses_bad_fields().answers(200, description, [("page", Page::default().of(total, entries))])
+    }
+
+    /// It takes a JSON body; examples by name.
+    #[must_use]
+    pub fn takes<T: JsonSchema>(mut self, examples: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        let schema = self.schema::<T>(Direction::Request);
+        let examples = named_examples(examples);
+        let content = json!({"application/json": {"schema": schema, "examples": examples}});
+        self.operation.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
+        self.refuses_bad_fields()
+            .refuses(&Error::new(
+                Code::MalformedBody,
+                "The body is not JSON: EOF while parsing a value at line 1 column 0.",
+            ))
+            .refuses(&Error::new(Code::PayloadTooLarge, "The body is larger than 65536 bytes."))
+            .refuses_by_gateway("RequestRefused")
+    }
+
+    fn refuses_bad_fields(self) -> Self {
+        let details = json!({"pageSize": "must be a whole number from 1 to 100", "since": "is not a known field; known are page, pageSize"});
+        let error = Error::new(
+            Code::ValidationFailed,
+            "Not accepted: pageSize, since. See details for what would be.",
+        );
+        self.refuses(&error.with_details(details))
+    }
+
+    /// It answers data with this status; examples by name.
+    #[must_use]
+    pub fn answers<T: JsonSchema + Serialize>(
+        mut self,
+        status: u16,
+        description: &str,
+        examples: impl IntoIterator<Item = (&'static str, T)>,
+    ) -> Self {
+        let data = self.schema::<T>(Direction::Answer);
+        let success = status < 400;
+        let schema = json!({
+            "type": "object",
+            "required": ["success", "data", "requestId", "timestamp"],
+            "additionalProperties": false,
+            "properties": {
+                "success": {"const": success},
+                "data": data,
+                "requestId": {"type": "string"},
+                "timestamp": {"type": "string", "format": "date-time"},
+            },
+        });
+        let answer = self.answer(status, schema, description);
+        for (name, example) in examples {
+            let body =
+                json!({"success": success, "data": example, "requestId": REQUEST_ID, "timestamp": TIMESTAMP});
+            answer.examples.insert(name.to_owned(), json!({"value": body}));
+        }
+        answer.has_request_id = true;
+        self
+    }
+
+    /// It answers this error. The example is what the handler gives.
+    #[must_use]
+    pub fn refuses(self, error: &Error) -> Self {
+        self.refuses_as(error.code.as_str(), error)
+    }
+
+    /// The same for an error whose code has another example already.
+    #[must_use]
+    pub fn refuses_as(mut self, name: &str, error: &Error) -> Self {
+        let (code, status) = (error.code, error.code.http_status());
+        let mut body = json!({"success": false, "error": error.message, "code": code.as_str()});
+        if let Some(details) = &error.details {
+            body["details"] = details.clone();
+        }
+        body["requestId"] = json!(REQUEST_ID);
+        body["timestamp"] = json!(TIMESTAMP);
+        let schema = self.schema::<Failure>(Direction::Answer);
+        let answer = self.answer(status, schema, &format!("`{code}`: {}", code.meaning()));
+        answer.examples.insert(name.to_owned(), json!({"value": body}));
+        answer.has_request_id = true;
+        answer.may_say_when_to_retry |= error.retry_after_seconds.is_some() || [429, 503].contains(&status);
+        self
+    }
+
+    /// API Gateway answers this by itself.
+    fn refuses_by_gateway(mut self, code: &str) -> Self {
+        let Some((code, status, sentence)) = GATEWAY_ONLY.into_iter().find(|(name, ..)| *name == code) else {
+            return self;
+        };
+        let schema = self.schema::<Failure>(Direction::Answer);
+        let answer =
+            self.answer(status, schema, &format!("`{code}`: API Gateway says so by itself. {sentence}"));
+        let body = json!({"success": false, "error": sentence, "code": code, "requestId": REQUEST_ID});
+        answer.examples.insert(code.to_owned(), json!({"value": body}));
+        self
+    }
+
+    fn answer(&mut self, status: u16, schema: Value, description: &str) -> &mut Answer {
+        let answer = self.answers.entry(status).or_default();
+        if !answer.bodies.contains(&schema) {
+            answer.bodies.push(schema);
+        }
+        let description = description.to_owned();
+        if !answer.description.contains(&description) {
+            answer.description.push(description);
+        }
+        answer
+    }
+
+    fn schema<T: JsonSchema>(&mut self, direction: Direction) -> Value {
+        let Described { schema, named } = describe::<T>(direction);
+        self.named.extend(named);
+        schema
+    }
+
+    /// The operation of the description.
+    pub(crate) fn operation(mut self) -> Value {
+        if !self.is_open {
+            let message = "Sign in: the token is missing, expired or not valid.";
+            self = self.refuses(&Error::new(Code::Unauthorized, message)).refuses_by_gateway("Forbidden");
+        }
+        let mut operation = self.operation;
+        if !self.parameters.is_empty() {
+            operation.insert("parameters".to_owned(), self.parameters.into());
+        }
+        // A body stands after the parameters, as people read them.
+        if let Some(body) = operation.shift_remove("requestBody") {
+            operation.insert("requestBody".to_owned(), body);
+        }
+        let answers =
+            self.answers.into_iter().map(|(status, answer)| (status.to_string(), answer.response()));
+        operation.insert("responses".to_owned(), Value::Object(answers.collect()));
+        Value::Object(operation)
+    }
+}
+
+impl Answer {
+    fn response(self) -> Value {
+        let mut headers = Map::new();
+        if self.has_request_id {
+            headers.insert("X-Request-Id".to_owned(), json!({"$ref": "#/components/headers/RequestId"}));
+        }
+        if self.may_say_when_to_retry {
+            headers.insert("Retry-After".to_owned(), json!({"$ref": "#/components/headers/RetryAfter"}));
+        }
+        let mut bodies = self.bodies;
+        let schema =
+            if bodies.len() > 1 { json!({"anyOf": bodies}) } else { bodies.pop().unwrap_or_default() };
+        json!({
+            "description": self.description.join("\n\n"),
+            "headers": headers,
+            "content": {"application/json": {"schema": schema, "examples": self.examples}},
+        })
+    }
+}
+
+fn named_examples(examples: impl IntoIterator<Item = (&'static str, Value)>) -> Map<String, Value> {
+    examples.into_iter().map(|(name, value)| (name.to_owned(), json!({"value": value}))).collect()
+}
+
+/// The parameters that many routes share.
+pub(crate) fn shared_parameters() -> Value {
+    json!({
+        "AccountId": {
+            "name": "X-Account-Id", "in": "header", "required": false,
+            "description": "The account to act in; the caller's oldest one when it is left out.",
+            "schema": {"type": "string", "format": "uuid"},
+        },
+        "IdempotencyKey": {
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "A value of the caller's own choice that makes repeating the request safe for 24 hours. The same key \
+                with the same body answers the same and does nothing twice. With another body it is refused with 422. \
+                Refusals are not remembered.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        },
+        "page": {
+            "name": "page", "in": "query", "required": false,
+            "description": "Which page of the list; the first is 1.",
+            "schema": {"type": "integer", "minimum": 1, "default": 1},
+        },
+        "pageSize": {
+            "name": "pageSize", "in": "query", "required": false,
+            "description": "How many entries a page has at most.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": PAGE_SIZE.1, "default": PAGE_SIZE.0},
+        },
+    })
+}
+
+fn is_required(schema: &Value, name: &str) -> bool {
+    schema["required"].as_array().is_some_and(|names| names.iter().any(|required| required == name))
+}

@@ -1,0 +1,134 @@
+//! What a handler answers, and the envelope that it goes out in.
+
+use jiff::Timestamp;
+use lambda_http::{Response, http};
+use oslira_api::{Failure, Success};
+use oslira_domain::Result;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::num::NonZeroU32;
+
+/// Seconds a client should wait after a 503 that does not say.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// A successful answer.
+#[derive(Debug, PartialEq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// `data` of the envelope.
+    pub data: Value,
+}
+
+impl Reply {
+    /// 200.
+    pub fn ok(data: impl Serialize) -> Self {
+        Self::with_status(200, data)
+    }
+
+    /// 201: something was made.
+    pub fn created(data: impl Serialize) -> Self {
+        Self::with_status(201, data)
+    }
+
+    /// 202: something was begun.
+    pub fn accepted(data: impl Serialize) -> Self {
+        Self::with_status(202, data)
+    }
+
+    /// Any status.
+    pub fn with_status(status: u16, data: impl Serialize) -> Self {
+        // Plain structs with text keys always serialise.
+        Self { status, data: serde_json::to_value(data).unwrap_or(Value::Null) }
+    }
+}
+
+/// The answer in its envelope. Errors become answers here and nowhere else; the cause goes to the log only.
+pub(crate) fn response(answer: &Result<Reply>, id: &str, origin: &str) -> Response<String> {
+    let request_id = id.to_owned();
+    let timestamp = Timestamp::now();
+    let (status, body) = match answer {
+        Ok(Reply { status, data }) => {
+            (*status, json!(Success { success: *status < 400, data, request_id, timestamp }))
+        }
+        Err(error) => {
+            let (message, code, details) = (error.message.to_string(), error.code, error.details.clone());
+            let failure = Failure {
+                success: false,
+                error: message,
+                code: code.into(),
+                details,
+                request_id,
+                timestamp: Some(timestamp.to_string()),
+            };
+            (code.http_status(), json!(failure))
+        }
+    };
+
+    let mut response = Response::new(body.to_string());
+    *response.status_mut() =
+        http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = value.parse() {
+            headers.insert(name, value);
+        }
+    };
+    set("content-type", "application/json");
+    set("cache-control", "no-store");
+    set("x-request-id", id);
+    set("access-control-allow-origin", origin);
+    set("access-control-expose-headers", "Retry-After,X-Request-Id");
+    set("vary", "Origin");
+    let wait = answer.as_ref().err().and_then(|error| error.retry_after_seconds).map(NonZeroU32::get);
+    if let Some(seconds) = wait.or((status == 503).then_some(RETRY_AFTER_SECONDS)) {
+        set("retry-after", &seconds.to_string());
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oslira_domain::{Code, Error};
+    use std::time::Duration;
+
+    #[test]
+    fn replies_share_one_envelope() {
+        let answer = response(&Ok(Reply::created(json!({"id": 1}))), "r-1", "https://app.example");
+        assert_eq!(answer.status(), 201);
+        assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example");
+        let body: Value = serde_json::from_str(answer.body()).unwrap();
+        assert_eq!(
+            (&body["success"], &body["data"]["id"], &body["requestId"]),
+            (&json!(true), &json!(1), &json!("r-1"))
+        );
+    }
+
+    #[test]
+    fn an_error_shows_its_sentence_and_hides_its_cause() {
+        let error = Error::store("connection to 10.0.0.7 refused").with_details(json!({"part": "x"}));
+        let answer = response(&Err(error), "r-1", "https://app.example");
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["retry-after"]),
+            (503, &"5".parse().unwrap())
+        );
+        assert!(!answer.body().contains("10.0.0.7"));
+        let body: Value = serde_json::from_str(answer.body()).unwrap();
+        assert_eq!((&body["success"], &body["code"]), (&json!(false), &json!("StoreUnavailable")));
+        assert_eq!(body["details"], json!({"part": "x"}));
+    }
+
+    #[test]
+    fn an_error_that_knows_when_it_is_over_says_so() {
+        let error = |code| Error::new(code, "x").with_retry_after(Duration::from_secs(62));
+        for code in [Code::Paused, Code::NotReady] {
+            assert_eq!(response(&Err(error(code)), "r-1", "o").headers()["retry-after"], "62", "{code}");
+        }
+        assert!(
+            !response(&Err(Error::new(Code::NotReady, "x")), "r-1", "o")
+                .headers()
+                .contains_key("retry-after")
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! What a handler sees of a request.
+
+use crate::{Caller, Header, Headers, fields};
+use deserr::Deserr;
+use jiff::Timestamp;
+use lambda_http::{RequestExt, aws_lambda_events::query_map::QueryMap, http, request::RequestContext};
+use oslira_api::Page;
+use oslira_domain::{AccountId, Code, Error, Result};
+use std::{collections::HashMap, net::IpAddr, str::FromStr};
+
+/// A request to an HTTP endpoint.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// The id in every log line and in the reply.
+    pub request_id: String,
+    /// The signed-in user, when the route has an authorizer.
+    pub caller: Option<Caller>,
+    /// Where the request came from, as API Gateway saw it. Never a header's word for it, which callers forge. Personal
+    /// data: not for logs.
+    pub source_ip: Option<IpAddr>,
+    /// Values of the `{placeholders}` in the route.
+    pub path: HashMap<String, String>,
+    /// Parameters of the query, in order, with those that are repeated.
+    pub query: Vec<(String, String)>,
+    /// What came beside the body.
+    pub headers: Headers,
+    /// The body as received.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// The signed-in user; 401 without one, or when the token has expired since the authorizer saw it.
+    pub fn caller(&self) -> Result<&Caller> {
+        self.caller
+            .as_ref()
+            .filter(|caller| caller.expires_at > Timestamp::now())
+            .ok_or_else(|| Error::new(Code::Unauthorized, "Sign in: the token is missing or has expired."))
+    }
+
+    /// The account asked for by `X-Account-Id`, or the caller's oldest. Whether the caller is in it is for the
+    /// database to say.
+    pub fn account_id(&self) -> Result<AccountId> {
+        let caller = self.caller()?;
+        let account_id = match self.headers.get(Header::AccountId) {
+            Some(text) => text.trim().parse().ok(),
+            None => caller.default_account_id,
+        };
+        let account_id = account_id.ok_or_else(Error::account_not_found)?;
+        crate::note_account(account_id);
+        Ok(account_id)
+    }
+
+    /// The id in the route's `{name}`; anything that is not an id is a thing that does not exist.
+    pub fn path_id<T: FromStr>(&self, name: &str, not_found: impl FnOnce() -> Error) -> Result<T> {
+        self.path.get(name).and_then(|text| text.parse().ok()).ok_or_else(not_found)
+    }
+
+    /// The body, read into `T`: unknown fields and bad values are refused together.
+    pub fn body<T: Deserr<fields::FieldErrors>>(&self) -> Result<T> {
+        fields::read_body(&self.body)
+    }
+
+    /// The parameters of the query, read into `T`: unknown and repeated ones are refused, with all other bad ones.
+    pub fn query<T: Deserr<fields::FieldErrors>>(&self) -> Result<T> {
+        fields::read_query(&self.query)
+    }
+
+    /// The same for a list: the filters, and the page that is wanted.
+    pub fn page<T: Deserr<fields::FieldErrors>>(&self) -> Result<(T, Page)> {
+        fields::read_page(&self.query)
+    }
+
+    /// The `Idempotency-Key` header, 1 to 255 characters.
+    pub fn idempotency_key(&self) -> Result<Option<&str>> {
+        match self.headers.get(Header::IdempotencyKey) {
+            Some(key) if !(1..=255).contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) => {
+                Err(fields::invalid_field("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))
+            }
+            key => Ok(key),
+        }
+    }
+}
+
+impl From<lambda_http::Request> for Request {
+    fn from(request: lambda_http::Request) -> Self {
+        let (request_id, caller, source_ip) = match request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV1(context)) => (
+                context.request_id.clone().unwrap_or_default(),
+                Caller::from_context(&context.authorizer.fields),
+                context.identity.source_ip.as_ref().and_then(|ip| ip.parse().ok()),
+            ),
+            _ => Default::default(),
+        };
+        let pairs = |map: QueryMap| -> Vec<(String, String)> {
+            map.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        };
+        // What is not text is kept as what it is not, rather than left out: a key that cannot be read is no missing key.
+        let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        Self {
+            request_id,
+            caller,
+            source_ip,
+            path: pairs(request.path_parameters()).into_iter().collect(),
+            query: pairs(request.query_string_parameters()),
+            headers: request.headers().iter().map(header).collect(),
+            body: request.into_body().to_vec(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed_in(headers: &[(&str, &str)]) -> Request {
+        let id = "0190a5a0-0000-7000-8000-000000000001";
+        Request {
+            caller: Some(Caller {
+                user_id: id.parse().unwrap(),
+                email: None,
+                default_account_id: id.parse().ok(),
+                expires_at: Timestamp::MAX,
+            }),
+            headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            ..Request::default()
+        }
+    }
+
+    #[test]
+    fn the_header_picks_the_account() {
+        let other = "0190a5a0-0000-7000-8000-000000000002";
+        assert!(signed_in(&[]).account_id().is_ok());
+        assert_eq!(signed_in(&[("x-account-id", other)]).account_id().unwrap().to_string(), other);
+        assert_eq!(
+            signed_in(&[("x-account-id", "mine")]).account_id().unwrap_err().code,
+            Code::AccountNotFound
+        );
+    }
+
+    #[test]
+    fn a_token_that_expired_since_the_authorizer_saw_it_is_refused() {
+        let mut request = signed_in(&[]);
+        request.caller.as_mut().unwrap().expires_at = Timestamp::UNIX_EPOCH;
+        assert_eq!(request.caller().unwrap_err().code, Code::Unauthorized);
+        assert_eq!(Request::default().caller().unwrap_err().code, Code::Unauthorized);
+    }
+
+    #[test]
+    fn an_idempotency_key_has_1_to_255_characters() {
+        assert_eq!(signed_in(&[]).idempotency_key().unwrap(), None);
+        assert_eq!(signed_in(&[("idempotency-key", "k")]).idempotency_key().unwrap(), Some("k"));
+        for key in ["", "ключ", "two words", "\u{fffd}"] {
+            assert!(signed_in(&[("idempotency-key", key)]).idempotency_key().is_err(), "{key:?}");
+        }
+        assert!(signed_in(&[("idempotency-key", &"k".repeat(256))]).idempotency_key().is_err());
+    }
+}

@@ -1,0 +1,12 @@
+//! `DELETE /api/business-profiles/{businessProfileId}`: delete a business profile.
+
+use oslira_business_profiles::delete_business_profile;
+use oslira_lambda::{RuntimeError, init, serve};
+use oslira_postgres::UserDb;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    let env = &init!().await;
+    let db = &UserDb::connect(env).await?;
+    serve(env, |request| delete_business_profile(db, request)).await
+}

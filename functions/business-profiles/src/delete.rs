@@ -1,0 +1,43 @@
+//! `DELETE /api/business-profiles/{businessProfileId}`.
+
+use crate::saved;
+use oslira_api::{DeletedBusinessProfile, Route, Tag, example};
+use oslira_domain::{Code, Error, Result};
+use oslira_lambda::{Reply, Request};
+use oslira_postgres::UserDb;
+use serde_json::json;
+
+/// What the API's description says of the route.
+pub(crate) fn delete_route() -> Route {
+    let deleted = example(json!({"id": "01932a5e-8c1f-7d3a-9b64-0b1f6a5f2e01"}));
+    let path = "/api/business-profiles/{businessProfileId}";
+    saved::about_one(Route::delete(path, "deleteBusinessProfile", Tag::BusinessProfiles, "Delete a business profile"))
+        .describe(
+            "For owners of the account. Its leads and results stay readable, and analyses under way go on. New ones cannot be \
+             started for it.",
+        )
+        .answers::<DeletedBusinessProfile>(200, "It was deleted.", [("deleted", deleted)])
+        .refuses(&not_owner())
+}
+
+/// Deletes the business profile. A second time there is none to delete.
+///
+/// # Errors
+/// `OwnerRequired`, whether there is such a business profile or not.
+pub async fn delete_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
+    let (caller, account_id) = (request.caller()?, request.account_id()?);
+    let id = saved::requested(&request)?;
+    let sql = "select public.delete_business_profile($1, $2) as outcome";
+    let row = db.one(caller.user_id, sql, &[&account_id, &id]).await?;
+    match &*row.read::<String>("outcome")? {
+        "deleted" => Ok(Reply::ok(DeletedBusinessProfile { id })),
+        "not_found" => Err(saved::not_found()),
+        "not_owner" => Err(not_owner()),
+        "account_not_found" => Err(Error::account_not_found()),
+        other => Err(Error::internal(format!("unknown outcome {other}"))),
+    }
+}
+
+fn not_owner() -> Error {
+    Error::new(Code::OwnerRequired, "Only owners of the account may delete a business profile.")
+}

@@ -1,0 +1,69 @@
+//! A business profile as it is kept and answered.
+
+use oslira_api::{Route, SavedBusinessProfile, example};
+use oslira_domain::{BusinessProfileId, Code, Error, Result};
+use oslira_lambda::Request;
+use oslira_postgres::{Row, table::business_profile};
+use serde_json::{Value, json};
+
+/// The columns of an answer, as a statement lists them.
+pub(crate) fn columns() -> String {
+    format!("business_profile_id, {}, created_at, updated_at", business_profile::COLUMNS)
+}
+
+/// The answer, from a row that has [`columns`].
+pub(crate) fn read(row: &Row) -> Result<SavedBusinessProfile> {
+    Ok(SavedBusinessProfile {
+        id: row.read("business_profile_id")?,
+        profile: business_profile::read(row)?,
+        created_at: row.read("created_at")?,
+        updated_at: row.read("updated_at")?,
+    })
+}
+
+/// The business profile named in the route; what is no id is no business profile.
+pub(crate) fn requested(request: &Request) -> Result<BusinessProfileId> {
+    request.path_id("businessProfileId", not_found)
+}
+
+/// Another tenant's, a deleted one and one that never was look the same.
+pub(crate) fn not_found() -> Error {
+    Error::new(Code::BusinessProfileNotFound, "There is no such business profile in this account.")
+}
+
+/// A route about one business profile of the caller's account, for the API's description.
+pub(crate) fn about_one(route: Route) -> Route {
+    route
+        .path::<BusinessProfileId>(
+            "businessProfileId",
+            "The business profile, as the answer to its creation named it.",
+        )
+        .in_account()
+        .refuses(&not_found())
+}
+
+/// What a request says of a business, for the API's description.
+pub(crate) fn roaster() -> Value {
+    json!({
+        "name": "Kestrel Coffee Roasters",
+        "description": "Small-batch coffee for cafés and for people who post about food and travel.",
+        "website": "https://kestrel.example",
+        "voice": "Playful and precise",
+        "offer": "Wholesale beans and a creator programme",
+        "icp": {
+            "followerRange": {"min": 5000, "max": 500_000},
+            "engagementMin": 1.0,
+            "contentThemes": ["coffee", "food", "travel", "cafe"],
+            "geoFocus": ["United Kingdom", "Germany"],
+        },
+    })
+}
+
+/// The same as it is kept.
+pub(crate) fn saved_roaster() -> SavedBusinessProfile {
+    let mut saved = roaster();
+    saved["id"] = json!("01932a5e-8c1f-7d3a-9b64-0b1f6a5f2e01");
+    saved["createdAt"] = json!("2026-11-20T09:30:00.123456Z");
+    saved["updatedAt"] = json!("2026-11-20T09:30:00.123456Z");
+    example(saved)
+}

@@ -1,0 +1,38 @@
+//! `PUT /api/business-profiles/{businessProfileId}`.
+
+use crate::saved;
+use oslira_api::{Route, SavedBusinessProfile, Tag};
+use oslira_domain::{BusinessProfile, Result};
+use oslira_lambda::{Reply, Request};
+use oslira_postgres::{Parameter, UserDb, table::business_profile};
+
+/// What the API's description says of the route.
+pub(crate) fn update_route() -> Route {
+    let path = "/api/business-profiles/{businessProfileId}";
+    let summary = "Replace what is said of the business";
+    saved::about_one(Route::put(path, "updateBusinessProfile", Tag::BusinessProfiles, summary))
+        .describe(
+            "The body is the whole document: what is left out is removed. Analyses that were accepted before go on with the \
+             business profile as it was then.",
+        )
+        .takes::<BusinessProfile>([("roaster", saved::roaster())])
+        .answers::<SavedBusinessProfile>(200, "As it is now.", [("roaster", saved::saved_roaster())])
+}
+
+/// Replaces the business profile and answers it. Doing it twice changes nothing more.
+pub async fn update_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
+    let (caller, account_id) = (request.caller()?, request.account_id()?);
+    let id = saved::requested(&request)?;
+    let profile: BusinessProfile = request.body()?;
+    let sql = format!(
+        "update public.business_profiles set ({}) = ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+           where business_profile_id = $1 and account_id = $2 and deleted_at is null
+           returning {}",
+        business_profile::COLUMNS,
+        saved::columns()
+    );
+    let which: [&dyn Parameter; 2] = [&id, &account_id];
+    let parameters = [&which[..], &business_profile::values(&profile)].concat();
+    let row = db.optional(caller.user_id, &sql, &parameters).await?.ok_or_else(saved::not_found)?;
+    Ok(Reply::ok(saved::read(&row)?))
+}

@@ -1,0 +1,96 @@
+//! What an actor run cost: on the record of the run that pays for it.
+
+use crate::want::Want;
+use oslira_apify::{ActorRun, Apify};
+use oslira_domain::{Result, RunId};
+use oslira_postgres::{Parameter, SystemDb};
+use uuid::Uuid;
+
+/// How many times as much as usual an actor run can cost; it has a limit of items.
+const MOST_TIMES_USUAL: f64 = 10.0;
+/// What its machine can cost beside its items, in US dollars: two minutes with the most memory that Apify gives an actor,
+/// 32 GB, are 1.07 compute units, at 0.40 at most.
+const MOST_MACHINE_USD: f64 = 0.5;
+
+/// What an actor run cost, in US dollars. What Apify says counts as far as the run could have cost it: a slip of the vendor's
+/// must not be a run's million. When it says nothing that can be, or nothing yet, it is what such a run usually costs.
+fn cost_usd(told: Option<f64>, usual: f64) -> f64 {
+    let most = usual * MOST_TIMES_USUAL + MOST_MACHINE_USD;
+    match told {
+        Some(told) if (0.0..=most).contains(&told) => told,
+        Some(told) => {
+            let counted = if told > most { most } else { usual };
+            tracing::warn!(told, counted, "Apify's usage is out of bounds");
+            counted
+        }
+        None => usual,
+    }
+}
+
+/// What is put on record of an actor run.
+pub(super) struct ActorCost<'a> {
+    pub(super) run: &'a ActorRun,
+    pub(super) want: Want,
+    /// How many were scraped.
+    pub(super) usernames: usize,
+    /// The run that started the actor, as slot and flight name it.
+    pub(super) payer: RunId,
+    /// The run that saw the actor's end.
+    pub(super) seen_by: RunId,
+    /// That one has no account.
+    pub(super) is_seen_anonymously: bool,
+}
+
+impl ActorCost<'_> {
+    /// Writes the cost down for the run that started the actor. An anonymous run has no place in Postgres. Then it is
+    /// written for the run that saw the actor's end; or, if that is an anonymous one too, in a line of the log. The actor
+    /// run's id makes the row, so whoever writes it a second time changes nothing.
+    pub(super) async fn record(&self, db: &SystemDb) -> Result<()> {
+        let Self { run, want, payer, seen_by, .. } = self;
+        let duration_ms = run.duration().and_then(|took| i64::try_from(took.as_millis()).ok()).unwrap_or(0);
+        let cost_usd = cost_usd(run.usage_total_usd, want.usual_cost_usd() * self.usernames as f64);
+        let (task, actor) = want.names();
+        let url = format!("{}/v2/actor-runs/{}", Apify::DEFAULT_BASE_URL, run.id);
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, url.as_bytes());
+        let sql = "with paying as (
+                     select account_id, run_id from public.runs where run_id in ($1, $8) order by run_id <> $1 limit 1
+                   ), written as (
+                     insert into public.ai_usage_logs
+                       (ai_usage_log_id, account_id, run_id, task, provider, model, cost_usd, duration_ms, outcome)
+                       select $2, account_id, run_id, $6, 'apify', $7, $3, $4, $5 from paying
+                       on conflict (ai_usage_log_id) do nothing
+                   )
+                   select run_id from paying";
+        let status = run.status.as_str();
+        let parameters: [&dyn Parameter; 8] =
+            [payer, &id, &cost_usd, &duration_ms, &status, &task, &actor, seen_by];
+        let is_anonymous_alone = self.is_seen_anonymously && payer == seen_by;
+        if is_anonymous_alone || db.all(sql, &parameters).await?.is_empty() {
+            let (id, run_id) = (&run.id, payer);
+            tracing::info!(runId = %run_id, actorRunId = id, task, actor, costUsd = cost_usd, durationMs = duration_ms, "anonymous scrape");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_apify_says_it_cost_counts_as_far_as_it_can_be() {
+        let most = 0.026 + MOST_MACHINE_USD;
+        for (told, expected) in [
+            (None, 0.0026),
+            (Some(0.0), 0.0),
+            (Some(0.01), 0.01),
+            (Some(1e18), most),
+            (Some(f64::INFINITY), most),
+            (Some(-1.0), 0.0026),
+            (Some(f64::NEG_INFINITY), 0.0026),
+            (Some(f64::NAN), 0.0026),
+        ] {
+            assert!((cost_usd(told, 0.0026) - expected).abs() < 1e-9, "{told:?}");
+        }
+    }
+}

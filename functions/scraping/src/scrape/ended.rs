@@ -1,0 +1,102 @@
+//! An actor that has ended: what it found is read, its slot given back, and its cost put on record.
+
+use super::{actor::Actors, cost::ActorCost, request::ScrapeRequest};
+use crate::{
+    flights::{EndedActor, InCharge},
+    want::Found,
+};
+use oslira_apify::ActorRun;
+use oslira_domain::{Code, Error, Result, RunId, Username};
+use oslira_stores::Permit;
+use std::time::Duration;
+
+/// Apify says of an actor that has ended that it has not: some of its servers know later than others.
+fn behind() -> Error {
+    Error::new(Code::ApifyUnavailable, "Instagram could not be read at the moment.")
+}
+
+impl Actors<'_> {
+    /// The actor run that the flight notes as ended, from Apify. First its slot is given back, if that was not done any more.
+    pub(super) async fn ask_about(&self, ended: &EndedActor) -> Result<ActorRun> {
+        match self.in_slot().await? {
+            Some((lease, id)) if id == ended.actor_run_id => self.tools.slots.release(&lease).await?,
+            _ => {}
+        }
+        match self.apify.wait_for_run(&ended.actor_run_id, Duration::ZERO).await {
+            Ok(run) if run.status.is_terminal() => Ok(run),
+            Ok(_) => Err(behind()),
+            Err(error) => Err(self.not_read(error).await),
+        }
+    }
+
+    /// What an actor run found. It is paid for: after a failure that passes, the next try reads it.
+    pub(super) async fn read(&self, ended: &EndedActor, run: &ActorRun) -> Result<Vec<(Username, Found)>> {
+        let Self { apify, request, .. } = self;
+        self.record(run, ended.payer).await?;
+        match request.want.read(apify, run, &request.usernames).await {
+            Ok(found) => Ok(found),
+            Err(error) => Err(self.not_read(error).await),
+        }
+    }
+
+    /// Tells the circuit breaker, and forgets an actor of which no more will be known.
+    async fn not_read(&self, error: Error) -> Error {
+        self.report(Permit::unasked(), Some(&error)).await;
+        if oslira_apify::is_lost(&error) {
+            self.forget().await;
+        }
+        error
+    }
+
+    /// Forgets the actor that the flight notes: the next try starts another.
+    pub(super) async fn forget(&self) {
+        if let Err(failure) = self.flight.forget().await {
+            tracing::warn!(
+                cause = failure.chain(),
+                "an actor is not forgotten; the next try reads it in vain"
+            );
+        }
+    }
+
+    /// Does what an earlier try could not do any more for an actor that has ended: gives its slot back, and puts its cost
+    /// on record.
+    pub(super) async fn settle(&self, in_charge: InCharge) -> Result<()> {
+        let Some((lease, actor_run_id)) = self.in_slot().await? else {
+            return self.record_ended(in_charge).await;
+        };
+        let run = match self.apify.wait_for_run(&actor_run_id, Duration::ZERO).await {
+            Ok(run) => run,
+            Err(error) => return Err(self.release_if_unknown(&lease, error).await),
+        };
+        if !run.status.is_terminal() {
+            return Ok(());
+        }
+        let recorded = self.record(&run, lease.payer).await;
+        self.tools.slots.release(&lease).await?;
+        recorded
+    }
+
+    /// Puts what the noted actor cost on record, if Apify still knows it.
+    pub(super) async fn record_ended(&self, in_charge: InCharge) -> Result<()> {
+        let Some(ended) = in_charge.ended else { return Ok(()) };
+        match self.apify.wait_for_run(&ended.actor_run_id, Duration::ZERO).await {
+            Ok(run) if run.status.is_terminal() => self.record(&run, ended.payer).await,
+            Ok(_) => Err(behind()),
+            Err(error) if oslira_apify::is_lost(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn record(&self, run: &ActorRun, payer: RunId) -> Result<()> {
+        let ScrapeRequest { run_id, account_id, want, usernames, .. } = self.request;
+        let cost = ActorCost {
+            run,
+            want: *want,
+            usernames: usernames.len(),
+            payer,
+            seen_by: *run_id,
+            is_seen_anonymously: account_id.is_none(),
+        };
+        cost.record(&self.tools.db).await
+    }
+}

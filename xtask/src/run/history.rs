@@ -1,0 +1,214 @@
+//! How long each step of an execution took.
+
+use super::gathered::Event;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+
+/// A state of the machine, as often as it was entered.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Step {
+    /// The state's name.
+    pub(super) state: String,
+    /// `Task`, `Parallel`, `Choice`, `Wait`, …
+    pub(super) kind: String,
+    /// How often it was entered.
+    pub(super) times: usize,
+    /// When it was first entered.
+    pub(super) started_at: Timestamp,
+    /// From entered to left, all times together.
+    pub(super) duration_ms: i64,
+    /// Tasks that were begun in it, repeated tries included. Of a Parallel, those that the history does not give to a state
+    /// of its branches: all of them in the emulator's, none in that of AWS.
+    pub(super) tasks: usize,
+    /// How often tasks failed, by error.
+    pub(super) failures: BTreeMap<String, usize>,
+    /// It has not been left.
+    pub(super) is_open: bool,
+}
+
+impl Step {
+    /// It takes time, rather than only decide or reshape.
+    pub(super) fn takes_time(&self) -> bool {
+        matches!(&*self.kind, "Task" | "Parallel" | "Map" | "Wait")
+    }
+}
+
+/// One time that a state was entered.
+struct Visit<'a> {
+    state: &'a str,
+    kind: &'a str,
+    entered_at: Timestamp,
+    left_at: Option<Timestamp>,
+    tasks: usize,
+    errors: Vec<&'a str>,
+}
+
+/// The steps in the order in which they were first entered. What was not left lasts until `end`.
+pub(super) fn steps(events: &[Event], end: Timestamp) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for visit in visits(events) {
+        let index = steps.iter().position(|step| step.state == visit.state).unwrap_or_else(|| {
+            steps.push(Step {
+                state: visit.state.to_owned(),
+                kind: visit.kind.to_owned(),
+                times: 0,
+                started_at: visit.entered_at,
+                duration_ms: 0,
+                tasks: 0,
+                failures: BTreeMap::new(),
+                is_open: false,
+            });
+            steps.len() - 1
+        });
+        let step = &mut steps[index];
+        step.times += 1;
+        // The emulator goes on with a task of an execution that was stopped.
+        let left_at = visit.left_at.unwrap_or(end).min(end);
+        step.duration_ms += left_at.as_millisecond() - visit.entered_at.as_millisecond();
+        step.tasks += visit.tasks;
+        step.is_open |= visit.left_at.is_none();
+        for error in visit.errors {
+            *step.failures.entry(error.to_owned()).or_default() += 1;
+        }
+    }
+    steps
+}
+
+fn visits(events: &[Event]) -> Vec<Visit<'_>> {
+    let mut visits: Vec<Visit> = Vec::new();
+    // Which visit an event belongs to, by the event's id.
+    let mut owners: HashMap<u64, usize> = HashMap::new();
+    for event in events {
+        if let (Some(kind), Some(state)) = (event.kind.strip_suffix("StateEntered"), &event.state) {
+            owners.insert(event.id, visits.len());
+            visits.push(Visit {
+                state,
+                kind,
+                entered_at: event.at,
+                left_at: None,
+                tasks: 0,
+                errors: Vec::new(),
+            });
+            continue;
+        }
+        let is_open = |visit: &Visit| visit.left_at.is_none();
+        if let (true, Some(state)) = (event.kind.ends_with("StateExited"), &event.state) {
+            // A state's name is one in the whole machine, so that this is the one also in a Parallel.
+            if let Some(visit) = visits.iter_mut().find(|visit| is_open(visit) && visit.state == *state) {
+                visit.left_at = Some(event.at);
+            }
+            continue;
+        }
+        let followed = event.previous.and_then(|previous| owners.get(&previous).copied());
+        let Some(owner) = followed.or_else(|| visits.iter().rposition(is_open)) else { continue };
+        owners.insert(event.id, owner);
+        let visit = &mut visits[owner];
+        match &*event.kind {
+            "TaskScheduled" | "LambdaFunctionScheduled" => visit.tasks += 1,
+            kind if kind.starts_with("Execution") => {}
+            _ => visit.errors.extend(event.error.as_deref()),
+        }
+    }
+    visits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(ms).unwrap()
+    }
+
+    /// An event by id, previous event, time, type, and the state or error.
+    fn event(id: u64, previous: u64, ms: i64, kind: &str, name: &str) -> Event {
+        let is_about_a_state = kind.contains("State");
+        let name = (!name.is_empty()).then(|| name.to_owned());
+        Event {
+            id,
+            previous: (previous > 0).then_some(previous),
+            at: at(ms),
+            kind: kind.to_owned(),
+            state: name.clone().filter(|_| is_about_a_state),
+            error: name.filter(|_| !is_about_a_state),
+        }
+    }
+
+    fn told(steps: &[Step]) -> Vec<(&str, usize, i64, usize)> {
+        steps.iter().map(|step| (&*step.state, step.times, step.duration_ms, step.tasks)).collect()
+    }
+
+    #[test]
+    fn branches_are_told_apart_by_what_their_events_follow() {
+        let events = [
+            event(1, 0, 0, "ExecutionStarted", ""),
+            event(2, 1, 10, "ParallelStateEntered", "Scrape"),
+            event(3, 2, 10, "ParallelStateStarted", ""),
+            event(4, 3, 20, "TaskStateEntered", "Scrape Profile"),
+            event(5, 3, 20, "TaskStateEntered", "Scrape Posts"),
+            event(6, 4, 30, "TaskScheduled", ""),
+            event(7, 5, 30, "TaskScheduled", ""),
+            event(8, 6, 530, "TaskFailed", "ApifyBusy"),
+            event(9, 8, 700, "TaskScheduled", ""),
+            event(10, 7, 800, "TaskSucceeded", ""),
+            event(11, 10, 810, "TaskStateExited", "Scrape Posts"),
+            event(12, 9, 900, "TaskSucceeded", ""),
+            event(13, 12, 910, "TaskStateExited", "Scrape Profile"),
+            event(14, 13, 920, "ParallelStateExited", "Scrape"),
+            event(15, 14, 920, "ChoiceStateEntered", "Choose"),
+            event(16, 15, 921, "ChoiceStateExited", "Choose"),
+        ];
+        let steps = steps(&events, at(5_000));
+        assert_eq!(
+            told(&steps),
+            [
+                ("Scrape", 1, 910, 0),
+                ("Scrape Profile", 1, 890, 2),
+                ("Scrape Posts", 1, 790, 1),
+                ("Choose", 1, 1, 0)
+            ]
+        );
+        assert_eq!(steps[1].failures, BTreeMap::from([("ApifyBusy".to_owned(), 1)]));
+        assert!(steps.iter().all(|step| !step.is_open && step.failures.len() <= 1));
+        assert_eq!(steps.iter().map(Step::takes_time).collect::<Vec<_>>(), [true, true, true, false]);
+    }
+
+    #[test]
+    fn in_the_emulators_history_tasks_belong_to_the_state_that_is_open() {
+        let events = [
+            event(1, 0, 0, "ExecutionStarted", ""),
+            event(2, 0, 5, "ParallelStateEntered", "Analyze"),
+            event(3, 0, 6, "TaskScheduled", ""),
+            event(4, 0, 6, "TaskScheduled", ""),
+            event(5, 0, 90, "TaskFailed", "AiUnavailable"),
+            event(6, 0, 100, "TaskSucceeded", ""),
+            event(7, 0, 100, "ParallelStateExited", "Analyze"),
+            event(8, 0, 100, "FailStateEntered", "Run Failed"),
+            event(9, 0, 100, "ExecutionFailed", "AiUnavailable"),
+        ];
+        let steps = steps(&events, at(100));
+        assert_eq!(told(&steps), [("Analyze", 1, 95, 2), ("Run Failed", 1, 0, 0)]);
+        assert_eq!(steps[0].failures, BTreeMap::from([("AiUnavailable".to_owned(), 1)]));
+        assert!(steps[1].failures.is_empty(), "how the execution ended is no task's");
+    }
+
+    #[test]
+    fn a_loop_is_one_step_and_what_is_open_lasts_until_now() {
+        let events = [
+            event(1, 0, 0, "ExecutionStarted", ""),
+            event(2, 1, 0, "TaskStateEntered", "Look"),
+            event(3, 2, 100, "TaskStateExited", "Look"),
+            event(4, 3, 100, "WaitStateEntered", "Wait"),
+            event(5, 4, 2_100, "WaitStateExited", "Wait"),
+            event(6, 5, 2_100, "TaskStateEntered", "Look"),
+            event(7, 6, 2_101, "TaskScheduled", ""),
+        ];
+        let steps = steps(&events, at(3_000));
+        assert_eq!(told(&steps), [("Look", 2, 1_000, 1), ("Wait", 1, 2_000, 0)]);
+        assert!(steps[0].is_open && !steps[1].is_open);
+        assert_eq!(steps[0].started_at, at(0));
+        assert!(super::steps(&[], at(0)).is_empty());
+    }
+}
