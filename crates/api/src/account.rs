@@ -23,9 +23,9 @@ pub struct Identity {
 pub struct Membership {
     /// The account.
     pub account_id: AccountId,
-    /// Its name.
+    /// The account's name.
     pub name: String,
-    /// What the caller may do there.
+    /// What the caller may do in the account.
     pub role: MemberRole,
 }
 
@@ -35,7 +35,7 @@ pub struct Membership {
 pub enum MemberRole {
     /// Everything.
     Owner,
-    /// Everything but paying, cancelling plans and deleting.
+    /// Everything except paying, cancelling plans and deleting.
     Member,
 }
 

@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 #[deserr(rename_all = camelCase, deny_unknown_fields, where_predicate = __Deserr_E: MergeWithError<FieldProblem>)]
 #[serde(rename_all = "camelCase")]
 pub struct AnalysisRequest {
-    /// An Instagram username, with or without `@`, or the address of a profile. Spaces around it are left out.
+    /// An Instagram username, with or without `@`, or the address of a profile. Spaces around it are ignored.
     #[schemars(with = "String", length(min = 1))]
     pub username: Username,
     /// How deep the analysis goes, and what it costs: 1, 5 or 6 credits.
     pub analysis_type: Tier,
-    /// The business profile that the lead is held against.
+    /// The business profile that the lead is compared with.
     pub business_profile_id: BusinessProfileId,
 }
 
@@ -27,25 +27,25 @@ pub struct AnalysisRequest {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AcceptedRun {
-    /// The run.
+    /// The run's id.
     pub run_id: RunId,
-    /// Where it is now.
+    /// Where the run is now.
     pub status: QueuedStatus,
-    /// Seconds until the result, when the profile has to be scraped.
+    /// Seconds until the result, if the profile has to be scraped.
     pub estimated_seconds: u32,
     /// Where the run can be followed: a path below the API's base URL.
     pub progress_url: String,
-    /// Where its result will be: a path below the API's base URL.
+    /// Where the result will be: a path below the API's base URL.
     pub result_url: String,
     /// Whole credits that were taken from the balance.
     pub credits_charged: i32,
 }
 
-/// A run that has just been accepted.
+/// The status of a run that has just been accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum QueuedStatus {
-    /// It waits to be started.
+    /// The run waits to be started.
     Queued,
 }
 
@@ -53,22 +53,22 @@ pub enum QueuedStatus {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
-    /// The run.
+    /// The run's id.
     pub run_id: RunId,
     /// `complete`, `failed` and `cancelled` are final.
     pub status: RunStatus,
-    /// Percent; it never goes back.
+    /// Percent. It never goes down.
     #[schemars(range(min = 0, max = 100))]
     pub progress: u8,
-    /// What is going on, as words for people.
+    /// The current step, as a sentence for people.
     pub current_step: String,
     /// Milliseconds from acceptance until now, or until the end.
     #[schemars(range(min = 0))]
     pub elapsed_ms: i64,
-    /// Why it failed or was cancelled, as a sentence; only then.
+    /// Why the run failed or was cancelled, as a sentence; only then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The same as a code; only then.
+    /// Why the run failed or was cancelled, as a code; only then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<ErrorCode>,
 }
@@ -77,21 +77,21 @@ pub struct Progress {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cancelling {
-    /// The run.
+    /// The run's id.
     pub run_id: RunId,
-    /// What becomes of it.
+    /// What happens to the run.
     pub status: CancellingStatus,
-    /// Where its end can be seen: a path below the API's base URL.
+    /// Where the run can be followed to its end: a path below the API's base URL.
     pub progress_url: String,
-    /// Where its result is, if it was complete before: a path below the API's base URL.
+    /// Where the result is, if the run was complete before it could stop: a path below the API's base URL.
     pub result_url: String,
 }
 
-/// A run that was asked to stop.
+/// The status of a run that was asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CancellingStatus {
-    /// It stops at its next step.
+    /// The run stops at its next step.
     Cancelling,
 }
 
@@ -99,9 +99,9 @@ pub enum CancellingStatus {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AnalysisResult {
-    /// The run.
+    /// The run's id.
     pub run_id: RunId,
-    /// The lead that it is about.
+    /// The lead that the result is about.
     pub lead_id: LeadId,
     /// The Instagram account.
     pub username: Username,
@@ -110,33 +110,34 @@ pub struct AnalysisResult {
     /// What was found.
     #[serde(flatten)]
     pub findings: Findings,
-    /// When the profile was scraped, or its posts if that was earlier.
+    /// When the profile was scraped, or its posts if they were scraped earlier.
     pub data_as_of: Timestamp,
-    /// All that was read was in the cache.
+    /// Whether everything that was read was in the cache.
     pub cache_hit: bool,
     /// Whole credits that the run cost.
     pub credits_charged: i32,
 }
 
-/// What an analysis found: the score and all that explains it, the tier's own sections, and where the time went.
+/// What an analysis found: the score and everything that explains it, the tier's own sections, and how long
+/// each step took.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Findings {
-    /// The score and what it is made of.
+    /// The score and its parts.
     #[serde(flatten)]
     pub assessment: Assessment,
-    /// Two or three sentences.
+    /// Two or three sentences about the lead.
     pub summary: String,
-    /// In DEEP and X-Ray: some paragraphs.
+    /// In DEEP and X-Ray: a longer summary, of several paragraphs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deep_summary: Option<String>,
     /// In DEEP and X-Ray: why the lead could buy, the strongest reason first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selling_points: Option<Vec<SellingPoint>>,
-    /// In X-Ray: the moment, the money, and what the two could do together.
+    /// In X-Ray: when the lead could buy, for how much, and how the two could work together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commercial: Option<Commercial>,
-    /// In X-Ray: what moves the person.
+    /// In X-Ray: what drives the person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub psychographic: Option<Psychographic>,
     /// In DEEP and X-Ray: a first message, ready to send.
@@ -145,12 +146,12 @@ pub struct Findings {
     /// In DEEP and X-Ray: how the person communicates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub personality: Option<Personality>,
-    /// Where the time went.
+    /// How long the run and its steps took.
     pub timing: Timing,
 }
 
 impl Findings {
-    /// The same with points, for those that were saved before there were any.
+    /// The same result with points, for a result that was saved before there were any.
     #[must_use]
     pub fn itemised(mut self) -> Self {
         self.assessment = self.assessment.itemised();
@@ -158,16 +159,17 @@ impl Findings {
     }
 }
 
-/// Where a run's time went.
+/// How long a run and its steps took.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Timing {
     /// Milliseconds from acceptance to the result.
     #[schemars(range(min = 0))]
     pub total_ms: i64,
-    /// How long the run was in each status, from its acceptance on; only `queued` when its progress was lost.
+    /// How long the run was in each status, from its acceptance on. Only `queued` when the run's progress was
+    /// lost.
     pub steps: Vec<TimedStep>,
-    /// The longest of them.
+    /// The status that took the longest.
     pub slowest_step: RunStatus,
 }
 
@@ -177,7 +179,7 @@ pub struct Timing {
 pub struct TimedStep {
     /// The status.
     pub name: RunStatus,
-    /// Milliseconds.
+    /// Milliseconds that the run was in this status.
     #[schemars(range(min = 0))]
     pub duration_ms: i64,
 }

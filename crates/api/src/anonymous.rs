@@ -7,19 +7,19 @@ use oslira_domain::{FieldProblem, Icp, RunStatus, Tier, Username, trimmed};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What to analyse, and for what kind of business.
+/// What to analyse, and for which business.
 #[derive(Debug, Serialize, Deserr, JsonSchema)]
 #[deserr(rename_all = camelCase, deny_unknown_fields, where_predicate = __Deserr_E: MergeWithError<FieldProblem>)]
 #[serde(rename_all = "camelCase")]
 pub struct AnonymousRequest {
-    /// As for an account's analysis.
+    /// An Instagram username, with or without `@`, or the address of a profile. Spaces around it are ignored.
     #[schemars(with = "String", length(min = 1))]
     pub username: Username,
-    /// The business that the lead is held against.
+    /// The business that the lead is compared with.
     pub business: BusinessInBrief,
 }
 
-/// What a caller without an account says of their business.
+/// What a caller without an account says about their business.
 #[derive(Debug, Serialize, Deserr, JsonSchema)]
 #[deserr(rename_all = camelCase, deny_unknown_fields, where_predicate = __Deserr_E: MergeWithError<FieldProblem>)]
 #[serde(rename_all = "camelCase")]
@@ -28,7 +28,7 @@ pub struct BusinessInBrief {
     #[deserr(try_from(&String) = trimmed::<500> -> FieldProblem)]
     #[schemars(length(min = 1, max = 500), regex(pattern = r"\S"))]
     pub summary: String,
-    /// Whom it wants as a customer. Without it the model's fit alone makes the score.
+    /// Whom the business wants as a customer. Without it, the score is the model's fit alone.
     #[deserr(default)]
     pub icp: Option<Icp>,
 }
@@ -37,16 +37,16 @@ pub struct BusinessInBrief {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AcceptedAnonymousRun {
-    /// Opens the result; to be kept like a password.
+    /// Opens the result. Keep it secret, like a password.
     #[schemars(regex(pattern = "^[0-9a-f]{32}$"))]
     pub run_token: String,
     /// Where the run is now.
     pub status: QueuedStatus,
-    /// Seconds until the result, when the profile has to be scraped.
+    /// Seconds until the result, if the profile has to be scraped.
     pub estimated_seconds: u32,
     /// Where the run can be followed: a path below the API's base URL.
     pub status_url: String,
-    /// From then on the token opens nothing.
+    /// After this time the token opens nothing.
     pub expires_at: Timestamp,
 }
 
@@ -56,10 +56,10 @@ pub struct AcceptedAnonymousRun {
 pub struct AnonymousRun {
     /// `complete` and `failed` are final.
     pub status: RunStatus,
-    /// Percent; it never goes back.
+    /// Percent. It never goes down.
     #[schemars(range(min = 0, max = 100))]
     pub progress: u8,
-    /// What is going on, as words for people.
+    /// The current step, as a sentence for people.
     pub current_step: String,
     /// Milliseconds from acceptance until now, or until the end.
     #[schemars(range(min = 0))]
@@ -67,15 +67,15 @@ pub struct AnonymousRun {
     /// What was found; only when complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<AnonymousResult>,
-    /// Why it failed, as a code; only then.
+    /// Why the run failed, as a code; only then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<ErrorCode>,
-    /// The same as a sentence; only then.
+    /// Why the run failed, as a sentence; only then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// A LIGHT result without what belongs to an account.
+/// A LIGHT result, without what belongs to an account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AnonymousResult {
@@ -88,6 +88,6 @@ pub struct AnonymousResult {
     pub findings: Findings,
     /// When the profile was scraped.
     pub data_as_of: Timestamp,
-    /// The profile was in the cache.
+    /// Whether the profile was in the cache.
     pub cache_hit: bool,
 }

@@ -5,18 +5,18 @@ use oslira_domain::{BusinessProfile, BusinessProfileId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A business profile as it is kept.
+/// A business profile, as it is stored.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SavedBusinessProfile {
     /// The business profile's id.
     pub id: BusinessProfileId,
-    /// What was said of the business.
+    /// The account's description of its business.
     #[serde(flatten)]
     pub profile: BusinessProfile,
-    /// When it was made.
+    /// When the business profile was made.
     pub created_at: Timestamp,
-    /// When it was changed last; at first the same.
+    /// When the business profile was last changed; at first the same as `createdAt`.
     pub updated_at: Timestamp,
 }
 
@@ -24,6 +24,6 @@ pub struct SavedBusinessProfile {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletedBusinessProfile {
-    /// Its id. Leads, runs and results that name it stay.
+    /// The id of the deleted business profile. Leads, runs and results that name it stay.
     pub id: BusinessProfileId,
 }

@@ -1,4 +1,4 @@
-//! Credits, and where they came from.
+//! Credits: what is left, and every change of the balance.
 
 use deserr::Deserr;
 use jiff::Timestamp;
@@ -7,40 +7,40 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-/// What is left to spend, and the plan.
+/// The credits that are left, and the plan.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreditBalance {
-    /// Whole credits.
+    /// The whole credits that are left.
     #[schemars(range(min = 0))]
     pub balance: i32,
     /// The plan's id, such as `free`.
     pub plan: String,
-    /// When the paid period ends; `null` without one.
+    /// When the paid period ends; `null` without a paid plan.
     pub period_end: Option<Timestamp>,
-    /// The subscription's status, in Stripe's words; `active` without one.
+    /// The subscription's status, in Stripe's words; `active` without a subscription.
     pub status: String,
 }
 
-/// A row of the ledger: one move of credits.
+/// A row of the ledger: one change of the balance.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreditTransaction {
     /// The row's id.
     pub id: CreditTransactionId,
-    /// Why credits moved.
+    /// Why the balance changed.
     pub kind: CreditTransactionKind,
-    /// Whole credits: above zero they were added, below zero they were taken.
+    /// Whole credits. Above zero they were added; below zero they were taken.
     pub amount: i32,
     /// The run that was charged or refunded; `null` for other kinds.
     pub run_id: Option<RunId>,
-    /// The same as a short text for people.
+    /// Why the balance changed, as a short text for people.
     pub reason: String,
-    /// When.
+    /// When the balance changed.
     pub created_at: Timestamp,
 }
 
-/// Why credits moved.
+/// Why the balance changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CreditTransactionKind {
@@ -50,7 +50,7 @@ pub enum CreditTransactionKind {
     Adjustment,
     /// An analysis was accepted.
     Charge,
-    /// An analysis failed or was cancelled: its charge was taken back in full.
+    /// An analysis failed or was cancelled, and its charge was given back in full.
     Refund,
 }
 
@@ -78,19 +78,19 @@ impl FromStr for CreditTransactionKind {
     }
 }
 
-/// Which rows of the ledger are wanted. Without any of these it is all.
+/// Which rows of the ledger to list. Without filters, all rows.
 #[derive(Debug, Default, PartialEq, Eq, Deserr, JsonSchema)]
 #[deserr(rename_all = camelCase, deny_unknown_fields)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CreditTransactionFilters {
-    /// Rows of these kinds, with commas between them.
+    /// Only rows of these kinds, separated by commas.
     #[deserr(default, try_from(&String) = kinds -> FieldProblem)]
     #[schemars(length(min = 1))]
     pub kind: Vec<CreditTransactionKind>,
-    /// Rows from this moment on (RFC 3339, such as 2026-11-24T00:00:00Z).
+    /// Only rows from this moment on (RFC 3339, such as 2026-11-24T00:00:00Z).
     #[deserr(default, try_from(Option<String>) = moment -> FieldProblem)]
     pub since: Option<Timestamp>,
-    /// Rows before this moment.
+    /// Only rows before this moment.
     #[deserr(default, try_from(Option<String>) = moment -> FieldProblem)]
     pub until: Option<Timestamp>,
 }

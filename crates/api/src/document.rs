@@ -6,10 +6,10 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 
-/// OpenAPI 3.1 of these routes.
+/// The OpenAPI 3.1 document for these routes.
 ///
 /// # Errors
-/// Two different types have one name.
+/// When two different types have the same name.
 pub fn document(routes: Vec<Route>) -> Result<Value, String> {
     let mut paths = Map::new();
     let mut named = Map::new();
@@ -32,7 +32,8 @@ pub fn document(routes: Vec<Route>) -> Result<Value, String> {
     Ok(document)
 }
 
-/// Moves each response that several routes give in the same words to one place, under the names of its examples.
+/// Moves each response that several routes give in the same words to a shared place, named after its
+/// examples.
 fn share_responses(paths: &mut Map<String, Value>) -> Map<String, Value> {
     let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(|item| item.values_mut());
     let mut responses: Vec<&mut Value> = operations
@@ -49,7 +50,7 @@ fn share_responses(paths: &mut Map<String, Value>) -> Map<String, Value> {
         let names: Vec<&str> =
             examples.into_iter().flat_map(|examples| examples.keys()).map(String::as_str).collect();
         let name = names.join("Or");
-        // Another response may have the same examples in other words: that one stays where it is.
+        // Another response may have the same examples in other words. That one stays where it is.
         if *shared.entry(&*name).or_insert_with(|| response.clone()) == **response {
             **response = json!({"$ref": format!("#/components/responses/{name}")});
         }
@@ -58,7 +59,7 @@ fn share_responses(paths: &mut Map<String, Value>) -> Map<String, Value> {
     shared
 }
 
-/// All but the routes and their types.
+/// Everything except the routes and their types.
 fn frame() -> Value {
     let tags: Vec<Value> = Tag::ALL
         .map(Tag::name_and_description)

@@ -1,4 +1,4 @@
-//! What every answer is wrapped in.
+//! The envelope around every answer.
 
 use crate::ErrorCode;
 use jiff::Timestamp;
@@ -6,38 +6,39 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// An answer with data.
+/// The envelope of an answer with data.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Success<T> {
-    /// `true`; `false` where the data tells of trouble, as `/health` does.
+    /// `true`. It is `false` where the data reports a problem, as `/health` does.
     pub success: bool,
-    /// What was asked for.
+    /// The data that was asked for.
     pub data: T,
     /// The request's id, as in the header `X-Request-Id` and in the logs.
     pub request_id: String,
-    /// When it was answered.
+    /// When the request was answered.
     pub timestamp: Timestamp,
 }
 
-/// An answer that says what went wrong.
+/// The envelope of an error.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Error")]
 pub struct Failure {
     /// `false`.
     pub success: bool,
-    /// A sentence anyone may read.
+    /// What went wrong, as a sentence that anyone may read.
     pub error: String,
-    /// What went wrong.
+    /// What went wrong, as a code for programs.
     pub code: ErrorCode,
-    /// Facts that belong to the code, for programs.
+    /// Facts for programs that belong to the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "serde_json::Map<String, Value>")]
     pub details: Option<Value>,
-    /// The request's id. API Gateway's own answers have it here only.
+    /// The request's id. Answers of API Gateway itself have it here only.
     pub request_id: String,
-    /// When it was answered: RFC 3339 in Oslira's own answers. API Gateway's own may carry its log format, or none.
+    /// When the request was answered: RFC 3339 in Oslira's own answers. Answers of API Gateway itself may use
+    /// its log format or leave this out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,
 }

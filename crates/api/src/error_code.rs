@@ -5,12 +5,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// What went wrong: a code that programs switch on.
+/// What went wrong, as a code for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ErrorCode(pub Cow<'static, str>);
 
-/// Codes that API Gateway alone answers, with the status and the sentence that the template gives them.
+/// Codes that only API Gateway answers, with the status and the sentence that the template sets.
 pub(crate) const GATEWAY_ONLY: [(&str, u16, &str); 3] = [
     ("Forbidden", 403, "This token does not open this route."),
     ("RouteNotFound", 404, "There is no such route."),

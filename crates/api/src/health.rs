@@ -1,23 +1,24 @@
-//! Is everything there?
+//! Whether the service and everything that it needs work.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the service finds of itself. A finding stands for five seconds.
+/// The state of the service. It is checked at most once in five seconds.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
-    /// All of it in a word.
+    /// The state of all dependencies together.
     pub status: HealthStatus,
     /// The version that answers.
     pub version: String,
-    /// What Oslira cannot work without.
+    /// The services that Oslira cannot work without.
     pub dependencies: Dependencies,
-    /// What must be seen to within weeks, such as an AI model that will be shut down; no part of the status.
+    /// What needs attention within weeks, such as an AI model that will be shut down. Warnings do not change
+    /// the status.
     pub warnings: Vec<String>,
 }
 
-/// All in a word.
+/// The state of all dependencies together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthStatus {
@@ -27,13 +28,13 @@ pub enum HealthStatus {
     Degraded,
 }
 
-/// Which dependency is up.
+/// The state of each dependency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Dependencies {
     /// The database.
     pub postgres: DependencyState,
-    /// Progress, limits and leases.
+    /// The tables of progress, limits and leases.
     pub dynamodb: DependencyState,
     /// The cache of profiles.
     pub s3: DependencyState,
@@ -45,18 +46,18 @@ pub struct Dependencies {
     pub secrets: DependencyState,
 }
 
-/// Whether one answers.
+/// Whether a dependency answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DependencyState {
-    /// It answers.
+    /// The dependency answers.
     Up,
-    /// It does not.
+    /// The dependency does not answer.
     Down,
 }
 
 impl Dependencies {
-    /// Every one answers.
+    /// Whether all dependencies answer.
     pub fn are_up(self) -> bool {
         let Self { postgres, dynamodb, s3, sqs, step_functions, secrets } = self;
         [postgres, dynamodb, s3, sqs, step_functions, secrets]

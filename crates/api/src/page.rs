@@ -4,17 +4,17 @@ use oslira_domain::FieldProblem;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// How many entries a page has unless the request says otherwise, and at most.
+/// How many entries a page has: by default, and at most.
 pub const PAGE_SIZE: (u32, u32) = (50, 100);
-/// The last page that can be asked for: beyond it an offset would not fit.
+/// The last page that can be asked for. Beyond it the offset would be too large.
 const LAST_PAGE: u32 = 1_000_000;
 
-/// Which part of a list is wanted.
+/// Which page of a list to return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     /// The first page is 1.
     pub page: u32,
-    /// Entries on a page.
+    /// How many entries a page has at most.
     pub page_size: u32,
 }
 
@@ -25,16 +25,16 @@ impl Default for Page {
 }
 
 impl Page {
-    /// What a request calls the two.
+    /// The names of the two query parameters.
     pub const NAMES: [&'static str; 2] = ["page", "pageSize"];
 
-    /// Takes one of the two from a request.
+    /// Sets the parameter of this name from a request's text.
     pub fn set(&mut self, name: &str, text: &str) -> Result<(), FieldProblem> {
         let (field, most) = match name {
             "page" => (&mut self.page, LAST_PAGE),
             _ => (&mut self.page_size, PAGE_SIZE.1),
         };
-        // "+5" is a number to the parser, and none that anybody means.
+        // The parser would accept "+5" as a number, although nobody sends it on purpose.
         let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
         *field = number
             .filter(|number| (1..=most).contains(number))
@@ -42,17 +42,17 @@ impl Page {
         Ok(())
     }
 
-    /// How many entries there may be.
+    /// How many entries the page may have.
     pub fn limit(self) -> i64 {
         self.page_size.into()
     }
 
-    /// How many entries come before.
+    /// How many entries come before the page.
     pub fn offset(self) -> i64 {
         i64::from(self.page - 1) * i64::from(self.page_size)
     }
 
-    /// The part of the list that this page is.
+    /// The answer for this page of the list.
     pub fn of<T>(self, total: u64, data: Vec<T>) -> Paged<T> {
         Paged { page: self.page, page_size: self.page_size, total, data }
     }
@@ -62,11 +62,11 @@ impl Page {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Paged<T> {
-    /// Which page: the first is 1.
+    /// The number of this page; the first is 1.
     pub page: u32,
     /// How many entries a page has at most.
     pub page_size: u32,
-    /// How many entries there are on all pages together.
+    /// How many entries all pages have together.
     pub total: u64,
     /// The entries of this page.
     pub data: Vec<T>,

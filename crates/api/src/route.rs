@@ -1,4 +1,4 @@
-//! A route, as its feature declares it beside the handler.
+//! A route's description, which its feature declares beside the handler.
 
 use crate::{
     Failure, PAGE_SIZE, Page,
@@ -11,11 +11,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// Request ids and times in examples.
+/// The request id in examples.
 const REQUEST_ID: &str = "6f1b2c9a-0f5e-4c8e-9a57-2f6f3d1f0b11";
+/// The time in examples.
 const TIMESTAMP: &str = "2026-11-20T09:30:00.123456Z";
 
-/// What a route is about.
+/// The group that a route belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tag {
     /// From a username to a scored lead.
@@ -45,7 +46,7 @@ impl Tag {
     }
 }
 
-/// One method of one path: what it takes and everything that it answers.
+/// One method of one path: its input and all its answers.
 #[derive(Debug)]
 pub struct Route {
     pub(crate) method: &'static str,
@@ -57,10 +58,10 @@ pub struct Route {
     answers: BTreeMap<u16, Answer>,
 }
 
-/// What is answered with one status.
+/// All answers with one status.
 #[derive(Debug, Default)]
 struct Answer {
-    /// The schemas of its bodies.
+    /// The schemas of the answers' bodies.
     bodies: Vec<Value>,
     description: Vec<String>,
     examples: Map<String, Value>,
@@ -69,22 +70,22 @@ struct Answer {
 }
 
 impl Route {
-    /// Something is read.
+    /// A route that reads something.
     pub fn get(path: &'static str, id: &str, tag: Tag, summary: &str) -> Self {
         Self::new("get", path, id, tag, summary)
     }
 
-    /// Something is made or begun.
+    /// A route that makes or starts something.
     pub fn post(path: &'static str, id: &str, tag: Tag, summary: &str) -> Self {
         Self::new("post", path, id, tag, summary)
     }
 
-    /// Something is replaced as a whole.
+    /// A route that replaces something as a whole.
     pub fn put(path: &'static str, id: &str, tag: Tag, summary: &str) -> Self {
         Self::new("put", path, id, tag, summary)
     }
 
-    /// Something is deleted.
+    /// A route that deletes something.
     pub fn delete(path: &'static str, id: &str, tag: Tag, summary: &str) -> Self {
         Self::new("delete", path, id, tag, summary)
     }
@@ -101,7 +102,7 @@ impl Route {
             .refuses(&Error::store(""))
     }
 
-    /// It needs no token.
+    /// The route needs no token.
     #[must_use]
     pub fn open(mut self) -> Self {
         self.is_open = true;
@@ -109,32 +110,33 @@ impl Route {
         self
     }
 
-    /// More than the summary says, in paragraphs.
+    /// Adds paragraphs that say more than the summary.
     #[must_use]
     pub fn describe(mut self, description: &str) -> Self {
         self.operation.insert("description".to_owned(), json!(description));
         self
     }
 
-    /// It acts in one of the caller's accounts, which a header picks.
+    /// The route acts in one of the caller's accounts, which a header names.
     #[must_use]
     pub fn in_account(mut self) -> Self {
         self.parameters.push(json!({"$ref": "#/components/parameters/AccountId"}));
         self.refuses(&Error::account_not_found())
     }
 
-    /// Repeating it with the same key does nothing twice.
+    /// Repeating the request with the same key does nothing twice.
     #[must_use]
     pub fn idempotent(mut self) -> Self {
         self.parameters.push(json!({"$ref": "#/components/parameters/IdempotencyKey"}));
-        self.refuses(&Error::idempotency_key_reused()).refuses_bad_fields()
+        let details = json!({"Idempotency-Key": "must be 1 to 255 visible ASCII characters"});
+        self.refuses(&Error::idempotency_key_reused()).refuses_bad_fields(details)
     }
 
-    /// The parameters of the query: the fields of a type.
+    /// Adds the query's parameters, which are the fields of a type.
     #[must_use]
     pub fn query<T: JsonSchema>(mut self) -> Self {
         let Described { schema, mut named } = describe::<T>(Direction::Request);
-        // The type itself is nobody's business: its fields are.
+        // Only the fields of this type are shown, not the type itself.
         let name = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
         let fields = named.remove(name).unwrap_or(schema);
         self.named.extend(named);
@@ -151,10 +153,10 @@ impl Route {
             parameter["schema"] = schema;
             self.parameters.push(parameter);
         }
-        self.refuses_bad_fields()
+        self.refuses_bad_query()
     }
 
-    /// A placeholder of the path.
+    /// Adds a placeholder of the path.
     #[must_use]
     pub fn path<T: JsonSchema>(mut self, name: &str, description: &str) -> Self {
         let schema = self.schema::<T>(Direction::Request);
@@ -164,42 +166,52 @@ impl Route {
         self.refuses_by_gateway("RouteNotFound")
     }
 
-    /// It answers a page of a list: the parameters that choose it, and the answer with an example of its entries.
+    /// The route answers with a page of a list. Adds the parameters that choose the page, and an example of
+    /// the entries.
     #[must_use]
     pub fn answers_pages_of<T: JsonSchema + Serialize>(mut self, description: &str, entries: Vec<T>) -> Self {
         for name in Page::NAMES {
             self.parameters.push(json!({"$ref": format!("#/components/parameters/{name}")}));
         }
         let total = entries.len() as u64;
-        self.refuses_bad_fields().answers(200, description, [("page", Page::default().of(total, entries))])
+        self.refuses_bad_query().answers(200, description, [("page", Page::default().of(total, entries))])
     }
 
-    /// It takes a JSON body; examples by name.
+    /// The route takes a JSON body. The examples have names.
     #[must_use]
     pub fn takes<T: JsonSchema>(mut self, examples: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
         let schema = self.schema::<T>(Direction::Request);
         let examples = named_examples(examples);
         let content = json!({"application/json": {"schema": schema, "examples": examples}});
         self.operation.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
-        self.refuses_bad_fields()
-            .refuses(&Error::new(
-                Code::MalformedBody,
-                "The body is not JSON: EOF while parsing a value at line 1 column 0.",
-            ))
-            .refuses(&Error::new(Code::PayloadTooLarge, "The body is larger than 65536 bytes."))
-            .refuses_by_gateway("RequestRefused")
+        self.refuses_bad_fields(json!({
+            "name": "must not be empty",
+            "icp.followerRange": "must have min no greater than max",
+            "colour": "is not a known field; known are name, description, website, voice, offer, icp",
+        }))
+        .refuses(&Error::new(
+            Code::MalformedBody,
+            "The body is not JSON: EOF while parsing a value at line 1 column 0.",
+        ))
+        .refuses(&Error::new(Code::PayloadTooLarge, "The body is larger than 65536 bytes."))
+        .refuses_by_gateway("RequestRefused")
     }
 
-    fn refuses_bad_fields(self) -> Self {
-        let details = json!({"pageSize": "must be a whole number from 1 to 100", "since": "is not a known field; known are page, pageSize"});
-        let error = Error::new(
-            Code::ValidationFailed,
-            "Not accepted: pageSize, since. See details for what would be.",
-        );
-        self.refuses(&error.with_details(details))
+    fn refuses_bad_fields(self, details: Value) -> Self {
+        let fields: Vec<&str> =
+            details.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let message = format!("Not accepted: {}. See details for what would be.", fields.join(", "));
+        self.refuses(&Error::new(Code::ValidationFailed, message).with_details(details))
     }
 
-    /// It answers data with this status; examples by name.
+    fn refuses_bad_query(self) -> Self {
+        self.refuses_bad_fields(json!({
+            "pageSize": "must be a whole number from 1 to 100",
+            "colour": "is not a known field; known are kind, since, until",
+        }))
+    }
+
+    /// The route answers with data and this status. The examples have names.
     #[must_use]
     pub fn answers<T: JsonSchema + Serialize>(
         mut self,
@@ -230,13 +242,13 @@ impl Route {
         self
     }
 
-    /// It answers this error. The example is what the handler gives.
+    /// The route can answer with this error. The example is the handler's own error.
     #[must_use]
     pub fn refuses(self, error: &Error) -> Self {
         self.refuses_as(error.code.as_str(), error)
     }
 
-    /// The same for an error whose code has another example already.
+    /// The same for an error whose code already has another example.
     #[must_use]
     pub fn refuses_as(mut self, name: &str, error: &Error) -> Self {
         let (code, status) = (error.code, error.code.http_status());
@@ -254,7 +266,7 @@ impl Route {
         self
     }
 
-    /// API Gateway answers this by itself.
+    /// API Gateway itself can answer with this code.
     fn refuses_by_gateway(mut self, code: &str) -> Self {
         let Some((code, status, sentence)) = GATEWAY_ONLY.into_iter().find(|(name, ..)| *name == code) else {
             return self;
@@ -285,7 +297,7 @@ impl Route {
         schema
     }
 
-    /// The operation of the description.
+    /// The operation as OpenAPI describes it.
     pub(crate) fn operation(mut self) -> Value {
         if !self.is_open {
             let message = "Sign in: the token is missing, expired or not valid.";
@@ -295,7 +307,7 @@ impl Route {
         if !self.parameters.is_empty() {
             operation.insert("parameters".to_owned(), self.parameters.into());
         }
-        // A body stands after the parameters, as people read them.
+        // People expect the body after the parameters.
         if let Some(body) = operation.shift_remove("requestBody") {
             operation.insert("requestBody".to_owned(), body);
         }

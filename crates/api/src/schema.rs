@@ -3,15 +3,16 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-/// Where the description keeps schemas that have a name.
+/// Where the description keeps named schemas.
 const COMPONENTS: &str = "/components/schemas";
 
-/// Which way a type goes.
+/// The direction in which a type is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
-    /// To Oslira: what may be left out is optional.
+    /// To Oslira: a field that may be left out is optional.
     Request,
-    /// From Oslira: a field is there unless its description says when it is not, and is never `null` then.
+    /// From Oslira: a field is always there unless its description says when it is not. A field that may be
+    /// missing is never `null`.
     Answer,
 }
 
@@ -38,12 +39,12 @@ pub(crate) fn describe<T: JsonSchema>(direction: Direction) -> Described {
     Described { schema: tidied(schema, direction), named }
 }
 
-/// What the generator says, in the words of the description.
+/// Changes the generator's output to what the description shows.
 fn tidied(mut schema: Value, direction: Direction) -> Value {
     match &mut schema {
         Value::Object(object) => {
             collapse_words(object);
-            // A number's size in memory is no business of a client's.
+            // Clients need not know a number's size in memory.
             let format = object.get("format").and_then(Value::as_str).unwrap_or_default();
             if format.starts_with("int")
                 || format.starts_with("uint")
@@ -72,7 +73,7 @@ fn tidied(mut schema: Value, direction: Direction) -> Value {
     schema
 }
 
-/// A choice of words that each have a description becomes one list of words, which generators of clients understand.
+/// A choice of words with a description each becomes one list of words, which client generators understand.
 fn collapse_words(object: &mut Map<String, Value>) {
     let Some(choices) = object.get("oneOf").and_then(Value::as_array) else { return };
     let word = |choice: &Value| {
@@ -91,7 +92,7 @@ fn collapse_words(object: &mut Map<String, Value>) {
     object.insert("description".to_owned(), json!(description));
 }
 
-/// A property that may be missing from an answer is missing instead of `null`.
+/// A property that may be missing from an answer is never `null`.
 fn never_null_when_there(object: &mut Map<String, Value>) {
     let required: Vec<String> = object
         .get("required")
@@ -133,7 +134,7 @@ mod tests {
         /// Only while it is open.
         #[serde(skip_serializing_if = "Option::is_none")]
         queue_length: Option<u32>,
-        /// What it is called.
+        /// What kind of shop it is.
         kind: Kind,
     }
 

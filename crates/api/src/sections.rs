@@ -1,4 +1,5 @@
-//! The sections that only DEEP and X-Ray have. Each is what one AI task answers, within the limits that its prompt sets.
+//! The sections that only DEEP and X-Ray have. Each is the answer of one AI task, within the limits of its
+//! prompt.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,11 +23,11 @@ macro_rules! words {
 }
 
 section! {
-    /// Why the lead could buy.
+    /// A reason why the lead could buy.
     SellingPoint {
-        /// What the business can do for them.
+        /// What the business can do for the lead.
         point: String,
-        /// What in the profile shows that it matters to them.
+        /// What in the profile shows that this matters to the lead.
         evidence: String,
     }
 }
@@ -36,15 +37,15 @@ section! {
     Outreach {
         /// What to talk about, the freshest first.
         hooks: Vec<Hook>,
-        /// For sending the message as an e-mail.
+        /// The subject, for sending the message as an e-mail.
         subject: String,
         /// The message.
         message: String,
         /// Other messages.
         alternatives: Vec<Alternative>,
-        /// What to do.
+        /// What to do when writing to the lead.
         dos: Vec<String>,
-        /// What not to do.
+        /// What to avoid when writing to the lead.
         donts: Vec<String>,
     }
 }
@@ -52,9 +53,9 @@ section! {
 section! {
     /// Something to talk about.
     Hook {
-        /// What.
+        /// The subject to talk about.
         hook: String,
-        /// Why it would be heard.
+        /// Why the lead would be interested.
         why: String,
     }
 }
@@ -64,7 +65,7 @@ section! {
     Alternative {
         /// The message.
         message: String,
-        /// When to prefer it.
+        /// When to use it instead.
         when: String,
     }
 }
@@ -72,11 +73,11 @@ section! {
 section! {
     /// How the person communicates in public, as far as the posts show it.
     Personality {
-        /// Traits, each on its own.
+        /// The person's traits, each judged by itself.
         traits: Vec<Trait>,
-        /// How they write.
+        /// How the person writes.
         communication_style: CommunicationStyle,
-        /// How to write to them.
+        /// How to write to the person.
         tips: Vec<String>,
         /// Two or three sentences.
         summary: String,
@@ -84,13 +85,13 @@ section! {
 }
 
 section! {
-    /// A trait, as far as it shows.
+    /// A trait, as far as the posts show it.
     Trait {
-        /// Which.
+        /// Which trait it is.
         r#trait: TraitName,
-        /// What can be seen more than once, or why it is unclear.
+        /// What shows the trait more than once, or why it is unclear.
         evidence: String,
-        /// How it shows.
+        /// How clearly the trait shows.
         level: Level,
     }
 }
@@ -112,15 +113,15 @@ words! {
 }
 
 words! {
-    /// How a trait shows.
+    /// How clearly a trait shows.
     Level {
-        /// Little.
+        /// A little.
         Low,
         /// Somewhat.
         Medium,
-        /// Much.
+        /// Clearly.
         High,
-        /// The posts do not tell.
+        /// The posts do not show it.
         Unclear,
     }
 }
@@ -128,21 +129,21 @@ words! {
 section! {
     /// How the person writes.
     CommunicationStyle {
-        /// Their tone.
+        /// The tone of their texts.
         tone: String,
-        /// How fast they come to the point.
+        /// How quickly they come to the point.
         pace: String,
-        /// How they decide, as far as it shows.
+        /// How they make decisions, as far as the posts show it.
         decides: String,
-        /// Words that they use.
+        /// Words that they often use.
         words: Vec<String>,
     }
 }
 
 section! {
-    /// What moves the person, and what would hold them back.
+    /// What drives the person, and what might hold them back.
     Psychographic {
-        /// What they hold dear.
+        /// What is important to them.
         values: Vec<Value>,
         /// What they want.
         motivations: Vec<Motivation>,
@@ -150,7 +151,7 @@ section! {
         interests: Vec<Interest>,
         /// What makes them decide.
         decision_triggers: Vec<DecisionTrigger>,
-        /// What they would object.
+        /// What they might object to.
         objections: Vec<Objection>,
         /// Two or three sentences.
         summary: String,
@@ -158,9 +159,9 @@ section! {
 }
 
 section! {
-    /// Something that they hold dear.
+    /// Something that is important to the person.
     Value {
-        /// What.
+        /// What is important to them.
         value: String,
         /// What in the posts shows it.
         evidence: String,
@@ -168,53 +169,53 @@ section! {
 }
 
 section! {
-    /// Something that they want.
+    /// Something that the person wants.
     Motivation {
-        /// What.
+        /// What they want.
         motivation: String,
         /// What in the posts shows it.
         evidence: String,
-        /// What the business could offer to it.
+        /// How the business could help with it.
         offer: String,
     }
 }
 
 section! {
-    /// Something that they like.
+    /// Something that the person likes.
     Interest {
-        /// What.
+        /// What they like.
         interest: String,
-        /// How much of the posts it takes.
+        /// How much of the posts is about it.
         room: Room,
     }
 }
 
 words! {
-    /// How much of the posts something takes.
+    /// How much of the posts is about something.
     Room {
-        /// Most posts.
+        /// Most of the posts.
         Core,
-        /// Again and again.
+        /// Posts again and again.
         Regular,
-        /// Now and then.
+        /// Posts now and then.
         Occasional,
     }
 }
 
 section! {
-    /// Something that makes them decide.
+    /// Something that makes the person decide.
     DecisionTrigger {
-        /// What.
+        /// What makes them decide.
         trigger: String,
         /// What in the posts shows it.
         evidence: String,
-        /// How the business would use it honestly.
+        /// How the business could use it honestly.
         r#use: String,
     }
 }
 
 section! {
-    /// Something that they would object.
+    /// Something that the person might object to.
     Objection {
         /// The objection, in their words.
         objection: String,
@@ -224,53 +225,53 @@ section! {
 }
 
 section! {
-    /// The moment, the money, and what the two could do together.
+    /// When the lead could buy, for how much, and how the two could work together.
     Commercial {
-        /// Signs that they are about to buy, the strongest first; empty when there is none.
+        /// Signs that the lead is about to buy, the strongest first; empty when there are none.
         buying_signals: Vec<BuyingSignal>,
-        /// What they could spend.
+        /// How much the lead could spend.
         budget_estimate: BudgetEstimate,
-        /// What the two could do together.
+        /// How the two could work together as partners.
         partnership: Partnership,
     }
 }
 
 section! {
-    /// A sign that they are about to buy.
+    /// A sign that the lead is about to buy.
     BuyingSignal {
-        /// What it is.
+        /// What the sign is.
         signal: String,
-        /// How much it says.
+        /// How strong the sign is.
         strength: Strength,
     }
 }
 
 words! {
-    /// How much a sign says.
+    /// How strong a sign is.
     Strength {
-        /// They are looking for it now.
+        /// The lead is looking for such an offer now.
         Strong,
-        /// They will need it soon.
+        /// The lead will need such an offer soon.
         Medium,
-        /// They may need it.
+        /// The lead may need such an offer.
         Weak,
     }
 }
 
 section! {
-    /// What they could spend.
+    /// How much the lead could spend.
     BudgetEstimate {
-        /// The band.
+        /// The range of the amount.
         band: BudgetBand,
         /// How sure the model is, in percent.
         #[schemars(range(min = 0, max = 100))]
         confidence: u8,
-        /// Why.
+        /// The reasons for the estimate.
         reasons: Vec<String>,
     }
 }
 
-/// US dollars a month.
+/// A range of US dollars per month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BudgetBand {
     /// Less than 100.
@@ -288,18 +289,18 @@ pub enum BudgetBand {
     /// More than 10,000.
     #[serde(rename = "over10000")]
     Over10000,
-    /// The profile does not tell.
+    /// The profile does not show it.
     #[serde(rename = "unknown")]
     Unknown,
 }
 
 section! {
-    /// What the two could do together.
+    /// How the two could work together as partners.
     Partnership {
         /// How well they would fit as partners, 0 to 100.
         #[schemars(range(min = 0, max = 100))]
         fit_score: u8,
-        /// Why.
+        /// The reasons for the fit.
         summary: String,
         /// How they could work together.
         formats: Vec<String>,

@@ -17,22 +17,23 @@ use std::{collections::HashMap, fmt, time::Duration};
 const PROFILE_ACTOR: &str = "apify~instagram-profile-scraper";
 const POSTS_ACTOR: &str = "apify~instagram-scraper";
 
-/// The longest that Apify holds a request open for a run.
+/// The longest time that Apify lets a request wait for a run.
 const MAX_WAIT: Duration = Duration::from_secs(60);
-/// What a request may take besides the wait it asks for.
+/// How long a request may take in addition to the wait that it asks for.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
-/// Items of ten profiles are some megabytes.
+/// How long reading items may take. The items of ten profiles are some megabytes.
 const ITEMS_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest run object that is read, in bytes: they have a few thousand.
+/// The largest run object that is read, in bytes. Real ones have a few thousand.
 const OBJECT_BYTES: usize = 1_000_000;
-/// The largest dataset that is read, in bytes: several times what ten profiles or 500 posts weigh. Of a Lambda's 256 MB,
-/// reading it took 142 MB at most (measured): when all of it is one bio that is not UTF-8.
+/// The largest dataset that is read, in bytes: several times the size of ten profiles or 500 posts. Reading
+/// it took at most 142 of a Lambda's 256 MB (measured with a dataset that is all one bio without valid
+/// UTF-8).
 const DATASET_BYTES: usize = 16_000_000;
 
-/// How long a read waits inside the client before it leaves the waiting to its caller.
+/// How long a read waits inside the client. Longer waits are left to the caller.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Fields that are large and never read: most of an item's bytes.
+/// Fields that are large and never used. They are most of an item's bytes.
 const OMITTED: &str =
     "childPosts,images,latestComments,latestIgtvVideos,musicInfo,relatedProfiles,taggedUsers";
 
@@ -45,7 +46,7 @@ pub struct Apify {
 }
 
 impl Apify {
-    /// Where Apify is.
+    /// Apify's own address.
     pub const DEFAULT_BASE_URL: &'static str = "https://api.apify.com";
 
     /// A client that calls `{base_url}/v2/…` with this token.
@@ -56,7 +57,8 @@ impl Apify {
     /// Starts one run that scrapes these profiles with their latest posts. Apify stops it after `timeout`.
     ///
     /// # Errors
-    /// `ApifyUnavailable` or `ApifyRejected`. After the former a run may have been started all the same.
+    /// `ApifyUnavailable` or `ApifyRejected`. After `ApifyUnavailable` a run may have been started all the
+    /// same.
     pub async fn start_profiles_run(&self, usernames: &[Username], timeout: Duration) -> Result<ActorRun> {
         let input = json!({ "usernames": usernames });
         self.start(PROFILE_ACTOR, &input, usernames.len(), timeout).await
@@ -66,7 +68,8 @@ impl Apify {
     /// `timeout`.
     ///
     /// # Errors
-    /// `ApifyUnavailable` or `ApifyRejected`. After the former a run may have been started all the same.
+    /// `ApifyUnavailable` or `ApifyRejected`. After `ApifyUnavailable` a run may have been started all the
+    /// same.
     pub async fn start_posts_run(&self, usernames: &[Username], timeout: Duration) -> Result<ActorRun> {
         let urls: Vec<_> =
             usernames.iter().map(|name| format!("https://www.instagram.com/{name}/")).collect();
@@ -74,11 +77,12 @@ impl Apify {
         self.start(POSTS_ACTOR, &input, usernames.len() * POSTS, timeout).await
     }
 
-    /// Waits until the run ends, up to `wait` (60 s at most), and returns it as it is then, ended or not.
+    /// Waits until the run ends, for `wait` at most (60 s at most), and returns the run as it is then, ended
+    /// or not.
     ///
     /// # Errors
-    /// `ApifyUnavailable` or `ApifyRejected`. That the run failed is no error here: its
-    /// [status](ActorRun::status) tells, and its cost still counts.
+    /// `ApifyUnavailable` or `ApifyRejected`. A failed run is not an error here: its
+    /// [status](ActorRun::status) says so, and its cost still counts.
     pub async fn wait_for_run(&self, id: &str, wait: Duration) -> Result<ActorRun> {
         let wait = wait.min(MAX_WAIT);
         let url = format!("{}/v2/actor-runs/{id}", self.base_url);
@@ -88,12 +92,12 @@ impl Apify {
         Ok(self.read(request, object).await?)
     }
 
-    /// What the run found, one outcome per username asked for, in that order. An item that cannot be read is the outcome of
-    /// its own username alone: `Blocked`.
+    /// Returns one outcome for each requested username, in that order. An item that cannot be read affects
+    /// its own username only: the outcome is `Blocked`.
     ///
     /// # Errors
-    /// `ApifyUnavailable` or `ApifyRejected`; the former also when the run has not succeeded, and when the whole cannot be
-    /// read: it is no list, or larger than 16 MB.
+    /// `ApifyUnavailable` or `ApifyRejected`. `ApifyUnavailable` also when the run has not succeeded, and
+    /// when the dataset as a whole cannot be read: it is not a list, or larger than 16 MB.
     pub async fn profiles(
         &self,
         run: &ActorRun,
@@ -103,7 +107,7 @@ impl Apify {
         Ok(outcomes(items, requested))
     }
 
-    /// The posts the run found by account, newest first. An account without posts is not among them.
+    /// Returns the posts that the run found by account, newest first. Accounts without posts are left out.
     ///
     /// # Errors
     /// As for [`profiles`](Self::profiles).
@@ -153,7 +157,7 @@ impl Apify {
         Ok(items.into_iter().flatten().collect())
     }
 
-    /// Sends a request that changes nothing, again when that may help.
+    /// Sends a request that changes nothing, and repeats it when that may help.
     async fn read<T>(
         &self,
         request: impl Fn() -> RequestBuilder,
@@ -188,20 +192,20 @@ impl fmt::Debug for Apify {
     }
 }
 
-/// How Apify wraps an object.
+/// The object that Apify wraps around another.
 #[derive(Deserialize)]
 struct Data<T> {
     data: T,
 }
 
-/// An object of Apify's own.
+/// Reads one of Apify's own objects.
 async fn object<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
     let body = body(response, OBJECT_BYTES, Failure::Body).await?;
     let object: Data<T> = oslira_upstream::json(&body).map_err(|error| Failure::Body(error.into()))?;
     Ok(object.data)
 }
 
-/// What an actor found: every item that can be read.
+/// Reads what an actor found: every item that can be read.
 async fn dataset<T: DeserializeOwned>(response: Response, most: usize) -> Result<Vec<Option<T>>, Failure> {
     let body = body(response, DATASET_BYTES, Failure::Dataset).await.map_err(|failure| match failure {
         Failure::Transport(error) if error.is_timeout() => Failure::Slow,

@@ -1,4 +1,4 @@
-//! What can go wrong with Apify, and which of the product's errors it is.
+//! What can go wrong with Apify, and which of the product's errors that becomes.
 
 use crate::ActorStatus;
 use oslira_domain::{Code, Error};
@@ -6,10 +6,11 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use std::{fmt, time::Duration};
 
-/// The largest error that is read, in bytes: Apify's have a few hundred.
+/// The largest error that is read, in bytes. Apify's have a few hundred.
 const ERROR_BYTES: usize = 64_000;
 
-/// The types of errors that are known. A name's shape says nothing of where it comes from: a token has it as well.
+/// The known types of errors. Only names of this list are kept. The form of a name is no proof that it is
+/// harmless: a token has the same form.
 const TYPES: [&str; 20] = [
     "actor-disabled",
     "actor-is-not-rented",
@@ -35,28 +36,29 @@ const TYPES: [&str; 20] = [
 
 /// The private cause of an error of this crate.
 ///
-/// Says nothing that a token or a profile could be part of: Apify's messages quote both, so only its status and the
-/// error types that are known here are kept.
+/// It holds nothing that could contain part of a token or a profile. Apify's messages quote both. So only the
+/// status and the known error types are kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("Apify could not be reached")]
     Transport(#[source] reqwest::Error),
     #[error("Apify answered {status} {kind}")]
     Status { status: StatusCode, kind: Kind, retry_after: Option<Duration> },
-    /// An object of Apify's own is not what it should be.
+    /// One of Apify's own objects is not as it should be.
     #[error("Apify's answer cannot be read: it is {0}")]
     Body(Unreadable),
-    /// What an actor found is not a list of items. Strangers wrote it: that says nothing of Apify.
+    /// What an actor found is not a list of items. Strangers wrote it, so this says nothing about Apify.
     #[error("what the actor found cannot be read: it is {0}")]
     Dataset(Unreadable),
-    /// What an actor found takes longer than a request may: Apify is slow, or strangers wrote much.
+    /// Reading what an actor found takes longer than a request may. Either Apify is slow, or strangers wrote
+    /// much.
     #[error("what the actor found did not come in time")]
     Slow,
     #[error("the actor run {id} is {status:?}")]
     Run { id: String, status: ActorStatus },
 }
 
-/// Why a body was not read. Carries a position only: the text would be somebody's profile.
+/// Why a body was not read. It holds a position only, since the text may be somebody's profile.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
     #[error("not the JSON that was expected (line {line}, column {column})")]
@@ -65,7 +67,7 @@ pub(crate) enum Unreadable {
     TooLarge { most_bytes: usize },
 }
 
-/// An error's type.
+/// The type of an error, if it is known.
 #[derive(Debug, Default)]
 pub(crate) struct Kind(Option<&'static str>);
 
@@ -83,7 +85,7 @@ impl fmt::Display for Kind {
 }
 
 impl Failure {
-    /// Reads an answer that is no success.
+    /// Reads an answer whose status is not a success.
     pub(crate) async fn of(response: reqwest::Response) -> Self {
         let status = response.status();
         let retry_after = retry_after(&response);
@@ -91,7 +93,7 @@ impl Failure {
         Self::Status { status, kind: Kind::of(&body), retry_after }
     }
 
-    /// Trying again may help.
+    /// Whether another try may help.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Transport(_) | Self::Body(_) | Self::Dataset(_) | Self::Slow | Self::Run { .. } => true,
@@ -103,8 +105,8 @@ impl Failure {
         }
     }
 
-    /// Trying again at once may help: after a timeout the caller's time is as good as over, and what is too large does not
-    /// shrink.
+    /// Whether another try may help at once. After a timeout the caller's time is almost over, and an answer
+    /// that is too large does not shrink.
     pub(crate) fn is_soon_over(&self) -> bool {
         match self {
             Self::Transport(error) if error.is_timeout() => false,
@@ -123,7 +125,7 @@ impl Failure {
     }
 }
 
-/// The account's actors are at their limit, which passes when one of them ends.
+/// Whether the account has as many actors as Apify allows. That ends when one of them ends.
 fn is_busy(kind: &Kind) -> bool {
     matches!(kind.0, Some("concurrent-runs-limit-exceeded" | "actor-memory-limit-exceeded"))
 }
@@ -132,9 +134,9 @@ fn cause(error: &Error) -> Option<&Failure> {
     std::error::Error::source(error)?.downcast_ref()
 }
 
-/// Whether this error shows that Apify serves nobody, or us no more: not that an actor run failed, that we have too many
-/// of them, or that what was asked for was wrong. Nor that what an actor found cannot be read, since whoever is scraped
-/// could see to that.
+/// Whether this error shows that Apify serves nobody, or no longer serves us. It does not when an actor run
+/// failed, when we have too many of them, or when our request was wrong. It does not either when an actor's
+/// finds cannot be read, since the scraped person could cause that.
 pub fn speaks_against_apify(error: &Error) -> bool {
     match cause(error) {
         Some(Failure::Transport(_) | Failure::Body(_)) => true,
@@ -147,14 +149,15 @@ pub fn speaks_against_apify(error: &Error) -> bool {
     }
 }
 
-/// Whether this error leaves open whether Apify serves: what an actor found did not come in time, which may be Apify's fault or
-/// that of whoever is scraped.
+/// Whether this error leaves open if Apify works. That is so when an actor's finds did not come in time: that
+/// may be Apify's fault or the scraped person's.
 pub fn says_nothing_of_apify(error: &Error) -> bool {
     matches!(cause(error), Some(Failure::Slow))
 }
 
-/// Whether what an actor run found is lost, as far as this error of reading it tells: it is not there, or will look the
-/// same the next time. Not when Apify did not answer, was busy, does not let us in, or says that the actor is at work.
+/// Whether this error of reading an actor run's finds shows that they are lost: they are not there, or will
+/// look the same the next time. They are not lost when Apify did not answer, was busy, refuses us, or says
+/// that the actor is at work.
 pub fn is_lost(error: &Error) -> bool {
     match cause(error) {
         Some(Failure::Dataset(_)) => true,
@@ -178,11 +181,11 @@ impl From<serde_json::Error> for Unreadable {
     }
 }
 
-/// Whether an actor run may have been started although starting it gave this error: the answer was lost, or the
-/// server failed. After a refusal, or without a connection, there is none.
+/// Whether an actor run may have been started although starting it gave this error: the answer was lost, or
+/// the server failed. After a refusal, or without a connection, no run was started.
 pub fn may_have_started(error: &Error) -> bool {
     match cause(error) {
-        // 503 says that the server did not take the request up (RFC 9110); of the other 5xx no one knows.
+        // 503 says that the server did not begin the request (RFC 9110). With the other 5xx nobody knows.
         Some(Failure::Status { status, .. }) => {
             status.is_server_error() && *status != StatusCode::SERVICE_UNAVAILABLE
         }
@@ -205,7 +208,7 @@ impl From<Failure> for Error {
     }
 }
 
-/// The header in its form in seconds, the only one Apify sends.
+/// Reads the header in seconds, the only form that Apify sends.
 fn retry_after(response: &reqwest::Response) -> Option<Duration> {
     let seconds = response.headers().get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))

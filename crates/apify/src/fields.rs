@@ -1,7 +1,8 @@
-//! How single fields of Apify's JSON are read.
+//! Reads single fields of Apify's JSON.
 //!
-//! Each is read by itself: what is absent, `null` or not as expected is as if it had not been told, and spoils no other
-//! field. That holds for a number beyond all bounds and for a list that is nested a thousand deep, too.
+//! Each field is read by itself. A field that is absent, `null` or not as expected counts as not given, and
+//! does not spoil any other field. That also holds for a number that is too large and for a list that is
+//! nested a thousand deep.
 
 use crate::limits::{BEGAN, LINK};
 use jiff::{SignedDuration, Timestamp};
@@ -13,17 +14,17 @@ use serde::{
 };
 use serde_json::{Number, value::RawValue};
 
-/// A value of the type.
+/// A value of the type, or `None`.
 pub(crate) fn value<'de, D: Deserializer<'de>, T: DeserializeOwned>(input: D) -> Result<Option<T>, D::Error> {
     let raw = <&RawValue>::deserialize(input)?;
     Ok(serde_json::from_str::<Option<T>>(raw.get()).ok().flatten())
 }
 
-/// Text that may have `most` bytes at most. What is longer is not even copied: where it is not UTF-8 it has become three times
-/// as long already.
+/// Text of at most `most` bytes. Longer text is not even copied: text that is not UTF-8 has already become
+/// three times as long.
 fn short<'de, D: Deserializer<'de>>(input: D, most: usize) -> Result<Option<String>, D::Error> {
     let raw = <&RawValue>::deserialize(input)?.get();
-    // With its quotes; an escape may take six bytes for one.
+    // The size includes the quotes. An escape may take six bytes for one.
     if raw.len() > 6 * most + 2 {
         return Ok(None);
     }
@@ -42,7 +43,7 @@ pub(crate) fn lines<'de, const MOST: usize, D: Deserializer<'de>>(input: D) -> R
     Ok(text.map(|text| clean_lines(&text, MOST)).unwrap_or_default())
 }
 
-/// The elements that are of the type, of so many.
+/// The elements of the type among the first `MOST`.
 pub(crate) fn list<'de, const MOST: usize, D: Deserializer<'de>, T: DeserializeOwned>(
     input: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -51,7 +52,7 @@ pub(crate) fn list<'de, const MOST: usize, D: Deserializer<'de>, T: DeserializeO
     Ok(elements.unwrap_or_default().into_iter().flatten().collect())
 }
 
-/// A number from 0 to `MOST`, also one written with a decimal point.
+/// A number from 0 to `MOST`, with or without a decimal point.
 pub(crate) fn count<'de, const MOST: u64, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
     let number: Option<Number> = value(input)?;
     Ok(number
@@ -63,10 +64,10 @@ pub(crate) fn count<'de, const MOST: u64, D: Deserializer<'de>>(input: D) -> Res
         .filter(|count| *count <= MOST))
 }
 
-/// Yes or no, as programs write it.
+/// Yes or no, in the forms that programs write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Flag {
-    /// `false`, `0`, or nothing was said.
+    /// `false`, `0`, or not given.
     #[default]
     No,
     /// `true` or `1`, also as text.
@@ -75,7 +76,7 @@ pub(crate) enum Flag {
     Unreadable,
 }
 
-/// A flag, where it matters that it cannot be read.
+/// A flag for which it matters that it cannot be read.
 pub(crate) fn flag<'de, D: Deserializer<'de>>(input: D) -> Result<Flag, D::Error> {
     let raw = <&RawValue>::deserialize(input)?.get();
     let text = raw.trim_matches('"').trim();
@@ -88,12 +89,12 @@ pub(crate) fn flag<'de, D: Deserializer<'de>>(input: D) -> Result<Flag, D::Error
     })
 }
 
-/// A flag that is not set unless it says so.
+/// A flag that counts as not set unless it clearly is.
 pub(crate) fn is_set<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
     Ok(flag(input)? == Flag::Yes)
 }
 
-/// A username, or the address of a profile.
+/// A username, given as such or as the address of a profile.
 pub(crate) fn username<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Username>, D::Error> {
     Ok(short(input, LINK)?.and_then(|text| text.parse().ok()))
 }
@@ -103,19 +104,19 @@ pub(crate) fn id<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, 
     Ok(short(input, LINK)?.filter(|text| oslira_upstream::is_id(text)))
 }
 
-/// An id without which the object is of no use.
+/// An id that the object is useless without.
 pub(crate) fn required_id<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
     id(input)?.ok_or_else(|| D::Error::custom("no id"))
 }
 
-/// A number of dollars, also as text; any number.
+/// A number of dollars, also as text. Any number is accepted.
 pub(crate) fn dollars<'de, D: Deserializer<'de>>(input: D) -> Result<Option<f64>, D::Error> {
     let raw = <&RawValue>::deserialize(input)?.get();
     Ok(raw.trim_matches('"').parse().ok())
 }
 
-/// A link that may be followed: http or https, with a host. In the one spelling that is left when it is taken apart and put
-/// together again, so that nobody reads another link into it.
+/// A link that may be followed: http or https, with a host. It is parsed and written again, so that it has
+/// one spelling and nobody reads another link into it.
 pub(crate) fn link<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
     let url = short(input, LINK)?.and_then(|text| Url::parse(&text).ok());
     Ok(url
@@ -124,7 +125,8 @@ pub(crate) fn link<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>
         .filter(|link| link.len() <= LINK))
 }
 
-/// When a post was made: not before Instagram, nor after today, give or take a clock.
+/// When a post was made. Times before Instagram or after today are refused, with an allowance for clocks that
+/// differ.
 pub(crate) fn posted_at<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Timestamp>, D::Error> {
     let time: Option<Timestamp> = value(input)?;
     let latest = Timestamp::now() + SignedDuration::from_hours(24);
@@ -210,7 +212,7 @@ mod tests {
     #[test]
     fn a_link_is_one_that_a_browser_follows_to_a_host() {
         let long = format!("https://nasa.gov/{}", "x".repeat(2_040));
-        // Short when its dots are resolved, but nobody tries.
+        // Short once its dots are resolved, but nobody tries that.
         let longer = format!("https://nasa.gov/{}", "x/../".repeat(3_000));
         let escaped = r"http://nasa.gov/".to_owned() + &r"a".repeat(2_000);
         let in_full = format!("http://nasa.gov/{}", "a".repeat(2_000));

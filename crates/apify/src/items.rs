@@ -1,7 +1,8 @@
-//! The actors' items, and what they mean to the domain: the one place where a profile enters.
+//! The actors' items, and what they mean to the domain. This is the only place where a profile enters.
 //!
-//! Items are untrusted and change without notice, so that every field is read by itself ([`crate::fields`]), cut to what
-//! Instagram can have ([`crate::limits`]) and cleaned. Whoever reads a `Profile` or a `Post` need not do it again.
+//! Items are untrusted and change without notice. So every field is read by itself ([`crate::fields`]), cut
+//! to what Instagram allows ([`crate::limits`]), and cleaned. Code that reads a `Profile` or a `Post` need
+//! not do that again.
 
 use crate::{
     fields::{Flag, count, flag, id, is_set, line, lines, link, list, posted_at, username, value},
@@ -15,16 +16,17 @@ use oslira_domain::{Post, PostKind, Profile, Username, clean_line};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 
-/// What became of one username in a scrape.
+/// The outcome of a scrape for one username.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProfileOutcome {
-    /// It is public, and this is what it shows.
+    /// The account is public, and this is what it shows.
     Found(Profile),
     /// Instagram has no such account.
     NotFound,
     /// The account is private.
     Private,
-    /// Instagram did not let the actor see it, or nobody can read what the actor said of it: another scrape may.
+    /// Instagram did not let the actor see the account, or the actor's item cannot be read. Another scrape
+    /// may succeed.
     Blocked,
 }
 
@@ -73,7 +75,7 @@ struct ExternalUrl {
     url: Option<String>,
 }
 
-/// A post: an item of the posts actor, or one of a profile's latest.
+/// A post: an item of the posts actor, or one of a profile's latest posts.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct PostItem {
@@ -105,7 +107,7 @@ pub(crate) struct PostItem {
     is_pinned: bool,
 }
 
-/// One outcome per requested username, in that order.
+/// Returns one outcome for each requested username, in that order.
 pub(crate) fn outcomes(items: Vec<ProfileItem>, requested: &[Username]) -> Vec<(Username, ProfileOutcome)> {
     let mut items: Vec<_> = items.into_iter().map(|item| (item.about(), Some(item))).collect();
     requested
@@ -121,9 +123,10 @@ pub(crate) fn outcomes(items: Vec<ProfileItem>, requested: &[Username]) -> Vec<(
         .collect()
 }
 
-/// Posts by the account whose page they are on; an account without posts is not among them.
+/// Returns the posts by the account whose page they are on. Accounts without posts are left out.
 ///
-/// The page asked for comes first: a post made together with others is owned by one of them only.
+/// The requested page decides first: a post that several accounts made together has only one of them as its
+/// owner.
 pub(crate) fn posts_by_owner(items: Vec<PostItem>) -> HashMap<Username, Vec<Post>> {
     let mut by_owner: HashMap<Username, Vec<PostItem>> = HashMap::new();
     for mut item in items {
@@ -137,7 +140,7 @@ pub(crate) fn posts_by_owner(items: Vec<PostItem>) -> HashMap<Username, Vec<Post
 }
 
 impl ProfileOutcome {
-    /// How much it says, where an actor reports twice on one account.
+    /// How informative the item is, for an actor that reports twice on one account.
     fn says(&self) -> u8 {
         match self {
             Self::Found(_) => 3,
@@ -149,7 +152,7 @@ impl ProfileOutcome {
 }
 
 impl ProfileItem {
-    /// The usernames it may be an answer to: the one asked for, and the account's present one.
+    /// The usernames that the item may be an answer to: the requested one, and the account's present one.
     fn about(&self) -> Vec<Username> {
         [&self.input_url, &self.username, &self.url].into_iter().flatten().cloned().collect()
     }
@@ -166,7 +169,7 @@ impl ProfileItem {
             Flag::Unreadable => return ProfileOutcome::Blocked,
             Flag::No => {}
         }
-        // An empty item is a page that did not load: no account is without a number of followers.
+        // An empty item is a page that did not load, since every account has a number of followers.
         let Some(followers) = self.followers_count else { return ProfileOutcome::Blocked };
         let posts = posts(self.latest_posts, LATEST_POSTS);
         ProfileOutcome::Found(Profile {
@@ -192,7 +195,8 @@ impl ProfileItem {
     }
 }
 
-/// Unique, newest first, undated last, and no more than that. What has no code is no post: error items end here.
+/// Unique posts, newest first, those without a date last, at most `most`. Without a code it is not a post,
+/// which drops error items.
 fn posts(items: Vec<PostItem>, most: usize) -> Vec<Post> {
     let mut seen = HashSet::new();
     let mut posts: Vec<Post> =
@@ -227,7 +231,7 @@ mod tests {
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 
-    /// As it comes: from text.
+    /// Reads a value the way a real one is read: from text.
     fn read<T: DeserializeOwned>(value: Value) -> T {
         serde_json::from_str(&value.to_string()).unwrap()
     }

@@ -5,9 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::time::Duration;
 
-/// No run lasts longer: it is started with a time-out of minutes.
+/// A run that seems longer than this is not believed: runs are started with a time-out of minutes.
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
-/// Nobody asks for longer what a run found: ten minutes after its end, and some for clocks that differ.
+/// An end longer ago than this is not believed. Nobody asks for a run's finds later than ten minutes after
+/// its end; the rest allows for clocks that differ.
 const LONGEST_AGO: SignedDuration = SignedDuration::from_mins(15);
 
 /// One run of an actor, as Apify last reported it.
@@ -17,23 +18,21 @@ pub struct ActorRun {
     /// Apify's id of the run: letters and digits.
     #[serde(deserialize_with = "required_id")]
     pub id: String,
-    /// Where it is.
     pub status: ActorStatus,
-    /// Where its items are: letters and digits.
+    /// The id of the dataset with its items: letters and digits.
     #[serde(rename = "defaultDatasetId", deserialize_with = "required_id")]
     pub dataset_id: String,
-    /// When it started.
     #[serde(default, deserialize_with = "value")]
     pub started_at: Option<Timestamp>,
-    /// When it ended; `None` before.
+    /// When it ended; `None` while it has not.
     #[serde(default, deserialize_with = "value")]
     pub finished_at: Option<Timestamp>,
-    /// What it has cost so far, in US dollars, as Apify says, which may be any number; `None` until Apify has counted.
+    /// What it has cost so far, in US dollars, as Apify reports it, which may be any number; `None` until
+    /// Apify has counted.
     #[serde(default, deserialize_with = "dollars")]
     pub usage_total_usd: Option<f64>,
 }
 
-/// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING-KEBAB-CASE")]
 pub enum ActorStatus {
@@ -53,21 +52,21 @@ pub enum ActorStatus {
     Aborting,
     /// Stopped on request.
     Aborted,
-    /// A state this client does not know; taken for one that passes.
+    /// A status that this client does not know. It counts as one that will change.
     #[serde(other)]
     Unknown,
 }
 
 impl ActorRun {
-    /// When it ended, as far as that can be believed: not in the future, nor longer ago than anybody would ask for it.
-    /// Otherwise, and when Apify does not say, it ended `now`.
+    /// When the run ended, as far as that can be believed: not in the future, and not longer ago than anybody
+    /// would ask for it. Otherwise, and when Apify does not say, it returns `now`.
     pub fn ended_at(&self, now: Timestamp) -> Timestamp {
         let ended =
             self.finished_at.filter(|ended| *ended <= now && now.duration_since(*ended) <= LONGEST_AGO);
         ended.unwrap_or(now)
     }
 
-    /// How long it took; `None` when Apify does not say, or says what cannot be.
+    /// How long the run took. `None` when Apify does not say, or says something impossible.
     pub fn duration(&self) -> Option<Duration> {
         let took = self.finished_at?.duration_since(self.started_at?);
         if took > LONGEST { None } else { Duration::try_from(took).ok() }
@@ -90,7 +89,7 @@ impl ActorStatus {
         }
     }
 
-    /// Nothing changes any more, and the run no longer counts as in flight.
+    /// Whether the run has ended, so that nothing changes any more and it no longer counts as under way.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::TimedOut | Self::Aborted)
     }

@@ -26,7 +26,7 @@ struct Seen {
     body: Value,
 }
 
-/// Answers that wait, and requests that came.
+/// The answers that wait, and the requests that came.
 #[derive(Clone, Default)]
 struct Server {
     answers: Arc<Mutex<VecDeque<Response>>>,
@@ -34,7 +34,7 @@ struct Server {
 }
 
 impl Server {
-    /// A server that gives these answers, one per request, and a client of it.
+    /// Starts a server that gives these answers, one per request, and makes a client of it.
     async fn start(answers: impl IntoIterator<Item = Response>) -> (Self, Apify) {
         let server = Self::default();
         server.answers.lock().unwrap().extend(answers);
@@ -74,7 +74,7 @@ fn ok(body: Value) -> Response {
 
 fn error(status: u16, kind: &str) -> Response {
     let body = Json(json!({"error": {"type": kind, "message": format!("about {kind}")}}));
-    // So that a test need not wait for the client's own back-off.
+    // Spares the test the client's own back-off.
     (StatusCode::from_u16(status).unwrap(), [("retry-after", "0")], body).into_response()
 }
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// What a business says of itself: what it sells, how it speaks, and whom it wants as a customer.
+/// A business as its account describes it: what it sells, how it speaks, and whom it wants as a customer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(rename_all = camelCase, deny_unknown_fields)]
@@ -18,43 +18,43 @@ pub struct BusinessProfile {
     #[deserr(try_from(&String) = trimmed::<200> -> FieldProblem)]
     #[schemars(length(min = 1, max = 200))]
     pub name: String,
-    /// What it does, in its own words.
+    /// What the business does, in its own words.
     #[deserr(try_from(&String) = trimmed::<4_000> -> FieldProblem)]
     #[schemars(length(min = 1, max = 4_000))]
     pub description: String,
-    /// Its site: an address that begins with `https://` or `http://` and has a host; `null` when it has none.
+    /// The website: an address that begins with `https://` or `http://` and has a host; `null` without one.
     #[deserr(default, try_from(Option<String>) = web_address -> FieldProblem)]
     #[schemars(length(min = 1, max = 500))]
     pub website: Option<String>,
-    /// How it speaks; `null` when it does not say.
+    /// How the business speaks; `null` when it does not say.
     #[deserr(default, try_from(Option<String>) = optional::<1_000> -> FieldProblem)]
     #[schemars(length(min = 1, max = 1_000))]
     pub voice: Option<String>,
-    /// What it offers; `null` when it does not say.
+    /// What the business offers; `null` when it does not say.
     #[deserr(default, try_from(Option<String>) = optional::<2_000> -> FieldProblem)]
     #[schemars(length(min = 1, max = 2_000))]
     pub offer: Option<String>,
-    /// Whom it wants as a customer.
+    /// Whom the business wants as a customer.
     pub icp: Icp,
 }
 
-/// Ideal customer profile: the criteria that a lead is held against.
+/// Ideal customer profile: the criteria that a lead is compared with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(rename_all = camelCase, deny_unknown_fields)]
 pub struct Icp {
-    /// Followers wanted.
+    /// How many followers a lead should have.
     #[deserr(try_from(FollowerRange) = ordered -> FieldProblem)]
     pub follower_range: FollowerRange,
-    /// Least engagement rate wanted, in percent of the followers.
+    /// The lowest engagement rate that a lead should have, in percent of the followers.
     #[deserr(try_from(f64) = percent -> FieldProblem)]
     #[schemars(range(min = 0, max = 100))]
     pub engagement_min: f64,
-    /// Themes wanted, as words of at most 60 characters; empty means any.
+    /// Themes that a lead should post about, each at most 60 characters; empty means any.
     #[deserr(try_from(Vec<String>) = words -> FieldProblem)]
     #[schemars(length(max = 30), inner(length(min = 1, max = 60)))]
     pub content_themes: Vec<String>,
-    /// Places wanted, as words of at most 60 characters; empty means anywhere.
+    /// Places that a lead should be about, each at most 60 characters; empty means anywhere.
     #[deserr(try_from(Vec<String>) = words -> FieldProblem)]
     #[schemars(length(max = 30), inner(length(min = 1, max = 60)))]
     pub geo_focus: Vec<String>,
@@ -64,36 +64,34 @@ pub struct Icp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, JsonSchema)]
 #[deserr(deny_unknown_fields)]
 pub struct FollowerRange {
-    /// Fewest followers.
+    /// The fewest followers.
     #[deserr(from(u32) = u64::from)]
     #[schemars(range(max = 4_294_967_295_u64))]
     pub min: u64,
-    /// Most followers.
+    /// The most followers.
     #[deserr(from(u32) = u64::from)]
     #[schemars(range(max = 4_294_967_295_u64))]
     pub max: u64,
 }
 
-/// The business's side of an analysis, as far as it is known: all of a business profile, or the few words of a caller without
-/// an account.
+/// The business in an analysis, as far as it is known: a whole business profile, or the few words of a caller
+/// without an account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Business {
-    /// The business's name.
     #[serde(default)]
     pub name: Option<String>,
-    /// What it does, in its own words.
+    /// What the business does, in its own words.
     pub description: String,
-    /// Its site.
     #[serde(default)]
     pub website: Option<String>,
-    /// How it speaks.
+    /// How the business speaks.
     #[serde(default)]
     pub voice: Option<String>,
-    /// What it offers.
+    /// What the business offers.
     #[serde(default)]
     pub offer: Option<String>,
-    /// Whom it wants as a customer.
+    /// Whom the business wants as a customer.
     #[serde(default)]
     pub icp: Option<Icp>,
 }
@@ -133,18 +131,19 @@ fn words(words: Vec<String>) -> Result<Vec<String>, FieldProblem> {
         .collect()
 }
 
-/// An address that a link may lead to, as it was written.
+/// Checks an address that a link may lead to, and returns it as it was written.
 fn web_address(text: Option<String>) -> Result<Option<String>, FieldProblem> {
     let website = optional::<500>(text)?;
     let problem = website.as_deref().and_then(|text| {
-        // The parser would leave some of these out, and others change how the text is shown. Either way what is read is
-        // another address.
+        // The parser would leave some of these characters out, and others change how the text is shown.
+        // Either way the parser would read another address than people do.
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) || clean_line(text, 500) != text {
             return Some(
                 "must not hold spaces, line breaks, control characters or marks that turn text around",
             );
         }
-        // What a host is differs between readers: for some a backslash is a slash, and some skip empty places before a host.
+        // Readers disagree on what the host is: some take a backslash for a slash, and some skip empty parts
+        // before a host.
         if text.contains('\\') {
             return Some("must not hold a backslash");
         }

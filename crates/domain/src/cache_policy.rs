@@ -3,12 +3,13 @@
 use crate::Tier;
 use jiff::{SignedDuration, Timestamp};
 
-/// How long "not found", "private" and "no posts" are remembered.
+/// How long "not found", "private" and "no posts" are kept in the cache.
 const NEGATIVE_TTL: SignedDuration = SignedDuration::from_mins(10);
 
-/// Whether what was `found` (a profile, posts), or the memory that nothing was, of `stored_at` still serves.
+/// Whether a cache entry from `stored_at` may still be used. `found` says whether there was something to see
+/// (a profile, posts).
 ///
-/// An answer from the future does not: a clock was wrong somewhere, and scraping again is the safe side.
+/// An entry from the future may not be used: some clock was wrong, and scraping again is the safe choice.
 pub fn is_fresh(tier: Tier, found: bool, stored_at: Timestamp, now: Timestamp) -> bool {
     let age = now.duration_since(stored_at);
     let ttl = if found { tier.cache_ttl() } else { NEGATIVE_TTL };

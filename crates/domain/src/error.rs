@@ -1,24 +1,22 @@
-//! The one error of the product: a stable code, a sentence for the public, and a private cause.
+//! The one error type of the product: a stable code, a sentence for the public, and a private cause.
 //!
-//! The code is what a front end switches on, what a Lambda reports as `errorType`, and what the state
-//! machine's `ErrorEquals` matches. The cause is logged once, at the boundary, and never leaves the process.
+//! A front end decides by the code. A Lambda reports the code as `errorType`, and the state machine's
+//! `ErrorEquals` matches it. The cause is logged once, at the boundary, and never leaves the process.
 
 use serde_json::Value;
 use std::{borrow::Cow, error::Error as StdError, fmt, num::NonZeroU32, time::Duration};
 
-/// A result of the product.
+/// A result with the product's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong.
 #[derive(Debug)]
 pub struct Error {
-    /// The stable code.
     pub code: Code,
-    /// A sentence anyone may read.
+    /// A sentence that anyone may read.
     pub message: Cow<'static, str>,
-    /// Facts that belong to the code, for programs: never secrets.
+    /// Facts for programs that belong to the code. They never contain secrets.
     pub details: Option<Value>,
-    /// In how many seconds it is worth trying again, if that is known.
+    /// After how many seconds another try makes sense, if that is known.
     pub retry_after_seconds: Option<NonZeroU32>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -36,7 +34,7 @@ impl Error {
         self
     }
 
-    /// Adds when it is worth trying again: in whole seconds, at least one, and none too few.
+    /// Adds when another try makes sense. The time is rounded up to whole seconds, at least one.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
@@ -51,7 +49,8 @@ impl Error {
         self
     }
 
-    /// One of our own stores (Postgres, DynamoDB, S3, Secrets Manager, Step Functions, SQS) did not answer.
+    /// The error when one of our own stores (Postgres, DynamoDB, S3, Secrets Manager, Step Functions, SQS)
+    /// did not answer.
     pub fn store(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(
             Code::StoreUnavailable,
@@ -60,17 +59,17 @@ impl Error {
         .because(cause)
     }
 
-    /// A fault of ours.
+    /// The error for a fault of ours.
     pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Code::InternalError, "Something went wrong on our side.").because(cause)
     }
 
-    /// The account does not exist, or the caller is not in it: the two look the same.
+    /// The account does not exist, or the caller is not in it. Both cases look the same.
     pub fn account_not_found() -> Self {
         Self::new(Code::AccountNotFound, "There is no such account among yours.")
     }
 
-    /// An idempotency key came before with another body.
+    /// The error when an idempotency key was used before with another body.
     pub fn idempotency_key_reused() -> Self {
         let message =
             "This Idempotency-Key came with another request before; use a new key for a new request.";
@@ -111,9 +110,9 @@ pub enum Class {
     Info,
     /// Worth a look if frequent: an upstream hiccup that is retried.
     Warn,
-    /// A user was not served.
+    /// A user did not get what they asked for.
     Error,
-    /// Money, security or configuration: someone is called.
+    /// Money, security or configuration is affected, and an operator is alerted.
     Critical,
 }
 
@@ -131,15 +130,13 @@ impl Class {
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $name:ident = $status:literal, $class:ident, $retried:literal;)*) => {
-        /// Every error code there is. `docs/errors.md` explains each to users.
+        /// All error codes. `docs/errors.md` explains each to users.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code { $($(#[doc = $doc])* $name,)* }
 
         impl Code {
-            /// All codes.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The code of this name.
             pub fn named(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|code| code.as_str() == name)
             }
@@ -149,22 +146,22 @@ macro_rules! codes {
                 match self { $(Self::$name => stringify!($name),)* }
             }
 
-            /// What it means, as a sentence or two.
+            /// What the code means, as a sentence or two.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc),*).trim_ascii(),)* }
             }
 
-            /// The HTTP status it is answered with.
+            /// The HTTP status of an answer with this code.
             pub const fn http_status(self) -> u16 {
                 match self { $(Self::$name => $status,)* }
             }
 
-            /// How much it matters.
             pub const fn class(self) -> Class {
                 match self { $(Self::$name => Class::$class,)* }
             }
 
-            /// Infrastructure: the state machine tries again. Business errors never are.
+            /// Whether the state machine tries again. It does so for infrastructure errors, never for
+            /// business errors.
             pub const fn is_retried(self) -> bool {
                 match self { $(Self::$name => $retried,)* }
             }
@@ -177,7 +174,7 @@ codes! {
     ValidationFailed = 400, Info, false;
     /// The body is not JSON.
     MalformedBody = 400, Info, false;
-    /// The body is larger than any route has a use for.
+    /// The body is larger than any route accepts.
     PayloadTooLarge = 413, Info, false;
     /// The token is missing, expired, forged, or not a user's.
     Unauthorized = 401, Info, false;
@@ -197,30 +194,30 @@ codes! {
     AlreadyFinished = 409, Info, false;
     /// The result is not there yet.
     NotReady = 409, Info, false;
-    /// The account has as many business profiles as it may.
+    /// The account has as many business profiles as it may have.
     BusinessProfileLimitReached = 409, Info, false;
     /// The idempotency key was used with another body.
     IdempotencyKeyReused = 422, Info, false;
 
-    /// More requests than one source may make in a time; `details` has the limit.
+    /// One source sent more requests than it may in this time; `details` has the limit.
     TooManyRequests = 429, Info, false;
 
     /// The run failed and was refunded; `details.reason` names the code below that says why.
     RunFailed = 410, Info, false;
 
-    // From here on: why a run ended, and what stages answer the state machine. Their HTTP status is that of the
-    // result which names them.
+    // The codes from here on say why a run ended, or are what stages return to the state machine. Their HTTP
+    // status is that of the result that names them.
     /// Instagram has no such account.
     ProfileNotFound = 410, Info, false;
     /// The account is private.
     ProfilePrivate = 410, Info, false;
     /// The run was cancelled.
     RunCancelled = 410, Info, false;
-    /// The run was settled before this step came to it.
+    /// The run was settled before this step.
     RunSettled = 410, Info, false;
     /// Every model refused the question or gave no usable answer.
     AnswerUnusable = 410, Error, false;
-    /// The execution was stopped, or ran out of time, outside the pipeline's own doing.
+    /// The execution ran out of time, or was stopped by something other than the pipeline.
     ExecutionStopped = 410, Error, false;
     /// The execution could not be started.
     StartFailed = 410, Error, false;
@@ -229,17 +226,18 @@ codes! {
     ApifyUnavailable = 410, Warn, true;
     /// All scrape slots are taken, or Apify's circuit breaker is open.
     ApifyBusy = 410, Info, true;
-    /// The account has its share of the scrape slots, or of the AI calls; this run waits until it has less.
+    /// The account has its share of the scrape slots or of the AI calls. This run waits until the account
+    /// uses fewer.
     ShareTaken = 410, Info, true;
-    /// Another run scrapes the same; this one waits.
+    /// Another run scrapes the same, and this run waits.
     ScrapeUnderWay = 410, Info, true;
-    /// Apify refuses us: key, quota or input.
+    /// Apify refuses our requests: the key, the quota or the input is wrong.
     ApifyRejected = 410, Critical, false;
     /// No AI provider answered.
     AiUnavailable = 410, Warn, true;
-    /// Every AI provider refuses us: key, quota or model.
+    /// Every AI provider refuses our requests: the key, the quota or the model is wrong.
     AiRejected = 410, Critical, false;
-    /// No new runs are taken in for now; `details.reason` says why.
+    /// No new runs are accepted at present; `details.reason` says why.
     Paused = 503, Warn, false;
     /// One of our stores did not answer.
     StoreUnavailable = 503, Error, true;

@@ -1,8 +1,9 @@
-//! What may be wrong with one value of a request.
+//! What can be wrong with one value of a request.
 
 use std::{fmt, str::FromStr};
 
-/// What is wrong with a value, as the end of a sentence that begins with the field's name: "must not be empty".
+/// What is wrong with a value, as the end of a sentence that begins with the field's name: "must not be
+/// empty".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldProblem(pub String);
 
@@ -14,12 +15,12 @@ impl fmt::Display for FieldProblem {
 
 impl std::error::Error for FieldProblem {}
 
-/// For text fields: trims, and refuses what is empty or longer than `MAX` characters.
+/// For text fields: trims the text, and refuses a text that is empty or longer than `MAX` characters.
 pub fn trimmed<const MAX: usize>(text: &str) -> Result<String, FieldProblem> {
     let text = text.trim();
     match text.chars().count() {
         0 => Err(FieldProblem("must not be empty".to_owned())),
-        // Postgres cannot store it, and no one means it.
+        // Postgres cannot store this character, and nobody sends it on purpose.
         _ if text.contains('\0') => Err(FieldProblem("must not hold the character U+0000".to_owned())),
         n if n > MAX => Err(FieldProblem(format!("must be at most {MAX} characters long, not {n}"))),
         _ => Ok(text.to_owned()),
@@ -31,12 +32,12 @@ pub(crate) fn optional<const MAX: usize>(text: Option<String>) -> Result<Option<
     text.map(|text| trimmed::<MAX>(&text)).transpose()
 }
 
-/// A value that is written as text, by the rules of its type.
+/// Reads a value that is written as text, by the rules of its type.
 pub(crate) fn parsed<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, FieldProblem> {
     text.parse().map_err(|problem: T::Err| FieldProblem(problem.to_string()))
 }
 
-/// Reads a type from a text in a request, by its `FromStr`.
+/// Lets a request's text be read as this type, with the type's `FromStr`.
 macro_rules! from_text {
     ($($type:ty),*) => {
         $(

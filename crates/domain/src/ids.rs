@@ -1,4 +1,4 @@
-//! Identifiers: UUIDs with a type each, so that one cannot stand in for another.
+//! Identifiers: UUIDs, each kind with its own type, so that one kind cannot be used for another.
 
 use crate::field::from_text;
 use schemars::JsonSchema;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
-/// A text is not an id.
+/// The error for a text that is not an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be an id such as 0190a5a0-0000-7000-8000-000000000001")]
 pub struct NoId;
@@ -29,7 +29,7 @@ macro_rules! id {
 
         impl FromStr for $name {
             type Err = NoId;
-            /// Reads the hyphenated form only: the others would make two spellings of one id.
+            /// Reads the hyphenated form only. The other forms would give one id two spellings.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 text.parse::<uuid::fmt::Hyphenated>().map(|id| Self(id.into_uuid())).map_err(|_| NoId)
             }
@@ -38,7 +38,7 @@ macro_rules! id {
 }
 
 id!(
-    /// A tenant: owns credits, business profiles, leads and analyses.
+    /// A tenant, which owns credits, business profiles, leads and analyses.
     AccountId
 );
 id!(
@@ -50,7 +50,7 @@ id!(
     BusinessProfileId
 );
 id!(
-    /// One Instagram account as seen by one business profile.
+    /// One Instagram account as one business profile sees it.
     LeadId
 );
 id!(
@@ -58,7 +58,7 @@ id!(
     CreditTransactionId
 );
 id!(
-    /// One analysis, from acceptance to its terminal state. Also the name of its execution.
+    /// One analysis, from its acceptance to its final state. Also the name of its execution.
     RunId
 );
 

@@ -1,6 +1,6 @@
 //! Oslira's words and rules as plain types: no I/O, no AWS, no SQL.
 //!
-//! Everything here is pure, so it is tested without a stack and may be used by every other crate.
+//! Everything here is pure. So it is tested without a stack, and every other crate may use it.
 
 mod business_profile;
 mod cache_policy;

@@ -1,4 +1,4 @@
-//! What passes between the steps of an analysis: ids and keys, never documents.
+//! The data that passes between the steps of an analysis: ids and keys, never documents.
 
 use crate::{AccountId, BusinessProfileId, RunId, Tier, Username};
 use serde::{Deserialize, Serialize};
@@ -7,38 +7,32 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnalysisInput {
-    /// The run.
     pub run_id: RunId,
-    /// Who pays.
+    /// The account that pays.
     pub account_id: AccountId,
-    /// Against which business profile.
     pub business_profile_id: BusinessProfileId,
-    /// Whom to analyse.
+    /// The Instagram account to analyse.
     pub username: Username,
-    /// How deep.
     pub tier: Tier,
 }
 
-/// The input of an anonymous run's execution, and of each of its steps. A run without an account has no business profile
-/// either: what the caller said of the business is in S3, under the run's id.
+/// The input of an anonymous run's execution, and of each of its steps. Without an account there is no
+/// business profile: what the caller wrote about the business is in S3, under the run's id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnonymousInput {
-    /// The run.
     pub run_id: RunId,
-    /// Whom to analyse.
+    /// The Instagram account to analyse.
     pub username: Username,
-    /// How deep.
     pub tier: Tier,
 }
 
-/// What the cache has of what a run reads. What it lacks is scraped.
+/// What the cache holds of the profile and the posts that a run reads. What is missing is scraped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CacheAnswer {
-    /// The profile.
     pub profile: Cached,
-    /// Its 50 posts.
+    /// The profile's 50 posts.
     pub posts: Cached,
     /// The S3 key of the profile's snapshot, on a hit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,23 +40,23 @@ pub struct CacheAnswer {
     /// The S3 key of the posts' snapshot, on a hit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posts_key: Option<String>,
-    /// Nothing has to be scraped.
+    /// Whether nothing has to be scraped.
     pub cache_hit: bool,
 }
 
-/// Whether the cache has one of the things that a run reads.
+/// Whether the cache has one part of what a run reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cached {
     /// A fresh copy is there.
     Hit,
-    /// It must be scraped.
+    /// The part must be scraped.
     Miss,
-    /// The tier does not read it.
+    /// The tier does not read this part.
     Unneeded,
 }
 
-/// Where a run reads its profile, from the first step that knows it to the last.
+/// Where a run reads its profile. It stays the same from the first step that knows it to the last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileSource {
@@ -71,16 +65,17 @@ pub struct ProfileSource {
     /// The S3 key of the immutable snapshot of its 50 posts; `None` in a tier that does not read them.
     #[serde(default)]
     pub posts_key: Option<String>,
-    /// All of it was in the cache when the run came.
+    /// Whether all of it was in the cache when the run began.
     pub cache_hit: bool,
 }
 
-/// The name of a run's first execution, `{runId}`, or of the one that resumed it for the (`n` - 1)th time, `{runId}-{n}`.
+/// The name of a run's `n`th execution: `{runId}` for the first, and `{runId}-{n}` for an execution that
+/// resumed the run.
 pub fn execution_name(run_id: RunId, n: u32) -> String {
     if n <= 1 { run_id.to_string() } else { format!("{run_id}-{n}") }
 }
 
-/// The run behind an execution's name, and which of its executions it is.
+/// Reads the run's id and the number `n` from an execution's name.
 pub fn execution_of(name: &str) -> Option<(RunId, u32)> {
     let (run_id, suffix) = name.split_at_checked(36)?;
     let n = match suffix.strip_prefix('-') {

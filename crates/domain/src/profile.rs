@@ -1,32 +1,33 @@
-//! An Instagram profile as the pipeline sees it, whichever scraper brought it.
+//! An Instagram profile as the pipeline sees it, whichever scraper it comes from.
 
 use crate::Username;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{cmp::Reverse, collections::HashSet};
 
-/// One scrape of one profile. Immutable once stored: a run reads the same snapshot to its end.
+/// One scrape of one profile. It never changes once stored: a run reads the same snapshot from beginning to
+/// end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
-    /// When the scrape finished: the result's `dataAsOf`.
+    /// When the scrape finished. It becomes the result's `dataAsOf`.
     pub scraped_at: Timestamp,
-    /// What was seen.
     pub profile: Profile,
 }
 
-/// One scrape of the posts of one profile: more of them than the profile itself shows. Immutable once stored.
+/// One scrape of the posts of one profile. It has more posts than the profile itself shows, and never changes
+/// once stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Posts {
-    /// When the scrape finished.
     pub scraped_at: Timestamp,
-    /// What was seen, newest first.
+    /// The posts, newest first.
     pub posts: Vec<Post>,
 }
 
 impl Snapshot {
-    /// With the posts of a scrape beside it: each post once, newest first. The whole is as old as its older part.
+    /// Adds the posts of a separate scrape. Each post appears once, newest first. The result is as old as the
+    /// older of the two scrapes.
     pub fn with_posts(mut self, more: Posts) -> Self {
         self.scraped_at = self.scraped_at.min(more.scraped_at);
         let own = std::mem::replace(&mut self.profile.posts, more.posts);
@@ -43,27 +44,24 @@ impl Snapshot {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
-    /// The account's name.
     pub username: Username,
-    /// The display name.
     pub full_name: String,
-    /// The self-description. Untrusted text.
+    /// The account's description of itself. Untrusted text.
     pub biography: String,
     /// The link in the bio.
     pub external_url: Option<String>,
-    /// Followers.
     pub followers: u64,
-    /// Accounts followed.
+    /// How many accounts this account follows.
     pub following: u64,
-    /// Posts in all, of which `posts` holds the latest.
+    /// How many posts there are in total; `posts` holds the latest of them.
     pub posts_count: u64,
-    /// Has Instagram's badge.
+    /// Whether the account has Instagram's badge.
     pub is_verified: bool,
-    /// Is a business account.
+    /// Whether it is a business account.
     pub is_business: bool,
-    /// The business's category, when it names one.
+    /// The business's category, when the account names one.
     pub business_category: Option<String>,
-    /// The latest posts, newest first; empty with `posts_count > 0` means that they are not known.
+    /// The latest posts, newest first. They are not known when this is empty and `posts_count > 0`.
     pub posts: Vec<Post>,
 }
 
@@ -73,29 +71,25 @@ pub struct Profile {
 pub struct Post {
     /// The code in the post's address.
     pub short_code: String,
-    /// What was posted.
     pub kind: PostKind,
-    /// The text under it. Untrusted text.
+    /// The text under the post. Untrusted text.
     pub caption: String,
     /// Hashtags in the caption, without `#`, as written.
     pub hashtags: Vec<String>,
-    /// Likes; `None` when hidden, which is not zero.
+    /// Likes; `None` when they are hidden, which is not zero.
     pub likes: Option<u64>,
-    /// Comments; `None` when not told.
+    /// Comments; `None` when their number is not known.
     pub comments: Option<u64>,
-    /// Views of a video.
+    /// Views of a video; `None` when their number is not known.
     pub views: Option<u64>,
-    /// When it was posted.
     pub posted_at: Option<Timestamp>,
-    /// Pinned to the top: neither recent nor typical.
+    /// Whether the post is pinned to the top, so that it is neither recent nor typical.
     pub is_pinned: bool,
 }
 
-/// What was posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PostKind {
-    /// A picture.
     Image,
     /// A video that is not a reel.
     Video,

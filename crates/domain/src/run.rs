@@ -4,13 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// Where a run is. `Complete`, `Failed` and `Cancelled` are terminal, and only Postgres decides them.
+/// Where a run is. `Complete`, `Failed` and `Cancelled` are final, and only Postgres decides them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
-    /// Accepted and charged, not yet begun.
+    /// Accepted and charged, not yet started.
     Queued,
-    /// Its profile is being looked up or scraped.
+    /// The profile is being looked up or scraped.
     Scraping,
     /// AI tasks are running.
     Analyzing,
@@ -25,7 +25,6 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
-    /// All states.
     pub const ALL: [Self; 7] = [
         Self::Queued,
         Self::Scraping,
@@ -49,7 +48,7 @@ impl RunStatus {
         }
     }
 
-    /// Nothing changes any more.
+    /// Whether nothing changes any more.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Complete | Self::Failed | Self::Cancelled)
     }
@@ -71,7 +70,7 @@ impl FromStr for RunStatus {
     }
 }
 
-/// A point on the way, as the progress bar shows it.
+/// A point in a run's life, as the progress bar shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Accepted and charged.
@@ -91,7 +90,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The status, the percentage and the sentence that belong to this step.
+    /// The status, the percentage and the sentence for this step.
     pub const fn shown(self) -> (RunStatus, u8, &'static str) {
         match self {
             Self::Accepted => (RunStatus::Queued, 0, "Waiting to start"),

@@ -1,18 +1,23 @@
-//! How much of what all accounts share one of them may have at a time: scrape slots, AI calls.
+//! The share of scrape slots or AI calls that one account may have at a time. All accounts use the same slots
+//! and calls.
 
 use crate::{AccountId, Code, Error};
 
-/// How much one account may have of `whole` while others have `others` of it: two thirds of what these leave, rounded up.
+/// How much of `whole` one account may have while the others have `others` of it: two thirds of what they
+/// leave, rounded up.
 ///
-/// That is the dynamic threshold of Choudhury and Hahne ("Dynamic queue length thresholds for shared-memory packet
-/// switches", 1998) with α = 2: who has `own` may take one more while `own < 2 × free`. As others come, its share
-/// shrinks and theirs grow until they are equal. One flood or two leave some of ten. More, or one where the whole is two or
-/// less, may leave nothing: who has none gets the next that frees, in its turn of chance.
+/// This is the dynamic threshold of Choudhury and Hahne ("Dynamic queue length thresholds for shared-memory
+/// packet switches", 1998) with α = 2: an account that has `own` may take one more while `own < 2 × free`. As
+/// others come, its share shrinks and theirs grow until all are equal. When one or two accounts take all they
+/// may, some of ten remain free. With more such accounts, or with one where the whole is two or less, nothing
+/// may remain. Then an account that has none gets the next one that becomes free, when it happens to ask
+/// first.
 pub const fn share(whole: u64, others: u64) -> u64 {
     whole.saturating_sub(others).saturating_mul(2).div_ceil(3)
 }
 
-/// The account has its share; all anonymous runs together are one account. The state machine tries again until it has less.
+/// The account has its share. All anonymous runs count as one account. The state machine tries again until
+/// the account has less.
 pub fn share_taken(account_id: Option<AccountId>) -> Error {
     let message = match account_id {
         Some(_) => "Too many analyses of this account were under way for too long.",
@@ -58,13 +63,13 @@ mod tests {
 
     #[test]
     fn two_floods_leave_something_and_three_may_not() {
-        // One after the other, before the first has less.
+        // One account after the other takes its share, before the first one has less again.
         let (first, second) = (share(10, 0), share(10, 7));
         assert_eq!((first, second, share(10, first + second)), (7, 2, 1));
         assert_eq!(share(2, 0), 2);
     }
 
-    /// What each of so many accounts has once all of them want more and none may take it, taking turns.
+    /// What each of this many accounts has once all of them, taking turns, want more and none may take it.
     fn settled(whole: u64, accounts: usize) -> Vec<u64> {
         let mut own = vec![0_u64; accounts];
         loop {

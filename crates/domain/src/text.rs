@@ -1,17 +1,18 @@
-//! Text of strangers, as far as it is kept.
+//! Cleans text that strangers wrote.
 
 use unicode_segmentation::GraphemeCursor;
 
-/// Text of one line: without control characters, and cut to so many characters. Line breaks and tabs become spaces.
+/// Text of one line, without control characters and cut to `most_chars`. Line breaks and tabs become spaces.
 ///
-/// Gone is what has no look of its own and does harm elsewhere: U+0000, which Postgres cannot store, other control
-/// characters, and the marks that reverse the order of the text around them (U+202A to U+202E, U+2066 to U+2069). A
-/// character is a Unicode scalar value; what is read as one, such as an emoji of several, is kept whole or not at all.
+/// Characters are removed that are invisible and do harm elsewhere. These are U+0000, which Postgres cannot
+/// store; other control characters; and the marks that reverse the order of the text around them (U+202A to
+/// U+202E, U+2066 to U+2069). A character is a Unicode scalar value here. Several that are read as one, such
+/// as some emoji, are kept whole or not at all.
 pub fn clean_line(text: &str, most_chars: usize) -> String {
     clean(text, most_chars, ' ')
 }
 
-/// Text of several lines: as [`clean_line`], with line breaks of any kind as `\n`.
+/// Text of several lines: like [`clean_line`], with line breaks of any kind as `\n`.
 pub fn clean_lines(text: &str, most_chars: usize) -> String {
     clean(text, most_chars, '\n')
 }
@@ -29,7 +30,7 @@ fn clean(text: &str, most_chars: usize, line_break: char) -> String {
             c => Some(c),
         }
     });
-    // One more than is kept: it shows where the last one ends.
+    // One more than is kept, since it shows where the last kept character ends.
     let mut cleaned: String = kept.take(most_chars.saturating_add(1)).collect();
     if let Some((end, _)) = cleaned.char_indices().nth(most_chars) {
         cleaned.truncate(start_of_last(&cleaned, end));
@@ -37,8 +38,8 @@ fn clean(text: &str, most_chars: usize, line_break: char) -> String {
     cleaned
 }
 
-/// Where to cut, at `end` or before it, so that nothing that is read as one is cut in two. Text that is one such thing, a
-/// letter with hundreds of accents, is cut at `end`.
+/// Where to cut, at `end` or before it, so that nothing that is read as one character is cut in two. When the
+/// whole text is one such character, such as a letter with hundreds of accents, it is cut at `end`.
 fn start_of_last(text: &str, end: usize) -> usize {
     let mut cursor = GraphemeCursor::new(end, text.len(), true);
     match cursor.is_boundary(text, 0) {

@@ -1,7 +1,7 @@
 //! The three tiers: what they cost, what they need, which AI tasks they run.
 //!
-//! This is the one place for these numbers. SQL keeps a copy of the costs in `analysis_tiers`, which
-//! a contract test holds equal to it.
+//! This is the only place for these numbers. SQL keeps a copy of the costs in `analysis_tiers`, and a
+//! contract test checks that both are equal.
 
 use crate::field::from_text;
 use jiff::SignedDuration;
@@ -56,7 +56,7 @@ impl Tier {
         }
     }
 
-    /// Whether these are more posts than a profile shows by itself, so that they are scraped beside it.
+    /// Whether this is more than a profile shows by itself, so that posts are scraped separately.
     pub const fn needs_more_posts(self) -> bool {
         self.posts() > 12
     }
@@ -70,7 +70,7 @@ impl Tier {
         })
     }
 
-    /// The AI tasks, which run in parallel. The first gives the fit score.
+    /// The AI tasks, which run in parallel. The first one gives the fit score.
     pub const fn tasks(self) -> &'static [Task] {
         match self {
             Self::Light => &[Task::Scoring],
@@ -79,7 +79,7 @@ impl Tier {
         }
     }
 
-    /// Seconds until a result, as told to the user: with the profile to be scraped.
+    /// Seconds until a result as the user is shown them, for a profile that has to be scraped.
     pub const fn estimated_seconds(self) -> u32 {
         match self {
             Self::Light => 10,
@@ -107,7 +107,7 @@ impl FromStr for Tier {
     }
 }
 
-/// One question put to a model about a profile.
+/// One question to a model about a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
@@ -115,18 +115,17 @@ pub enum Task {
     Scoring,
     /// Fit score, deep summary and selling points.
     CoreStrategy,
-    /// A first message.
+    /// A first message to the lead.
     Outreach,
     /// How the person communicates.
     Personality,
-    /// What moves the person.
+    /// What drives the person.
     Psychographic,
     /// Fit score, summary, selling points and buying signals.
     Commercial,
 }
 
 impl Task {
-    /// All tasks.
     pub const ALL: [Self; 6] = [
         Self::Scoring,
         Self::CoreStrategy,
@@ -148,7 +147,7 @@ impl Task {
         }
     }
 
-    /// Which model, how hard it thinks, how much it may write.
+    /// Which model answers, how hard it thinks, and how much it may write.
     pub const fn settings(self) -> TaskSettings {
         let (role, effort, max_output_tokens) = match self {
             Self::Scoring => (Role::Fast, Effort::Low, 1_000),
@@ -171,15 +170,14 @@ impl fmt::Display for Task {
 /// How a task is put to its model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskSettings {
-    /// Which model answers.
     pub role: Role,
-    /// How hard it thinks.
+    /// How hard the model thinks.
     pub effort: Effort,
-    /// Upper bound of the answer, reasoning included.
+    /// The upper limit of the answer in tokens, reasoning included.
     pub max_output_tokens: u32,
 }
 
-/// What a model is used for. The catalogue maps a role to a model and to its fallback.
+/// What a model is used for. The catalogue names a model and a fallback for each role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {

@@ -16,7 +16,7 @@ pub struct Username(String);
 #[error("{0}")]
 pub struct InvalidUsername(&'static str);
 
-/// First path segments of instagram.com that are pages of the site, not accounts.
+/// First path segments of instagram.com addresses that are pages of the site, not accounts.
 const RESERVED: [&str; 11] =
     ["about", "accounts", "direct", "explore", "locations", "p", "reel", "reels", "stories", "tags", "tv"];
 
@@ -30,12 +30,14 @@ impl Username {
 impl FromStr for Username {
     type Err = InvalidUsername;
 
-    /// Accepts a bare username, one with a leading `@`, or the address of a profile. Spaces and line breaks around it are
-    /// stripped.
+    /// Accepts a bare username, a username with a leading `@`, or the address of a profile. Spaces and line
+    /// breaks around it are stripped.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // ASCII alone: Unicode's lower case would make a `k` of the Kelvin sign, and another account of a name.
+        // ASCII only: Unicode's lower case would turn the Kelvin sign into a `k`, and so one name into
+        // another account's.
         let text = text.trim_matches(is_space).to_ascii_lowercase();
-        // Also behind the name in an address: two lines are two leads, and only one would be analysed.
+        // This also applies behind the name in an address: two lines are two leads, and only one would be
+        // analysed.
         if text.contains(is_space) {
             return Err(InvalidUsername("may hold only letters, digits, dots and underscores, and no space"));
         }
@@ -60,13 +62,14 @@ impl FromStr for Username {
     }
 }
 
-/// White space, line breaks, and the three spaces without width (zero width space, word joiner, byte order mark): a copied
-/// name brings them along unseen. Marks of direction are none of these, for a name reads otherwise with them.
+/// White space, line breaks, and three characters without width: zero width space, word joiner and byte order
+/// mark. They are copied along with a name unseen. Direction marks are not among them, because they change
+/// how a name reads.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
-/// The username in `https://www.instagram.com/_u/nasa/?hl=en`; any other text unchanged.
+/// Returns the username in `https://www.instagram.com/_u/nasa/?hl=en`, and any other text unchanged.
 fn from_profile_url(text: &str) -> &str {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
     let rest = rest.strip_prefix("www.").or_else(|| rest.strip_prefix("m.")).unwrap_or(rest);
@@ -169,12 +172,13 @@ mod tests {
             "na..sa",
             "na-sa",
             "nåsa",
-            // What Unicode takes for letters of ASCII: the Kelvin sign, a dotted I, a long s, full-width letters.
+            // Characters that Unicode maps to ASCII letters: the Kelvin sign, a dotted I, a long s,
+            // full-width letters.
             "ni\u{212a}e",
             "\u{130}nasa",
             "na\u{17f}a",
             "\u{ff2e}asa",
-            // What nobody sees and is no space: marks of direction, a joiner, a soft hyphen.
+            // Invisible characters that are not spaces: direction marks, a joiner, a soft hyphen.
             "\u{202e}asan",
             "nasa\u{200f}",
             "na\u{200d}sa",

@@ -1,11 +1,11 @@
-//! What AWS says when something fails.
+//! Errors of AWS's services.
 
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use oslira_domain::Error;
 use std::fmt;
 
-/// One of AWS's services refused a request, or could not be asked. Its code and the request's id are kept. Its own words are
-/// not: they may quote what was sent.
+/// The error when an AWS service refuses a request or cannot be reached. It keeps the service's error code
+/// and the request's id. The service's message is dropped, because it may quote what was sent.
 pub fn aws_error<E, R>(error: SdkError<E, R>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -14,12 +14,12 @@ where
     match &error {
         SdkError::ServiceError(refused) => aws_refused(refused.err()),
         SdkError::ResponseError(_) => Error::store("AWS answered something that cannot be read"),
-        // Nothing was answered: what it says is about the connection.
+        // There was no answer, so this error is about the connection.
         _ => Error::store(error),
     }
 }
 
-/// The same for a refusal that has been looked at already.
+/// The same, for a caller that has already found the service's refusal in the error.
 pub fn aws_refused(refused: &impl ProvideErrorMetadata) -> Error {
     let word = |text: Option<&str>| {
         let is_word = |text: &&str| {

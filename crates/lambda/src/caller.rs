@@ -1,11 +1,11 @@
-//! Who calls: what the authorizer found, as API Gateway passes it on.
+//! The caller, as the authorizer found them and API Gateway passes them on.
 
 use jiff::Timestamp;
 use oslira_domain::{AccountId, UserId};
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// A signed-in user. Which accounts they may touch is decided by row-level security, per query.
+/// A signed-in user. Row-level security decides in each query which accounts they may touch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// `sub` of the token.
@@ -14,12 +14,13 @@ pub struct Caller {
     pub email: Option<String>,
     /// The user's oldest account, for requests without `X-Account-Id`.
     pub default_account_id: Option<AccountId>,
-    /// When the token expires, clocks' leeway included. API Gateway may remember the authorizer's answer for longer.
+    /// When the token expires, with an allowance for clocks that differ. API Gateway may remember the
+    /// authorizer's answer for longer than that.
     pub expires_at: Timestamp,
 }
 
 impl Caller {
-    /// Reads the authorizer's context. API Gateway hands every value over as text.
+    /// Reads the authorizer's context. API Gateway passes every value on as text.
     pub(crate) fn from_context(context: &HashMap<String, Value>) -> Option<Self> {
         let text = |name: &str| context.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         Some(Self {

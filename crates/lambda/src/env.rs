@@ -1,4 +1,4 @@
-//! Configuration: environment variables that the template sets, and the AWS SDK's own.
+//! Configuration: the environment variables that the template sets, and the AWS SDK's own configuration.
 
 use crate::{Variable, secrets, telemetry};
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
@@ -9,23 +9,24 @@ use aws_smithy_http_client::{
 use oslira_domain::{Error, Result};
 use std::{sync::Arc, time::Duration};
 
-/// What a Lambda knows of its surroundings. Made once, at init.
+/// A Lambda's configuration. Made once, at init.
 #[derive(Debug)]
 pub struct Env {
-    /// The Lambda's name, which is its binary's: verb-noun, the same everywhere.
+    /// The Lambda's name, which is its binary's name: verb-noun, the same everywhere.
     pub function: &'static str,
-    /// The origins that browsers may call from; the first stands in for a request without one.
+    /// The origins that browsers may call from. A request without an origin gets the first one.
     pub(crate) allowed_origins: Vec<String>,
     sdk: SdkConfig,
     secrets: Arc<secrets::Reader>,
 }
 
 impl Env {
-    /// What [`init!`](crate::init) calls, which knows the name.
+    /// Called by [`init!`](crate::init), which knows the name.
     #[doc(hidden)]
     pub async fn of_binary(function: &'static str) -> Self {
         telemetry::init();
-        // One for all clients, which would open connections of their own: most Lambdas have several of DynamoDB.
+        // All clients share this one, or each would open its own connections: most Lambdas have several
+        // clients of DynamoDB.
         let http = HttpClient::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
         let sdk = aws_config::from_env()
             .http_client(http)
@@ -48,7 +49,7 @@ impl Env {
         Self { function, allowed_origins, secrets: Arc::new(secrets::Reader::new(&sdk)), sdk }
     }
 
-    /// A variable that the template must set.
+    /// Returns a variable that the template must set.
     pub fn var(&self, variable: Variable) -> Result<String> {
         variable.value().ok_or_else(|| {
             Error::internal(format!(
@@ -57,25 +58,25 @@ impl Env {
         })
     }
 
-    /// A variable that may be absent or empty.
+    /// Returns a variable that may be missing or empty.
     pub fn optional(&self, variable: Variable) -> Option<String> {
         variable.value()
     }
 
-    /// What AWS clients are built from.
+    /// The configuration that AWS clients are built from.
     pub fn sdk(&self) -> &SdkConfig {
         &self.sdk
     }
 
-    /// A handle to a secret; it is read when first asked for.
+    /// A handle to a secret. The secret is read on first use.
     pub fn secret(&self, secret: secrets::Secret) -> Result<secrets::CachedSecret> {
         Ok(secrets::CachedSecret::new(Arc::clone(&self.secrets), self.var(Variable::Secret(secret))?))
     }
 }
 
-/// Sets up logging and reads what every Lambda needs: a future of its [`Env`]. Opens no connection.
+/// Sets up logging and reads what every Lambda needs. Returns a future of the [`Env`]. Opens no connection.
 ///
-/// The Lambda's name is its binary's: log lines cannot carry another's.
+/// The Lambda's name comes from its binary, so log lines cannot carry another Lambda's name.
 #[macro_export]
 macro_rules! init {
     () => {

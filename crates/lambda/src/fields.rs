@@ -1,4 +1,5 @@
-//! The fields of a request: of its body, and of its query. Bad ones are answered with one entry each, all at once.
+//! The fields of a request's body and query. The answer to a bad request names all bad fields at once, each
+//! with one entry.
 
 use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, MergeWithError, ValueKind, ValuePointerRef};
 use oslira_api::Page;
@@ -6,16 +7,16 @@ use oslira_domain::{Code, Error, FieldProblem, Result};
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 
-/// The largest body that any route has a use for.
+/// The largest body that any route accepts, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
-/// How many bad fields are told; a body with more is not a slip.
+/// How many bad fields an answer names. A body with more of them is no slip.
 const MAX_TOLD: usize = 30;
 
-/// What is wrong with a request: a sentence by field, where `icp.followerRange.min` is a field within a field.
+/// What is wrong with a request: one sentence per field. `icp.followerRange.min` is a field inside a field.
 #[derive(Debug, Default)]
 pub struct FieldErrors(Map<String, Value>);
 
-/// Reads a JSON object; unknown fields, wrong types and refused values are collected.
+/// Reads a JSON object. Unknown fields, wrong types and refused values are all collected.
 pub(crate) fn read_body<T: Deserr<FieldErrors>>(bytes: &[u8]) -> Result<T> {
     if bytes.len() > MAX_BYTES {
         let message = format!("The body is larger than {MAX_BYTES} bytes.");
@@ -28,12 +29,12 @@ pub(crate) fn read_body<T: Deserr<FieldErrors>>(bytes: &[u8]) -> Result<T> {
     deserr::deserialize::<T, _, FieldErrors>(value).map_err(|errors| invalid(errors.0))
 }
 
-/// Reads the parameters of a query, by the same rules. Each may be given once.
+/// Reads the parameters of a query by the same rules. Each may be given once.
 pub(crate) fn read_query<T: Deserr<FieldErrors>>(parameters: &[(String, String)]) -> Result<T> {
     parameters_into(parameters).map_err(|errors| invalid(errors.0))
 }
 
-/// The same for a list: which part of it is wanted is told by two parameters beside `T`.
+/// The same for a list. Two parameters beside those of `T` say which page is wanted.
 pub(crate) fn read_page<T: Deserr<FieldErrors>>(parameters: &[(String, String)]) -> Result<(T, Page)> {
     let (of_page, others): (Vec<_>, Vec<_>) =
         parameters.iter().cloned().partition(|(name, _)| Page::NAMES.contains(&name.as_str()));
@@ -58,12 +59,13 @@ pub(crate) fn read_page<T: Deserr<FieldErrors>>(parameters: &[(String, String)])
 fn parameters_into<T: Deserr<FieldErrors>>(parameters: &[(String, String)]) -> Result<T, FieldErrors> {
     let fields = parameters.iter().map(|(name, text)| (name.clone(), Value::String(text.clone())));
     let read = deserr::deserialize::<T, _, FieldErrors>(Value::Object(fields.collect()));
-    let mut errors = repeated(parameters);
+    let repeated = repeated(parameters);
     match read {
-        Ok(read) if errors.0.is_empty() => Ok(read),
-        Ok(_) => Err(errors),
-        Err(others) => {
-            errors.0.extend(others.0);
+        Ok(read) if repeated.0.is_empty() => Ok(read),
+        // What is wrong with one of several values matters less than that there are several.
+        read => {
+            let mut errors = read.err().unwrap_or_default();
+            errors.0.extend(repeated.0);
             Err(errors)
         }
     }
@@ -76,7 +78,7 @@ fn repeated(parameters: &[(String, String)]) -> FieldErrors {
     FieldErrors(repeated.map(|(name, _)| (name.clone(), problem())).take(MAX_TOLD).collect())
 }
 
-/// The error for a refused field outside the body: a header.
+/// The error for a refused header.
 pub(crate) fn invalid_field(field: &str, problem: impl Into<String>) -> Error {
     invalid(Map::from_iter([(field.to_owned(), Value::String(problem.into()))]))
 }
@@ -175,7 +177,7 @@ fn path(location: ValuePointerRef<'_>, field: Option<&str>) -> String {
     }
 }
 
-/// Of numbers the widest kind that would do.
+/// The accepted types in words. When several number types are accepted, only the widest is named.
 fn wanted(accepted: &[ValueKind]) -> String {
     let mut names: Vec<&str> = accepted
         .iter()
@@ -190,13 +192,14 @@ fn wanted(accepted: &[ValueKind]) -> String {
     names.join(" or ")
 }
 
-/// Where another number would do, the number itself; else only what it is.
+/// What was given instead. A number is shown itself where another number would be accepted; otherwise only
+/// its type is named.
 fn given<V: IntoValue>(actual: &deserr::Value<V>, accepted: &[ValueKind]) -> String {
     match actual {
         deserr::Value::NegativeInteger(number) if accepted.iter().copied().any(is_number) => {
             number.to_string()
         }
-        // `Debug` writes 1e300 as that, and 2.0 as what it was.
+        // `Debug` keeps 1e300 and 2.0 as they were written.
         deserr::Value::Float(number) if accepted.iter().copied().any(is_number) => format!("{number:?}"),
         actual => name(actual.kind()).to_owned(),
     }
@@ -354,7 +357,7 @@ mod tests {
                 "other": "is not a known field; known are namePrefix",
             }))
         );
-        let twice = parameters(&[("namePrefix", "a"), ("namePrefix", "a")]);
+        let twice = parameters(&[("namePrefix", "a"), ("namePrefix", "too long")]);
         let details = read_query::<Filters>(&twice).unwrap_err().details.unwrap();
         assert_eq!(details, json!({"namePrefix": "must be given only once"}));
     }

@@ -1,20 +1,20 @@
-//! The headers that Lambdas read. `tests/contracts` compares them with what CORS lets a page send.
+//! The headers that Lambdas read. `tests/contracts` compares them with the headers that CORS lets a page
+//! send.
 
 use std::collections::HashMap;
 
 /// A header that some Lambda reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Header {
-    /// Which of the caller's accounts is meant.
+    /// Names which of the caller's accounts the request is for.
     AccountId,
-    /// What makes a repeated request one.
+    /// Makes a repeated request have no second effect.
     IdempotencyKey,
-    /// Where the page is from that asks.
+    /// The origin of the page that sends the request.
     Origin,
 }
 
 impl Header {
-    /// All that there are.
     pub const ALL: [Self; 3] = [Self::AccountId, Self::IdempotencyKey, Self::Origin];
 
     /// The name, in lower case.
@@ -26,7 +26,8 @@ impl Header {
         }
     }
 
-    /// A page's own code sends it, so CORS must allow it. Others come from the browser itself, or from a vendor's server.
+    /// Whether a page's own code sends the header, so that CORS must allow it. Other headers come from the
+    /// browser itself, or from a vendor's server.
     pub const fn is_sent_by_pages(self) -> bool {
         match self {
             Self::AccountId | Self::IdempotencyKey => true,
@@ -35,12 +36,10 @@ impl Header {
     }
 }
 
-/// A request's headers.
 #[derive(Debug, Default)]
 pub struct Headers(HashMap<String, String>);
 
 impl Headers {
-    /// The value of a header.
     pub fn get(&self, header: Header) -> Option<&str> {
         self.0.get(header.name()).map(String::as_str)
     }

@@ -27,8 +27,8 @@ where
     .await
 }
 
-/// The origin to allow: the request's own when it is configured, else the first configured one, which a
-/// browser elsewhere will not accept.
+/// The origin to allow. It is the request's own origin when that is configured. Otherwise it is the first
+/// configured one, which a browser on another origin will not accept.
 fn allowed_origin(env: &Env, origin: Option<&str>) -> String {
     origin
         .filter(|origin| env.allowed_origins.iter().any(|allowed| allowed == origin))

@@ -1,11 +1,12 @@
-//! Settings for calls out of a Lambda: TLS with compiled-in roots, one HTTP client.
+//! Settings for calls out of a Lambda: TLS with compiled-in roots, and one HTTP client.
 
 use oslira_domain::{Error, Result};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 use std::{sync::Arc, time::Duration};
 
-/// TLS with Mozilla's roots, compiled in: reading the system's at start costs disk time. `extra_root` is the
-/// DER of one more, for a server with a certificate authority of its own (Supabase's Postgres has).
+/// TLS with Mozilla's roots, compiled in because reading the system's roots at start costs time. `extra_root`
+/// is the DER of one more root, for a server with its own certificate authority (Supabase's Postgres has
+/// one).
 pub fn tls_config(extra_root: Option<Vec<u8>>) -> Result<ClientConfig> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(der) = extra_root {
@@ -18,12 +19,14 @@ pub fn tls_config(extra_root: Option<Vec<u8>>) -> Result<ClientConfig> {
         .with_no_client_auth())
 }
 
-/// The client for vendors' HTTP APIs. It has a connect timeout only: each call brings its own deadline.
+/// The client for vendors' HTTP APIs. It has a connect timeout only, because each call brings its own
+/// deadline.
 pub fn http_client() -> Result<reqwest::Client> {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls_config(None)?)
         .connect_timeout(Duration::from_secs(3))
-        // Idle connections do not survive a frozen environment; a short life avoids sending into a dead one.
+        // Idle connections do not survive while the environment is frozen. A short life avoids sending into a
+        // dead one.
         .pool_idle_timeout(Duration::from_secs(20))
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("oslira/", env!("CARGO_PKG_VERSION")))

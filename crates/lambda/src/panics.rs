@@ -1,13 +1,13 @@
-//! A panic is an error like any other: logged, answered, and no end of the environment.
+//! A panic is an error like any other: it is logged and answered, and the environment lives on.
 
 use futures::FutureExt;
 use oslira_domain::{Error, Result};
 use std::{future::Future, panic::AssertUnwindSafe};
 
-/// Runs a handler to its end, whichever it is.
+/// Runs a handler, and turns a panic into an error.
 pub(crate) fn caught<T>(handler: impl Future<Output = Result<T>>) -> impl Future<Output = Result<T>> {
-    // Boxed: the compiler nests the layouts of futures within futures only so deep. Here and not in the block, which would
-    // hold it unboxed until then.
+    // Boxed because the compiler limits how deeply futures may be nested. It is boxed here and not inside the
+    // block, since the block would hold the unboxed future until then.
     let outcome = AssertUnwindSafe(Box::pin(handler)).catch_unwind();
     async { outcome.await.unwrap_or_else(|_| Err(Error::internal("the handler panicked"))) }
 }

@@ -1,4 +1,4 @@
-//! SQS batches: each message stands alone, and only those that failed come back.
+//! SQS batches. Each message is handled by itself, and only failed messages come back.
 
 use crate::{Env, panics::caught, telemetry::InvocationLog};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
@@ -7,12 +7,10 @@ use oslira_domain::{Code, Error, Result};
 use serde::de::DeserializeOwned;
 use std::future::Future;
 
-/// One message.
 #[derive(Debug)]
 pub struct Message<T> {
-    /// The body.
     pub body: T,
-    /// How often it was received, this time included.
+    /// How often the message was received, this time included.
     pub receive_count: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What a handler answers, and the envelope that it goes out in.
+//! A handler's answer, and the envelope that it is sent in.
 
 use jiff::Timestamp;
 use lambda_http::{Response, http};
@@ -8,42 +8,41 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::num::NonZeroU32;
 
-/// Seconds a client should wait after a 503 that does not say.
+/// After how many seconds a client should try again when a 503 does not say.
 const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// A successful answer.
 #[derive(Debug, PartialEq)]
 pub struct Reply {
-    /// The HTTP status.
     pub status: u16,
     /// `data` of the envelope.
     pub data: Value,
 }
 
 impl Reply {
-    /// 200.
+    /// Status 200.
     pub fn ok(data: impl Serialize) -> Self {
         Self::with_status(200, data)
     }
 
-    /// 201: something was made.
+    /// Status 201: something was made.
     pub fn created(data: impl Serialize) -> Self {
         Self::with_status(201, data)
     }
 
-    /// 202: something was begun.
+    /// Status 202: something was started.
     pub fn accepted(data: impl Serialize) -> Self {
         Self::with_status(202, data)
     }
 
-    /// Any status.
     pub fn with_status(status: u16, data: impl Serialize) -> Self {
-        // Plain structs with text keys always serialise.
+        // Plain structs with text keys can always be serialised.
         Self { status, data: serde_json::to_value(data).unwrap_or(Value::Null) }
     }
 }
 
-/// The answer in its envelope. Errors become answers here and nowhere else; the cause goes to the log only.
+/// Puts the answer into its envelope. Errors become answers here and nowhere else. The cause goes to the log
+/// only.
 pub(crate) fn response(answer: &Result<Reply>, id: &str, origin: &str) -> Response<String> {
     let request_id = id.to_owned();
     let timestamp = Timestamp::now();

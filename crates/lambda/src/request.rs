@@ -1,4 +1,4 @@
-//! What a handler sees of a request.
+//! A request, as a handler sees it.
 
 use crate::{Caller, Header, Headers, fields};
 use deserr::Deserr;
@@ -8,28 +8,27 @@ use oslira_api::Page;
 use oslira_domain::{AccountId, Code, Error, Result};
 use std::{collections::HashMap, net::IpAddr, str::FromStr};
 
-/// A request to an HTTP endpoint.
 #[derive(Debug, Default)]
 pub struct Request {
-    /// The id in every log line and in the reply.
+    /// The id that every log line and the reply carry.
     pub request_id: String,
-    /// The signed-in user, when the route has an authorizer.
+    /// The signed-in user; `None` when the route has no authorizer.
     pub caller: Option<Caller>,
-    /// Where the request came from, as API Gateway saw it. Never a header's word for it, which callers forge. Personal
-    /// data: not for logs.
+    /// The address that the request came from, as API Gateway saw it. It is never taken from a header, which
+    /// callers can forge. It is personal data and must not be logged.
     pub source_ip: Option<IpAddr>,
-    /// Values of the `{placeholders}` in the route.
+    /// The values of the `{placeholders}` in the route.
     pub path: HashMap<String, String>,
-    /// Parameters of the query, in order, with those that are repeated.
+    /// The parameters of the query, in order, including repeated ones.
     pub query: Vec<(String, String)>,
-    /// What came beside the body.
     pub headers: Headers,
     /// The body as received.
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// The signed-in user; 401 without one, or when the token has expired since the authorizer saw it.
+    /// Returns the signed-in user. 401 without one, or when the token has expired since the authorizer saw
+    /// it.
     pub fn caller(&self) -> Result<&Caller> {
         self.caller
             .as_ref()
@@ -37,8 +36,8 @@ impl Request {
             .ok_or_else(|| Error::new(Code::Unauthorized, "Sign in: the token is missing or has expired."))
     }
 
-    /// The account asked for by `X-Account-Id`, or the caller's oldest. Whether the caller is in it is for the
-    /// database to say.
+    /// Returns the account that `X-Account-Id` asks for, or the caller's oldest one. The database decides
+    /// whether the caller is in it.
     pub fn account_id(&self) -> Result<AccountId> {
         let caller = self.caller()?;
         let account_id = match self.headers.get(Header::AccountId) {
@@ -50,27 +49,28 @@ impl Request {
         Ok(account_id)
     }
 
-    /// The id in the route's `{name}`; anything that is not an id is a thing that does not exist.
+    /// Returns the id in the route's `{name}`. A text that is not an id gets the same answer as an unknown
+    /// id.
     pub fn path_id<T: FromStr>(&self, name: &str, not_found: impl FnOnce() -> Error) -> Result<T> {
         self.path.get(name).and_then(|text| text.parse().ok()).ok_or_else(not_found)
     }
 
-    /// The body, read into `T`: unknown fields and bad values are refused together.
+    /// Reads the body as `T`. The answer to a bad body names all unknown fields and bad values together.
     pub fn body<T: Deserr<fields::FieldErrors>>(&self) -> Result<T> {
         fields::read_body(&self.body)
     }
 
-    /// The parameters of the query, read into `T`: unknown and repeated ones are refused, with all other bad ones.
+    /// Reads the query as `T`. Unknown and repeated parameters are refused together with all other bad ones.
     pub fn query<T: Deserr<fields::FieldErrors>>(&self) -> Result<T> {
         fields::read_query(&self.query)
     }
 
-    /// The same for a list: the filters, and the page that is wanted.
+    /// The same for a list: returns the filters and the page that is wanted.
     pub fn page<T: Deserr<fields::FieldErrors>>(&self) -> Result<(T, Page)> {
         fields::read_page(&self.query)
     }
 
-    /// The `Idempotency-Key` header, 1 to 255 characters.
+    /// Returns the `Idempotency-Key` header, 1 to 255 characters.
     pub fn idempotency_key(&self) -> Result<Option<&str>> {
         match self.headers.get(Header::IdempotencyKey) {
             Some(key) if !(1..=255).contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) => {
@@ -94,7 +94,8 @@ impl From<lambda_http::Request> for Request {
         let pairs = |map: QueryMap| -> Vec<(String, String)> {
             map.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
         };
-        // What is not text is kept as what it is not, rather than left out: a key that cannot be read is no missing key.
+        // A value that is not text is kept in a changed form, not left out: a key that cannot be read is not
+        // a missing key.
         let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         };

@@ -1,4 +1,4 @@
-//! Secrets: read from Secrets Manager, kept five minutes, never printed.
+//! Secrets: read from Secrets Manager, kept for five minutes, never printed.
 
 use crate::aws_error;
 use aws_config::SdkConfig;
@@ -11,35 +11,31 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-/// After this a secret is read again, so that a rotated one is taken up without a deploy.
+/// After this time a secret is read again, so that a rotated secret is used without a deploy.
 const LIFETIME: Duration = Duration::from_secs(300);
 
-/// The secrets there are. Each Lambda's IAM role can read only those it names.
+/// All secrets. Each Lambda's IAM role can read only those that the Lambda uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Secret {
-    /// Connection URL of the login role that can only become `authenticated`.
+    /// The connection URL of the login role that can only become `authenticated`.
     UserDatabase,
-    /// Connection URL of the login role that can only become `service_role`.
+    /// The connection URL of the login role that can only become `service_role`.
     SystemDatabase,
-    /// Connection URL of Supabase's `postgres`, over the session port.
+    /// The connection URL of Supabase's role `postgres`, over the session port.
     MigrationsDatabase,
-    /// Apify's API token.
     ApifyToken,
-    /// OpenAI's API key.
     OpenAiKey,
-    /// Anthropic's API key.
     AnthropicKey,
-    /// The token that an AI gateway wants for itself. Optional: see [`CachedSecret::get_if_set`].
+    /// The token for an AI gateway itself. Optional: see [`CachedSecret::get_if_set`].
     AiGatewayToken,
     /// Supabase's legacy HS256 secret.
     JwtSecret,
 }
 
-/// What stands in an optional secret that is not used.
+/// The value of an optional secret that is not used.
 const NOTHING: &str = "none";
 
 impl Secret {
-    /// All that there are.
     pub const ALL: [Self; 8] = [
         Self::UserDatabase,
         Self::SystemDatabase,
@@ -82,18 +78,19 @@ impl CachedSecret {
         Self { source: Source::SecretsManager { reader, arn }, cached: Mutex::default() }
     }
 
-    /// A value that is known already and never read: for tools and tests.
+    /// A value that is already known and never read, for tools and tests.
     pub fn fixed(value: &str) -> Self {
         Self { source: Source::Fixed(Arc::from(value)), cached: Mutex::default() }
     }
 
-    /// The value of an optional secret: `None` when it says `none` or nothing, or has never been given a value.
+    /// Returns the value of an optional secret. `None` when the value is `none` or empty, or when there has
+    /// never been one.
     pub async fn get_if_set(&self) -> Result<Option<Arc<str>>> {
         let value = self.read(true).await?;
         Ok(Some(value).filter(|value| !value.is_empty() && !value.eq_ignore_ascii_case(NOTHING)))
     }
 
-    /// The value. An old one is used on when Secrets Manager does not answer.
+    /// Returns the value. When Secrets Manager does not answer, the old value is used.
     pub async fn get(&self) -> Result<Arc<str>> {
         self.read(false).await
     }
@@ -111,7 +108,8 @@ impl CachedSecret {
         }
         let value = match (reader.read(arn, is_optional).await, cached.take()) {
             (Ok(value), _) => value,
-            // Kept for another five minutes: waiting in vain at every call would make one fault two.
+            // The old value is kept for another five minutes. If every call waited in vain, one fault would
+            // become two.
             (Err(error), Some((value, _))) => {
                 tracing::warn!(
                     secret = arn,
@@ -126,7 +124,7 @@ impl CachedSecret {
         Ok(value)
     }
 
-    /// Reads the value anew the next time: the one it has was refused.
+    /// Forgets the value, because it was refused. The next use reads it again.
     pub async fn forget(&self) {
         *self.cached.lock().await = None;
     }
@@ -141,7 +139,7 @@ impl fmt::Debug for CachedSecret {
     }
 }
 
-/// Reads Secrets Manager.
+/// A client of Secrets Manager.
 #[derive(Debug)]
 pub(crate) struct Reader(aws_sdk_secretsmanager::Client);
 
@@ -162,7 +160,7 @@ impl Reader {
             }
             Err(error) => return Err(aws_error(error)),
         };
-        // Editors end a file with a line break, and a key with one is no header.
+        // Editors end a file with a line break, and a key with a line break cannot be sent in a header.
         let value = answer.secret_string.map(|value| Arc::from(value.trim()));
         value.ok_or_else(|| Error::internal(format!("the secret {arn} has no text value")))
     }

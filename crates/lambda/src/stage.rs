@@ -1,4 +1,4 @@
-//! Pipeline stages: JSON in, JSON out, and errors whose type the state machine's `ErrorEquals` matches.
+//! Pipeline stages: JSON in, JSON out, and errors with a type that the state machine's `ErrorEquals` matches.
 
 use crate::{Env, panics::caught, telemetry::InvocationLog};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -11,12 +11,11 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// One invocation of a stage.
 #[derive(Debug)]
 pub struct Invocation<T> {
-    /// What the state machine passed.
+    /// The state machine's input.
     pub input: T,
-    /// When the platform would kill this invocation. A stage stops waiting for others well before.
+    /// When the platform would kill this invocation. A stage stops waiting for others well before that.
     pub deadline: Instant,
 }
 
@@ -46,7 +45,8 @@ where
     .await
 }
 
-/// The runtime names an error's type by `Diagnostic`; without it, it would be a Rust path no one can match.
+/// The runtime takes an error's type from `Diagnostic`. Without it the type would be a Rust path that nothing
+/// can match.
 #[derive(Debug)]
 pub(crate) struct StageError(pub(crate) Error);
 

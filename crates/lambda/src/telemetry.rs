@@ -1,7 +1,7 @@
-//! Logs: JSON on stderr, one line per invocation and what else is worth one.
+//! Logs: JSON on stderr, one line per invocation and further lines where they matter.
 //!
-//! stderr because that is unbuffered and what the platform collects at once. Identifiers are fields of the
-//! line; bodies, tokens, secrets and e-mail addresses never are.
+//! The lines go to stderr because it is unbuffered and the platform collects it at once. Identifiers are
+//! fields of the line. Bodies, tokens, secrets and e-mail addresses are never logged.
 
 use crate::Variable;
 use oslira_domain::{AccountId, Class, Error, RunId};
@@ -23,7 +23,7 @@ pub(crate) fn init() {
     let filter = filter.with_target("lambda_runtime::layers", LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
     let lines = lines.with_current_span(false).with_span_list(false).with_writer(std::io::stderr);
-    // A second init in one process (a test) keeps the first.
+    // A second init in one process (in a test) keeps the first subscriber.
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
 }
 
@@ -34,8 +34,8 @@ struct Notes {
 }
 
 thread_local! {
-    // An execution environment serves one invocation at a time on one thread, so what a handler notes
-    // belongs to the invocation under way.
+    // An execution environment serves one invocation at a time on one thread. So a handler's notes belong to
+    // the invocation under way.
     static NOTES: RefCell<Notes> = RefCell::default();
     static IS_WARM: Cell<bool> = const { Cell::new(false) };
 }
@@ -74,7 +74,8 @@ impl InvocationLog {
         let outcome = error.map_or("ok", |error| error.code.as_str());
         let class = match (error, http_status) {
             (Some(error), _) => error.code.class(),
-            // Answered on purpose and still a failure: a degraded health check.
+            // An error status without an error, such as a degraded health check, is answered on purpose and
+            // still a failure.
             (None, Some(500..)) => Class::Error,
             (None, _) => Class::Info,
         };

@@ -10,12 +10,12 @@ macro_rules! variables {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Variable {
             $($(#[$doc])* $variable,)*
-            /// The ARN of a secret.
+            /// The variable that holds the ARN of a secret.
             Secret(Secret),
         }
 
         impl Variable {
-            /// All that are not of a secret.
+            /// All variables that do not hold the ARN of a secret.
             pub const PLAIN: &[Self] = &[$(Self::$variable,)*];
 
             /// The name in the environment.
@@ -34,21 +34,21 @@ variables! {
     RustLog = "RUST_LOG",
     /// Origins that browsers may call from, comma-separated.
     AllowedOrigins = "ALLOWED_ORIGINS",
-    /// Postgres' own certificate authority, DER as base64; empty for a public one.
+    /// The certificate authority of Postgres, DER as base64; empty for a public one.
     DatabaseCaCertificate = "DATABASE_CA_CERTIFICATE",
     /// `true` for S3 servers without a host name per bucket.
     S3ForcePathStyle = "S3_FORCE_PATH_STYLE",
-    /// `iss` of Supabase's access tokens.
+    /// The `iss` of Supabase's access tokens.
     JwtIssuer = "JWT_ISSUER",
-    /// `aud` of Supabase's access tokens.
+    /// The `aud` of Supabase's access tokens.
     JwtAudience = "JWT_AUDIENCE",
-    /// Where Supabase's public keys are.
+    /// The address of Supabase's public keys.
     JwksUrl = "JWKS_URL",
     /// The DynamoDB table of runs' progress.
     ProgressTable = "PROGRESS_TABLE",
-    /// The DynamoDB table of who scrapes what.
+    /// The DynamoDB table of flights.
     ScrapeFlightsTable = "SCRAPE_FLIGHTS_TABLE",
-    /// The DynamoDB table of the actors that may run at once.
+    /// The DynamoDB table of scrape slots.
     ScrapeSlotsTable = "SCRAPE_SLOTS_TABLE",
     /// The DynamoDB table of circuit breakers.
     CircuitBreakersTable = "CIRCUIT_BREAKERS_TABLE",
@@ -66,15 +66,15 @@ variables! {
     AnalysisStateMachineArn = "ANALYSIS_STATE_MACHINE_ARN",
     /// The state machine of anonymous analyses.
     AnonymousAnalysisStateMachineArn = "ANONYMOUS_ANALYSIS_STATE_MACHINE_ARN",
-    /// US dollars of AI calls in a day after which no new analyses are taken in.
+    /// Once a day's AI calls cost this many US dollars, new analyses are refused.
     DailyAiSpendLimitUsd = "DAILY_AI_SPEND_LIMIT_USD",
-    /// AI calls under way at which no new analyses are taken in.
+    /// While this many AI calls are under way, new analyses are refused.
     MaxConcurrentAiCalls = "MAX_CONCURRENT_AI_CALLS",
-    /// Anonymous analyses that may be started from one address in any hour.
+    /// How many anonymous analyses one address may start in any hour.
     AnonymousPerHour = "ANONYMOUS_PER_HOUR",
-    /// The same in any 24 hours.
+    /// How many anonymous analyses one address may start in any 24 hours.
     AnonymousPerDay = "ANONYMOUS_PER_DAY",
-    /// Models in place of the catalogue's.
+    /// Models that replace the catalogue's in their roles.
     AiRoles = "AI_ROLES",
     /// Whether a slow AI call is made a second time: `on` or `off`.
     AiHedging = "AI_HEDGING",
@@ -87,12 +87,12 @@ variables! {
 }
 
 impl Variable {
-    /// All that there are.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::PLAIN.iter().copied().chain(Secret::ALL.into_iter().map(Self::Secret))
     }
 
-    /// The value, unless it is missing or empty. An empty filter of log lines would mean no line at all.
+    /// Returns the value, or `None` when it is missing or empty. An empty log filter would otherwise mean no
+    /// log line at all.
     pub(crate) fn value(self) -> Option<String> {
         std::env::var(self.name()).ok().filter(|value| !value.trim().is_empty())
     }

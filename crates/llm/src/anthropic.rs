@@ -1,6 +1,6 @@
-//! Anthropic's messages.
+//! Anthropic's messages API.
 //!
-//! No forced tool, no prefilled answer, no `temperature`: the newest models refuse them.
+//! Requests have no forced tool, no prefilled answer and no `temperature`: the newest models refuse them.
 
 use crate::{
     Model, Question,
@@ -29,7 +29,7 @@ pub(crate) fn request(model: &Model, question: &Question<'_>, correction: Option
     })
 }
 
-/// Reads an answer. Only what is no message at all is an error.
+/// Reads an answer. It fails only when the body is not a message at all.
 pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     #[derive(Deserialize)]
     struct Message {
@@ -56,13 +56,13 @@ pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     let content = match stop_reason.read::<String>().as_deref() {
         Some("refusal") => Content::Refused,
         Some("max_tokens") => Content::Truncated,
-        // Thinking comes first, and is no text.
+        // Thinking comes first and is not text.
         _ => Content::Text(content.text()),
     };
     let counts: Counts = usage.read().unwrap_or_default();
     let told = Told {
         prompt: None,
-        // It counts neither what was read from the cache nor what was written to it.
+        // This figure leaves out the tokens read from the cache and those written to it.
         fresh: figure(&counts.input_tokens),
         cache_written: figure_or_none(&counts.cache_creation_input_tokens),
         cached: figure_or_none(&counts.cache_read_input_tokens),

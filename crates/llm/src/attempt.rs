@@ -1,4 +1,4 @@
-//! One HTTP call to a model, and what its answer is worth.
+//! One HTTP call to a model, and the check of its answer.
 
 use crate::{
     Assignment, Call, CallOutcome, Provider, anthropic,
@@ -13,24 +13,25 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Longer explanations of what was wrong help no model.
+/// The longest correction, in characters. Longer explanations do not help a model.
 const MAX_CORRECTION_CHARS: usize = 500;
 
-/// The largest body that is read, in bytes. The longest answer that a task allows has 4,000 tokens, and a token has at most some
-/// 130 bytes. So no profile can make a vendor write more, if it keeps to that limit. OpenAI's list of models is a tenth of this.
+/// The largest body that is read, in bytes. The longest answer that a task allows has 4,000 tokens, and a
+/// token has about 130 bytes at most. So no profile can make a vendor send more, as long as the vendor keeps
+/// to that limit. OpenAI's list of models has a tenth of this size.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// An answer that can be used.
 pub(crate) struct Fit<T> {
     pub(crate) answer: T,
-    /// As the model wrote it.
+    /// The answer as the model wrote it.
     pub(crate) text: String,
 }
 
-/// Why there is none.
+/// Why an answer cannot be used.
 pub(crate) struct Problem {
     pub(crate) failure: Failure,
-    /// What is wrong with an answer that the model could correct, in words for the model.
+    /// What the model could correct, in words for the model. `None` when a correction makes no sense.
     pub(crate) correction: Option<String>,
 }
 
@@ -40,7 +41,8 @@ impl From<Failure> for Problem {
     }
 }
 
-/// Makes one call and judges its answer. `bounds` say what it may have used, and what is likely where the vendor does not.
+/// Makes one call and checks its answer. `bounds` limit the usage that the vendor reports, and give an
+/// estimate where the vendor reports none.
 pub(crate) async fn attempt<T>(
     assignment: Assignment<'_>,
     request: RequestBuilder,
@@ -79,7 +81,8 @@ pub(crate) async fn attempt<T>(
     (call, judged)
 }
 
-/// A call of which no usage is known: it failed, was given up, or was none because its answer had been kept.
+/// The record of a call without known usage: it failed, it was abandoned, or a kept answer made it
+/// unnecessary.
 pub(crate) fn unanswered(
     Assignment { model, is_fallback, .. }: Assignment<'_>,
     started: Instant,
@@ -100,7 +103,7 @@ pub(crate) fn unanswered(
     }
 }
 
-/// Reads an answer.
+/// Reads an answer and decides whether it can be used.
 pub(crate) fn judge<T>(
     model: &str,
     content: Content,
@@ -114,7 +117,8 @@ pub(crate) fn judge<T>(
             Err(Problem { failure: Failure::Truncated { model }, correction: Some(correction) })
         }
         Content::Text(text) => {
-            // What a model repeats of a profile may be cut inside an emoji there, too: that spoils a character, not the answer.
+            // A model may repeat a profile's text and cut it inside an emoji. That spoils one character, not
+            // the answer.
             let parsed = oslira_upstream::json(text.as_bytes());
             let parsed = parsed.map_err(|error| format!("it is not JSON ({error})."));
             match parsed.and_then(read) {
@@ -128,7 +132,7 @@ pub(crate) fn judge<T>(
     }
 }
 
-/// A successful answer's body and headers.
+/// Receives the body and the headers of a successful answer.
 pub(crate) async fn receive(
     request: RequestBuilder,
     provider: Provider,
@@ -141,7 +145,7 @@ pub(crate) async fn receive(
         Ok(body) => body,
         Err(BodyError::Transport(error)) => return Err(broken(error)),
         Err(BodyError::TooLarge { .. }) if status.is_success() => return Err(Failure::Body { provider }),
-        // The status says enough.
+        // The status says enough without the body.
         Err(BodyError::TooLarge { .. }) => Vec::new(),
     };
     if status.is_success() {
@@ -151,12 +155,11 @@ pub(crate) async fn receive(
     }
 }
 
-/// The vendor's reply.
 fn parse(provider: Provider, body: &[u8]) -> Result<Reply, Failure> {
     let reply = match provider {
         Provider::OpenAi => openai::reply(body),
         Provider::Anthropic => anthropic::reply(body),
     };
-    // The parser's own error may quote the answer.
+    // The parser's own message is left out, because it may quote the answer.
     reply.map_err(|_| Failure::Body { provider })
 }

@@ -5,14 +5,14 @@ use oslira_domain::Result;
 use serde::{Deserialize, Serialize};
 use std::{fmt, pin::Pin};
 
-/// The answer, and everything that was paid for it.
+/// The answer to a question, and every call that was made for it.
 pub struct Outcome<'a, T> {
-    /// Every call in order, whatever came of it.
+    /// Every call in order, whatever its outcome.
     pub calls: Vec<Call>,
     /// What `read` made of the answer.
     pub answer: Result<T>,
-    /// What is left to do: to tell the circuit breaker of the success, and to keep the answer for who asks the same. It
-    /// may be done beside whatever the answer is needed for, and it cannot fail.
+    /// The work that is left: to report the success to the circuit breaker, and to keep the answer for anyone
+    /// who asks the same. It can run beside whatever needs the answer, and it cannot fail.
     pub afterwards: Afterwards<'a>,
 }
 
@@ -32,31 +32,32 @@ impl<T: fmt::Debug> fmt::Debug for Outcome<'_, T> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Call {
-    /// The vendor.
     pub provider: Provider,
     /// The vendor's name of the model.
     pub model: String,
-    /// Prompt tokens that were not read from the vendor's cache: those that were told, and with the cached ones no more than
-    /// the request had bytes.
+    /// Prompt tokens that were not read from the vendor's cache, as the vendor reports them. Together with
+    /// `cached_tokens` they are at most as many as the request had bytes.
     pub input_tokens: u64,
-    /// Prompt tokens that were.
+    /// Prompt tokens that were read from the vendor's cache.
     pub cached_tokens: u64,
-    /// Tokens written, reasoning included: those that were told, and no more than were allowed.
+    /// Tokens that the model wrote, including its reasoning, as the vendor reports them. At most as many as
+    /// the request allowed.
     pub output_tokens: u64,
-    /// What it cost by the catalogue's prices, in US dollars, as far as the vendor tells what was used: 0 from a cache of
-    /// answers, and for a call that failed or was abandoned.
+    /// The cost of the reported usage by the catalogue's prices, in US dollars. It is 0 for an answer from a
+    /// cache, and for a call that failed or was abandoned.
     pub cost_usd: f64,
-    /// What the vendor may charge beside that, in US dollars: for limits, not for bills. An estimate for a call that timed
-    /// out, broke off or was abandoned, and of what cannot be read in an answer's usage: a token for every four bytes sent,
-    /// and as long an answer as was allowed.
+    /// What the vendor may charge in addition, in US dollars. It serves limits, not bills. It is an estimate
+    /// for a call that timed out, broke off or was abandoned, and for usage figures that cannot be read. The
+    /// estimate is one token for every four bytes sent, and the longest answer that was allowed.
     pub estimated_usd: f64,
-    /// From sending to the last byte, in milliseconds; of an abandoned call, until it was.
+    /// From sending the request to the last byte of the answer, in milliseconds. For an abandoned call, until
+    /// it was abandoned.
     pub duration_ms: u64,
-    /// The model is the role's fallback.
+    /// Whether the model is the role's fallback.
     pub is_fallback: bool,
-    /// The answer had been kept: by us, then without tokens, or by the AI gateway, which repeats those of the first one.
+    /// Whether the answer came from a cache. An answer that we kept has no tokens. The AI gateway's cache
+    /// repeats the tokens of the first answer.
     pub cache_hit: bool,
-    /// What came of it.
     pub outcome: CallOutcome,
 }
 
@@ -64,9 +65,8 @@ pub struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CallOutcome {
-    /// The answer was used.
     Answered,
-    /// The answer did not fit.
+    /// The answer did not have the right shape.
     Unfit,
     /// The model, or the vendor for it, refused to answer.
     Refused,
@@ -74,7 +74,7 @@ pub enum CallOutcome {
     Truncated,
     /// There was no answer: no connection, a timeout, or an error of the vendor's.
     Failed,
-    /// The same call, made a second time, was quicker. Whether the vendor charges for this one is not known.
+    /// A second try of the same call was quicker. Whether the vendor charges for this one is not known.
     Abandoned,
 }
 

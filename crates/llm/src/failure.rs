@@ -1,4 +1,4 @@
-//! What can go wrong with a vendor, and which of the product's errors it is.
+//! What can go wrong with a vendor, and which of the product's errors that becomes.
 
 use crate::{CallOutcome, Provider, json::Part};
 use jiff::civil::Date;
@@ -7,8 +7,8 @@ use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use std::{fmt, time::Duration};
 
-/// The types and codes of errors that are known, of both vendors. A name's shape says nothing of where it comes from: a key or
-/// a username has it as well.
+/// The known types and codes of errors, of both vendors. Only names of this list are kept. The form of a name
+/// is no proof that it is harmless: a key or a username has the same form.
 const NAMES: [&str; 34] = [
     "account_deactivated",
     "api_error",
@@ -48,8 +48,8 @@ const NAMES: [&str; 34] = [
 
 /// Why one vendor gave no answer.
 ///
-/// Says nothing that a prompt, an answer or a key could be part of: a vendor's message may quote them, so
-/// only its status, and the names of errors that are known here, are kept.
+/// It holds nothing that could contain part of a prompt, an answer or a key. A vendor's message may quote
+/// them. So only the status and the names of known errors are kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("{provider}: no connection")]
@@ -79,22 +79,22 @@ pub(crate) enum Failure {
 /// What may be done about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
-    /// The same question may be answered later.
+    /// Wait: the same question may be answered later.
     Wait,
-    /// We must set something right: key, quota, model, request.
+    /// Repair something of ours: the key, the quota, the model or the request.
     Repair,
-    /// The model will not answer this.
+    /// Nothing: the model will not answer this.
     None,
 }
 
 /// What the end of a call says about its provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It works.
+    /// The provider works.
     For,
-    /// It does not.
+    /// The provider does not work.
     Against,
-    /// Neither.
+    /// Nothing about the provider.
     None,
 }
 
@@ -117,11 +117,12 @@ impl Failure {
         }
     }
 
-    /// Whether it says that the provider would fail others as well, and not that it is unhappy with this model or
-    /// question; `was_waited_for`: the call had a fair part of the question's time.
+    /// What this failure says about the provider. It speaks against the provider when other questions would
+    /// fail as well, not when the provider rejects this model or this question. `was_waited_for` says whether
+    /// the call had a fair part of the question's time.
     pub(crate) fn verdict(&self, was_waited_for: bool) -> Verdict {
         let is_against = match self {
-            // We lost patience, not the provider: with more time it might have answered.
+            // The call had too little time. With more, the provider might have answered.
             Self::TimedOut { .. } if !was_waited_for => return Verdict::None,
             Self::NoConnection { .. } | Self::TimedOut { .. } | Self::Broken { .. } | Self::Body { .. } => {
                 true
@@ -133,12 +134,12 @@ impl Failure {
         if is_against { Verdict::Against } else { Verdict::For }
     }
 
-    /// The vendor may have written an answer and charge for it, and nobody told us.
+    /// Whether the vendor may have written an answer and charge for it, although its usage is not known.
     pub(crate) fn may_be_charged(&self) -> bool {
         matches!(self, Self::TimedOut { .. } | Self::Broken { .. } | Self::Body { .. } | Self::Unfit { .. })
     }
 
-    /// What a call is recorded as that ended like this.
+    /// How a call with this failure is recorded.
     pub(crate) fn outcome(&self) -> CallOutcome {
         match self {
             Self::Refused { .. } => CallOutcome::Refused,
@@ -157,7 +158,7 @@ impl Failure {
     }
 
     pub(crate) fn transport(provider: Provider, error: &reqwest::Error) -> Self {
-        // Before the time-out: connecting has one of its own, which is always the same.
+        // Checked before the time-out: connecting has its own time-out, which never changes.
         if error.is_connect() {
             Self::NoConnection { provider }
         } else if error.is_timeout() {
@@ -167,7 +168,7 @@ impl Failure {
         }
     }
 
-    /// Reads an answer that is no success.
+    /// Reads an answer whose status is not a success.
     pub(crate) fn status(
         provider: Provider,
         model: &str,
@@ -180,7 +181,7 @@ impl Failure {
         if status == 400 && is_about_content {
             return Self::Refused { model };
         }
-        // "The model produced invalid content." It is the prompt that does it, and the next one may be answered.
+        // "The model produced invalid content." The prompt causes it, so the next prompt may be answered.
         if status == 500 && kind.is("model_error") {
             return Self::Unfit { model };
         }
@@ -188,11 +189,11 @@ impl Failure {
     }
 }
 
-/// What is read of a vendor's error.
+/// The part of a vendor's error that is read.
 #[derive(Default)]
 struct VendorError {
     kind: Kind,
-    /// It is the prompt, or what the model made of it, that the vendor will not have.
+    /// Whether the vendor rejects the prompt, or what the model made of it.
     is_about_content: bool,
 }
 
@@ -216,7 +217,7 @@ impl VendorError {
         let kind = Kind { r#type: name(&told.r#type), code: name(&told.code) };
         let is_named =
             ["invalid_prompt", "content_filter", "content_policy_violation"].iter().any(|it| kind.is(it));
-        // Anthropic has no code for it, only these words.
+        // Anthropic has no code for this, only these words.
         let is_said = told.message.read::<String>().is_some_and(|it| it.contains("content filtering policy"));
         Self { kind, is_about_content: is_named || is_said }
     }
@@ -246,14 +247,15 @@ impl fmt::Display for Kind {
     }
 }
 
-/// `retry-after-ms`, or `Retry-After` in seconds. More than any time has is for ever; less than nothing is no wish.
+/// Reads `retry-after-ms`, or `Retry-After` in seconds. A number that is too large for a duration means for
+/// ever. A negative number is ignored.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
     let seconds = number("retry-after-ms").map(|ms| ms / 1e3).or_else(|| number("retry-after"))?;
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
-/// Why no vendor gave an answer: the cause of the error.
+/// Why each vendor gave no answer. It is the cause of the error.
 #[derive(Debug)]
 pub(crate) struct Failures(pub(crate) Vec<Failure>);
 

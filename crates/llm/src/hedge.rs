@@ -12,9 +12,9 @@ use std::{pin::pin, time::Duration};
 use tokio::time::Instant;
 
 impl<S: Shared> Turn<'_, S> {
-    /// Makes a call within `time`, and once more when it is slow and the budget allows. A call that ends without a good
-    /// answer leaves the other one its time; the one that is overtaken is dropped. All are recorded, and what ended
-    /// badly is reported.
+    /// Makes a call within `time`, and a second one when the first is slow and the budget allows it. When one
+    /// call ends without a good answer, the other keeps its time. When one call has a good answer, the other
+    /// is dropped. All calls are recorded, and failures are reported to the circuit breaker.
     pub(crate) async fn call<T>(
         &mut self,
         body: &Value,
@@ -73,17 +73,18 @@ impl<S: Shared> Turn<'_, S> {
             tokio::join!(self.report(&problem.failure, permit, time), other);
         self.calls.extend(in_order(call, other_call));
         self.settled(other_judged, other_permit, other_time).await.map_err(|other| {
-            // What can be corrected is worth more than what can only be repeated.
+            // A problem that can be corrected is worth more than one that can only be repeated.
             if problem.correction.is_some() && other.correction.is_none() { problem } else { other }
         })
     }
 
-    /// Waits until the call is slow, and asks for leave to make another.
+    /// Waits until the call is slow, then asks for permission to make a second one.
     async fn hedge(&self, time: Duration) -> Option<S::Permit> {
         let after = self.question.hedge_after.filter(|after| *after + MIN_ATTEMPT <= time)?;
         tokio::time::sleep(after).await;
         let (shared, model) = (self.llm.shared, self.assignment.model);
-        // Before the budget is asked: what a circuit breaker forbids must not use it up.
+        // The circuit breaker is asked before the budget: a call that the breaker forbids must not use up the
+        // budget.
         let permit = shared.admit(model.provider).await?;
         if !shared.may_hedge().await {
             shared.undecided(model.provider, permit).await;
@@ -93,7 +94,8 @@ impl<S: Shared> Turn<'_, S> {
         Some(permit)
     }
 
-    /// A good answer with its permit, which its use must not wait for; a problem once it is reported.
+    /// Returns a good answer with its permit at once, so that its use is not delayed. Returns a problem after
+    /// it was reported.
     async fn settled<T>(
         &self,
         judged: Result<Fit<T>, Problem>,
@@ -109,7 +111,7 @@ impl<S: Shared> Turn<'_, S> {
         }
     }
 
-    /// Tells the circuit breaker of a call that had so much time and brought no good answer.
+    /// Reports to the circuit breaker that a call with this much time brought no good answer.
     async fn report(&self, failure: &Failure, permit: S::Permit, time: Duration) {
         let (shared, provider) = (self.llm.shared, self.assignment.model.provider);
         match failure.verdict(time >= self.fair_time) {

@@ -1,4 +1,4 @@
-//! Asking: which vendor, in which order, with how much of the time.
+//! Asking: which vendors, in which order, and how much of the time each one gets.
 
 use crate::{
     Assignment, Catalogue, Outcome, Provider, Question, Shared, SharesNothing, anthropic,
@@ -14,14 +14,14 @@ use serde_json::Value;
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// The part of the time left that a vendor may use while another waits behind it.
+/// The part of the remaining time that a vendor may use while another vendor waits behind it.
 const FIRST_PROVIDER_SHARE: f64 = 0.6;
-/// The part of a question's time that a call must have had for its time-out to speak against the provider. The first
-/// provider's first attempt has more, 40 %. What is left for the calls after one that took so long is less: that they got no
-/// answer in it says nothing.
+/// The part of a question's time that a call must have had before its time-out speaks against the provider.
+/// The first attempt at the first provider has 40 %, which is more. After such an attempt has timed out, the
+/// later calls have less, so their time-outs say nothing.
 const FAIR_SHARE: f64 = 1.0 / 3.0;
 
-/// Where a vendor is, and our key there.
+/// The address of a vendor, and our key there.
 #[derive(Clone)]
 pub struct Endpoint {
     base_url: String,
@@ -29,12 +29,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// OpenAI itself; `/chat/completions` follows.
+    /// OpenAI's own address; `/chat/completions` is appended.
     pub const OPENAI: &'static str = "https://api.openai.com/v1";
-    /// Anthropic itself; `/v1/messages` follows.
+    /// Anthropic's own address; `/v1/messages` is appended.
     pub const ANTHROPIC: &'static str = "https://api.anthropic.com";
 
-    /// A vendor, or a gateway in front of it, and the key.
+    /// The address of a vendor or of a gateway in front of it, and the key.
     pub fn new(base_url: impl AsRef<str>, key: impl AsRef<str>) -> Self {
         Self {
             base_url: base_url.as_ref().trim_end_matches('/').to_owned(),
@@ -42,8 +42,8 @@ impl Endpoint {
         }
     }
 
-    /// There is somebody else at this address than the vendor: a gateway. Every host of a vendor's own domain is the vendor.
-    /// At what is no address there is nobody.
+    /// Whether this address belongs to a gateway, not to a vendor. Every host of a vendor's own domain is the
+    /// vendor. A text that is not an address is not a gateway.
     pub fn is_a_gateway(base_url: &str) -> bool {
         let url = Url::parse(base_url).ok();
         url.as_ref().and_then(Url::host_str).is_some_and(|host| {
@@ -74,7 +74,8 @@ pub struct Llm<'a, S = SharesNothing> {
 }
 
 impl Llm<'static> {
-    /// A client that uses the [embedded catalogue](Catalogue::embedded) and shares nothing with others.
+    /// A client that uses the [embedded catalogue](Catalogue::embedded) and shares nothing with other
+    /// workers.
     pub fn new(http: Client, openai: Endpoint, anthropic: Endpoint) -> Self {
         Self {
             http,
@@ -94,14 +95,14 @@ impl<'a, S: Shared> Llm<'a, S> {
         Self { catalogue: catalogue.into(), ..self }
     }
 
-    /// The same client, with the token that an AI gateway wants for itself, beside the vendor's key
+    /// The same client with the token for an AI gateway, which is sent beside the vendor's key
     /// (`cf-aig-authorization`). It is sent to [gateways](Endpoint::is_a_gateway) only.
     #[must_use]
     pub fn with_gateway_token(self, token: &str) -> Self {
         Self { gateway_token: Some(sensitive(&format!("Bearer {token}"))), ..self }
     }
 
-    /// The same client, with what it shares with others.
+    /// The same client, with what it shares with other workers.
     #[must_use]
     pub fn sharing<T: Shared>(self, shared: &T) -> Llm<'_, T> {
         let Self { http, openai, anthropic, gateway_token, catalogue, .. } = self;
@@ -110,7 +111,7 @@ impl<'a, S: Shared> Llm<'a, S> {
 
     /// Asks until a model's answer can be read, in the order that this crate's page describes.
     ///
-    /// `read` turns the JSON into the answer or says what is wrong with it, in words for the model.
+    /// `read` turns the JSON into the answer. When it cannot, it says what is wrong, in words for the model.
     ///
     /// # Errors
     /// In the outcome: `AiUnavailable`, `AiRejected` or `AnswerUnusable`.
@@ -157,8 +158,8 @@ impl<'a, S: Shared> Llm<'a, S> {
         Outcome { calls, answer: Err(Failures(failures).into()), afterwards: Box::pin(async {}) }
     }
 
-    /// The days on which OpenAI says that models will be shut down, by model id (`GET {base}/models`). Models
-    /// without a date are left out. Anthropic's list has no dates.
+    /// Returns the shutdown dates that OpenAI announces, by model id (`GET {base}/models`). Models without a
+    /// date are left out. Anthropic's list has no dates.
     ///
     /// # Errors
     /// `AiUnavailable` or `AiRejected`.
@@ -185,7 +186,7 @@ impl<'a, S: Shared> Llm<'a, S> {
         Ok(())
     }
 
-    /// What is sent to put the question to the model.
+    /// The request body that puts the question to the model.
     pub(crate) fn body(
         &self,
         Assignment { model, .. }: Assignment<'_>,
@@ -198,7 +199,6 @@ impl<'a, S: Shared> Llm<'a, S> {
         }
     }
 
-    /// The HTTP request with this body.
     pub(crate) fn request(&self, provider: Provider, body: &Value) -> RequestBuilder {
         let (endpoint, request) = match provider {
             Provider::OpenAi => {
@@ -227,7 +227,8 @@ impl<'a, S: Shared> Llm<'a, S> {
     }
 }
 
-/// A header that is not shown in any log. A key with a line break is sent as none, which the vendor refuses.
+/// Makes a header that no log shows. A key with a line break becomes an empty header, which the vendor
+/// refuses.
 fn sensitive(key: &str) -> HeaderValue {
     let mut value = HeaderValue::from_str(key).unwrap_or(HeaderValue::from_static(""));
     value.set_sensitive(true);

@@ -1,4 +1,4 @@
-//! OpenAI's chat completions.
+//! OpenAI's chat completions API.
 //!
 //! `temperature` and `max_tokens` are never sent: current models refuse them.
 
@@ -37,7 +37,7 @@ pub(crate) fn request(model: &Model, question: &Question<'_>, correction: Option
     body
 }
 
-/// Reads an answer. Only what is no completion at all is an error.
+/// Reads an answer. It fails only when the body is not a completion at all.
 pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     #[derive(Deserialize)]
     struct Completion {
@@ -73,7 +73,7 @@ pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     }
 
     let Completion { choices, usage } = oslira_upstream::json(body)?;
-    // One was asked for, so the first is it, whatever else there is.
+    // The request asked for one choice, so the first one counts, whatever else there is.
     let first = choices.items::<Choice>().and_then(|choices| choices.into_iter().next());
     let Choice { message, finish_reason } = first.ok_or_else(|| serde_json::Error::custom("no choice"))?;
     let content = match finish_reason.read::<String>().as_deref() {
@@ -84,7 +84,7 @@ pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     };
     let counts: Counts = usage.read().unwrap_or_default();
     let details: Details = counts.prompt_tokens_details.read().unwrap_or_default();
-    // It includes the cached ones.
+    // This figure includes the cached tokens.
     let prompt = figure(&counts.prompt_tokens);
     let cached = figure_or_none(&details.cached_tokens);
     let told = Told {
@@ -97,7 +97,7 @@ pub(crate) fn reply(body: &[u8]) -> serde_json::Result<Reply> {
     Ok(Reply { told, content })
 }
 
-/// The dates in a list of models. What has no name or no date is left out.
+/// The dates in a list of models. Entries without a name or a date are left out.
 pub(crate) fn shutdown_dates(body: &[u8]) -> serde_json::Result<BTreeMap<String, Date>> {
     #[derive(Deserialize)]
     struct List {

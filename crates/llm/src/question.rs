@@ -1,4 +1,4 @@
-//! What is asked.
+//! A question, as a caller of this crate puts it.
 
 use oslira_domain::{Effort, Role};
 use serde_json::Value;
@@ -7,23 +7,23 @@ use std::{fmt, time::Duration};
 /// One question, for whichever model has the role.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
-    /// Decides the models.
+    /// Determines the models.
     pub role: Role,
-    /// How hard the model thinks; not sent to a model that does not accept it.
+    /// How hard the model thinks. It is not sent to a model that does not accept it.
     pub effort: Effort,
-    /// Upper bound of the answer in tokens, reasoning included.
+    /// The upper limit of the answer in tokens, reasoning included.
     pub max_output_tokens: u32,
-    /// What to do, and for which business: the stable prefix, which vendors cache.
+    /// What to do, and for which business. This is the prefix that stays the same, so vendors cache it.
     pub instructions: &'a str,
-    /// What to do it with: untrusted text, different each time.
+    /// What to work on: untrusted text, different each time.
     pub data: &'a str,
     /// The schema's name: 1 to 64 of `a-z A-Z 0-9 _ -`.
     pub schema_name: &'a str,
     /// The shape of the answer; see [`assert_strict`](crate::assert_strict).
     pub schema: &'a Value,
-    /// Questions of one key share their instructions; at most 64 characters are used.
+    /// Questions with the same key have the same instructions. At most 64 characters of it are used.
     pub cache_key: &'a str,
-    /// A call that takes longer is made a second time, if the budget allows; `None` for never.
+    /// A call that takes longer is made a second time, if the budget allows it. `None` for never.
     pub hedge_after: Option<Duration>,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Debug for Question<'_> {
     }
 }
 
-/// The question's data, followed by what was wrong with the last answer.
+/// The question's data, and after it what was wrong with the last answer.
 pub(crate) fn data_with(question: &Question<'_>, correction: Option<&str>) -> String {
     match correction {
         None => question.data.to_owned(),

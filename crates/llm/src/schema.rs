@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// Keywords that OpenAI's strict mode or Anthropic's structured outputs refuse, ignore, or know only in part.
-/// What they would say is said in `description`, and checked when the answer is read.
+/// Keywords that OpenAI's strict mode or Anthropic's structured outputs refuse, ignore or support only in
+/// part. A schema puts such rules into `description`, and they are checked when the answer is read.
 const UNSUPPORTED: [&str; 35] = [
     // Composition other than `anyOf`.
     "allOf",
@@ -47,8 +47,8 @@ const UNSUPPORTED: [&str; 35] = [
     "$id",
 ];
 
-/// Fails unless both vendors hold a model to this schema: the root is an object, every object requires all
-/// of its properties and allows no others, and no keyword is used that one of them lacks.
+/// Fails unless both vendors enforce this schema. The root must be an object. Every object must require all
+/// its properties and allow no others. No keyword may be used that one of the vendors lacks.
 ///
 /// # Panics
 /// With every problem and its place, when there is one. It is meant for tests.

@@ -1,4 +1,5 @@
-//! One vendor's turn at a question: remembering what was answered, repeating what failed, correcting what did not fit.
+//! One vendor's turn at a question: it looks for a kept answer, repeats what failed, and asks for
+//! corrections.
 
 use crate::{
     Assignment, Call, CallOutcome, Llm, Provider, Question, Shared,
@@ -14,9 +15,10 @@ use tokio::time::{Instant, timeout};
 
 /// The part of a vendor's time that its first attempt may use, so that a second one is possible.
 const FIRST_ATTEMPT_SHARE: f64 = 2.0 / 3.0;
-/// No model answers in less.
+/// No model answers in less time.
 pub(crate) const MIN_ATTEMPT: Duration = Duration::from_secs(1);
-/// How long a kept answer is waited for. It saves money and seconds; that it is missing must not cost any.
+/// How long the turn waits for a kept answer. A kept answer saves money and seconds, so a missing one must
+/// not cost either.
 const RECALL_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A vendor's turn at one question.
@@ -25,7 +27,8 @@ pub(crate) struct Turn<'a, S> {
     pub(crate) question: &'a Question<'a>,
     pub(crate) assignment: Assignment<'a>,
     pub(crate) ends: Instant,
-    /// A call that got no answer in so long speaks against the vendor; in less, it only was not waited for.
+    /// A call that got no answer within this time speaks against the vendor. After a shorter wait it does
+    /// not.
     pub(crate) fair_time: Duration,
     /// Every call is added here.
     pub(crate) calls: &'a mut Vec<Call>,
@@ -33,14 +36,14 @@ pub(crate) struct Turn<'a, S> {
 
 /// How a turn ended well.
 pub(crate) enum Answered<T, P> {
-    /// By an answer that had been kept.
+    /// With an answer that had been kept.
     Recalled(T),
-    /// By a new answer, to be kept under this key; the permit is still to be given back.
+    /// With a new answer, which is kept under this key. The permit is still to be given back.
     Fresh(Fit<T>, P, String),
 }
 
 impl<S: Shared> Turn<'_, S> {
-    /// Asks until there is an answer or no reason to ask this vendor again.
+    /// Asks until there is an answer, or no reason to ask this vendor again.
     pub(crate) async fn take<T>(
         mut self,
         read: &impl Fn(Value) -> Result<T, String>,
@@ -56,13 +59,13 @@ impl<S: Shared> Turn<'_, S> {
             return Err(Failure::NoTime { provider });
         }
         let mut body = self.llm.body(self.assignment, self.question, None);
-        // Of the question as it was first put: the answer to a correction answers it, too.
+        // The key of the question as it was first put: the answer to a correction answers that question, too.
         let key = key(provider, &body);
         if let Some((call, answer)) = self.recall(&key, read).await {
             self.calls.push(call);
             return Ok(Answered::Recalled(answer));
         }
-        // Not before: leave that is not used may be that of the one probe.
+        // Not earlier: an unused permit might be the one of the probe.
         let mut admitted = self.llm.shared.admit(provider).await;
         let mut is_corrected = false;
         loop {
@@ -98,7 +101,8 @@ impl<S: Shared> Turn<'_, S> {
         self.ends.saturating_duration_since(Instant::now())
     }
 
-    /// The answer that was kept under a key, with a call that cost nothing to record. One that does not fit is none.
+    /// Returns the answer that was kept under a key, with the record of a call that cost nothing. An answer
+    /// that does not fit counts as missing.
     async fn recall<T>(&self, key: &str, read: &impl Fn(Value) -> Result<T, String>) -> Option<(Call, T)> {
         let started = Instant::now();
         let text = timeout(RECALL_TIMEOUT, self.llm.shared.recall(key)).await.ok().flatten()?;
@@ -115,7 +119,7 @@ impl<S: Shared> Turn<'_, S> {
     }
 }
 
-/// Names a question to a model: provider, model, schema, messages, effort and limit.
+/// The key of a question to a model, from the provider, model, schema, messages, effort and limit.
 fn key(provider: Provider, body: &Value) -> String {
     let hash = Sha256::digest(format!("{provider}\n{body}"));
     hash.iter().map(|byte| format!("{byte:02x}")).collect()

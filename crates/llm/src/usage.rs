@@ -1,17 +1,17 @@
-//! What a call used: as the vendor tells it, within what its request could have used.
+//! The usage of a call: as the vendor reports it, within the limits of what the request could use.
 //!
-//! A figure is never worth more than the answer beside it. Whatever stands there, the answer is used and the provider is not
-//! blamed.
+//! The figures never matter more than the answer. Whatever they are, the answer is used and the provider is
+//! not blamed.
 
 use crate::{Assignment, Model, json::Part};
 use serde_json::Value;
 
-/// Tokens in the meaning of [`Call`](crate::Call), whoever counted them.
+/// Tokens, counted as in [`Call`](crate::Call) for either vendor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
-    /// Prompt tokens not read from the cache, those written to it included.
+    /// Prompt tokens that were not read from the cache, including those written to it.
     pub(crate) input: u64,
-    /// Of the former, those written to the cache.
+    /// The part of `input` that was written to the cache.
     pub(crate) cache_written: u64,
     pub(crate) cached: u64,
     pub(crate) output: u64,
@@ -30,46 +30,46 @@ impl Usage {
     }
 }
 
-/// What a vendor says that a call used. `None` is a figure that is missing or cannot be read: text, a fraction, a negative
-/// number, or one that no 64 bits hold.
+/// The usage that a vendor reports for a call. `None` for a figure that is missing or cannot be read: text, a
+/// fraction, a negative number, or a number that does not fit into 64 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
-    /// The whole prompt, of which `cached` is a part. `None` also where the vendor tells the parts alone.
+    /// The whole prompt, including `cached`. `None` also where the vendor reports the parts only.
     pub(crate) prompt: Option<u64>,
-    /// Prompt tokens that have nothing to do with the cache.
+    /// Prompt tokens that were neither read from the cache nor written to it.
     pub(crate) fresh: Option<u64>,
     pub(crate) cache_written: Option<u64>,
     pub(crate) cached: Option<u64>,
     pub(crate) output: Option<u64>,
 }
 
-/// A figure that must be there.
+/// Reads a figure that must be there.
 pub(crate) fn figure(part: &Part) -> Option<u64> {
     part.read()
 }
 
-/// A figure that may be left out when it is 0.
+/// Reads a figure that may be left out when it is 0.
 pub(crate) fn figure_or_none(part: &Part) -> Option<u64> {
     if part.is_absent() { Some(0) } else { figure(part) }
 }
 
-/// Bytes of a prompt to a token, as a rule of thumb.
+/// How many bytes of a prompt make a token, as a rule of thumb.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// What a request may use at most.
+/// The most that a request may use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Of its body. A token is a byte at least.
+    /// The size of the request's body. A token has one byte at least.
     bytes: u64,
     output: u64,
 }
 
-/// What is counted of a call.
+/// What is counted for a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Counted {
-    /// What was told, within bounds.
+    /// The reported usage, within bounds.
     pub(crate) usage: Usage,
-    /// An estimate of what was not.
+    /// An estimate of the usage that was not reported.
     pub(crate) estimated: Usage,
 }
 
@@ -78,15 +78,16 @@ impl Bounds {
         Self { bytes: body.to_string().len() as u64, output: max_output_tokens.into() }
     }
 
-    /// What a request may use whose answer nobody has seen: a token for every four bytes, and as long an answer as may be.
+    /// The estimated usage of a request whose answer nobody has seen: a token for every four bytes, and the
+    /// longest answer that is allowed.
     pub(crate) fn estimate(self) -> Usage {
         Usage { input: self.bytes / BYTES_PER_TOKEN, output: self.output, ..Usage::default() }
     }
 
-    /// What was told, as far as it can be; what it lacks is estimated. Either is logged when it happens.
+    /// Counts the reported usage within bounds, and estimates what is missing. Both corrections are logged.
     pub(crate) fn count(self, Assignment { model, .. }: Assignment<'_>, told: Told) -> Counted {
         let within = |figure: Option<u64>, left: u64| figure.unwrap_or_default().min(left);
-        // The dearer ones first: what is beyond the bound is cut from the cheaper ones.
+        // The dearer tokens come first, so that what is beyond the bound is cut from the cheaper ones.
         let cache_written = within(told.cache_written, self.bytes);
         let fresh = within(told.fresh, self.bytes - cache_written);
         let input = cache_written + fresh;
@@ -166,7 +167,8 @@ mod tests {
         assert_eq!(estimated(Told::default()), BOUNDS.estimate());
         let output_missing = Told { output: None, ..told(300, 0, 100, 0) };
         assert_eq!(estimated(output_missing), Usage { output: 1_000, ..Usage::default() });
-        // A quarter of 8,000 bytes is a prompt's usual length; 400 of them were told.
+        // The usual length of this prompt is 2,000 tokens, a quarter of its 8,000 bytes. 400 tokens were
+        // reported.
         let prompt_missing = Told { cached: None, ..told(300, 100, 0, 7) };
         assert_eq!(estimated(prompt_missing), Usage { input: 1_600, ..Usage::default() });
         assert_eq!(count(prompt_missing).usage.input, 400);

@@ -16,7 +16,6 @@ static EMBEDDED: LazyLock<Arc<Catalogue>> = LazyLock::new(|| {
     Arc::new(catalogue)
 });
 
-/// The models, and the roles they have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Catalogue {
     models: HashMap<String, Model>,
@@ -24,19 +23,16 @@ pub struct Catalogue {
     hedge_after_ms: HashMap<Task, u64>,
 }
 
-/// A model.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// The vendor's name for it.
+    /// The vendor's name for the model.
     pub id: String,
-    /// The vendor.
     pub provider: Provider,
-    /// What it costs.
     pub price: Price,
-    /// The reasoning efforts it accepts; when empty, the parameter is not sent.
+    /// The reasoning efforts that the model accepts. When empty, the parameter is not sent.
     pub efforts: Vec<String>,
-    /// The first day on which it is no longer served.
+    /// The first day on which the model is no longer served; `None` when no date is known.
     #[serde(default)]
     pub shutdown: Option<Date>,
 }
@@ -51,7 +47,7 @@ pub struct Price {
     pub cached: f64,
     /// Answer and reasoning tokens.
     pub output: f64,
-    /// Prompt tokens written to the vendor's cache, where that costs extra.
+    /// Prompt tokens written to the vendor's cache; `None` where that costs nothing extra.
     #[serde(default)]
     pub cache_write: Option<f64>,
 }
@@ -69,24 +65,22 @@ pub enum Provider {
 /// A model in a role.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Assignment<'a> {
-    /// The role.
     pub role: Role,
-    /// It serves only when the role's first model does not.
+    /// Whether it serves only when the role's first model does not.
     pub is_fallback: bool,
-    /// The model.
     pub model: &'a Model,
 }
 
 /// Why a catalogue cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidCatalogue {
-    /// It is not TOML, or not of this shape.
+    /// The text is not TOML, or not of this shape.
     #[error("the catalogue of models cannot be read")]
     Unreadable(#[from] toml::de::Error),
     /// Two models have one id.
     #[error("the model {0:?} is listed twice")]
     Duplicate(String),
-    /// A price is negative or no number.
+    /// A price is negative or not a number.
     #[error("the model {0:?} has a price that is none")]
     Price(String),
     /// A role names a model that is not listed.
@@ -98,10 +92,10 @@ pub enum InvalidCatalogue {
     /// A role has no models.
     #[error("the role {0} has no models")]
     MissingRole(Role),
-    /// A task has no time after which its call is slow.
+    /// A task lacks the time after which its call counts as slow.
     #[error("hedge_after_ms has no time for {0}, or none at all")]
     MissingHedge(Task),
-    /// What shall replace the catalogue's roles is not written as it should be.
+    /// The text with other models for roles is malformed.
     #[error("{0:?} is not of the form role=primary/fallback, once for any of fast, balanced, premium")]
     Override(String),
 }
@@ -131,8 +125,8 @@ impl Catalogue {
     /// Reads and checks a catalogue.
     ///
     /// # Errors
-    /// When it is malformed, a model or price is wrong, a role has not two known models of two providers, or a task has
-    /// no time after which its call is slow.
+    /// When the text is malformed, a model or a price is wrong, a role does not have two known models of two
+    /// providers, or a task lacks the time after which its call counts as slow.
     pub fn parse(text: &str) -> Result<Self, InvalidCatalogue> {
         let file: File = toml::from_str(text)?;
         let mut models = HashMap::new();
@@ -156,7 +150,7 @@ impl Catalogue {
         Self { models, roles: file.roles, hedge_after_ms: file.hedge_after_ms }.checked()
     }
 
-    /// Itself, when each role has two known models of two providers.
+    /// Returns the catalogue if each role has two known models of two providers.
     pub(crate) fn checked(self) -> Result<Self, InvalidCatalogue> {
         for role in Role::ALL {
             let pair = self.roles.get(&role).ok_or(InvalidCatalogue::MissingRole(role))?;
@@ -183,7 +177,7 @@ impl Catalogue {
         })
     }
 
-    /// How long a task's call takes at most when nothing is wrong: after that it is worth a second one.
+    /// How long a task's call takes at most when nothing is wrong. After that a second call is worth making.
     pub fn hedge_after(&self, task: Task) -> Duration {
         Duration::from_millis(self.hedge_after_ms[&task])
     }
@@ -195,17 +189,18 @@ impl Catalogue {
 }
 
 impl Model {
-    /// Days until it is shut down, 0 or less when it is; `None` when no date is known.
+    /// Days until the model is shut down; 0 or less when it is shut down already; `None` when no date is
+    /// known.
     pub fn days_until_shutdown(&self, today: Date) -> Option<i32> {
         Some(today.until((Unit::Day, self.shutdown?)).ok()?.get_days())
     }
 
-    /// It is no longer served.
+    /// Whether the model is no longer served.
     pub fn is_shut_down(&self, today: Date) -> bool {
         self.shutdown.is_some_and(|shutdown| today >= shutdown)
     }
 
-    /// The effort's name, when the model accepts it.
+    /// The effort's name, if the model accepts it.
     pub fn effort(&self, effort: Effort) -> Option<&'static str> {
         let name = match effort {
             Effort::Low => "low",

@@ -1,25 +1,24 @@
-//! Roles whose models are about to be shut down, or were.
+//! Roles whose models will soon be shut down, or already are.
 
 use crate::{Assignment, Catalogue};
 use jiff::civil::Date;
 use std::fmt;
 
-/// How many days before a shutdown people are told.
+/// How many days before a shutdown people are warned.
 const NOTICE_DAYS: i32 = 30;
 
-/// A model that has a role, and an end that is near or past.
+/// A model with a role whose shutdown is near or past.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ending<'a> {
-    /// The model in its role.
     pub assignment: Assignment<'a>,
-    /// The first day on which it is no longer served.
+    /// The first day on which the model is no longer served.
     pub date: Date,
-    /// Days until then, 0 or less when it is shut down.
+    /// Days until then; 0 or less when the model is shut down already.
     pub days: i32,
 }
 
 impl Catalogue {
-    /// The roles' models that are shut down, or will be within 30 days.
+    /// The models with a role that are shut down, or will be within 30 days.
     pub fn ending(&self, today: Date) -> impl Iterator<Item = Ending<'_>> {
         self.assignments().filter_map(move |assignment| {
             let days = assignment.model.days_until_shutdown(today)?;
@@ -30,14 +29,14 @@ impl Catalogue {
 }
 
 impl Ending<'_> {
-    /// It is past, not near.
+    /// Whether the shutdown is past.
     pub fn is_past(&self) -> bool {
         self.days <= 0
     }
 }
 
 impl fmt::Display for Ending<'_> {
-    /// A sentence without its full stop.
+    /// Writes a sentence without its full stop.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Assignment { role, is_fallback, model } = self.assignment;
         let place = if is_fallback { "the fallback of the role" } else { "the model of the role" };

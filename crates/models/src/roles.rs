@@ -5,12 +5,12 @@ use oslira_domain::Role;
 use std::collections::HashSet;
 
 impl Catalogue {
-    /// The same catalogue, with other models in the roles that `overrides` names:
-    /// `fast=gpt-6-luna/claude-haiku-5-5,premium=gpt-6.1-sol/claude-sonnet-5-5`, primary before fallback. Nothing, or
-    /// only spaces, changes nothing.
+    /// The same catalogue with other models in the roles that `overrides` names. An example is
+    /// `fast=gpt-6-luna/claude-haiku-5-5,premium=gpt-6.1-sol/claude-sonnet-5-5`, with the primary before the
+    /// fallback. An empty text or spaces alone change nothing.
     ///
     /// # Errors
-    /// When that is written otherwise, names a role that is none or names one twice, or gives a role a model that the
+    /// When the text is malformed, names an unknown role or names one twice, or gives a role a model that the
     /// catalogue refuses there.
     pub fn with_roles(&self, overrides: &str) -> Result<Self, InvalidCatalogue> {
         let mut catalogue = self.clone();

@@ -22,17 +22,17 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// What `$1`, `$2` and so on stand for.
+/// The values for `$1`, `$2` and so on.
 pub type Parameters<'a> = [&'a dyn Parameter];
 
-/// How long an answer is waited for. Longer than Postgres lets a transaction wait or work: it is Postgres that gives up
-/// first, and says so, unless the way to it is broken.
+/// How long to wait for an answer. It is longer than Postgres lets a transaction wait or work. So Postgres
+/// gives up first and says so, unless the connection is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a statement may take with its second try, connecting included. Less than the ten seconds of a Lambda that a
-/// user waits for: it is the Lambda that answers 503, before the platform kills it.
+/// How long a statement may take with its second try, connecting included. It is less than the ten seconds of
+/// a Lambda that a user waits for. So the Lambda answers 503 before the platform kills it.
 const PATIENCE_IN_ALL: Duration = Duration::from_secs(8);
-/// How long sent data may stay without the network's own receipt. A frozen environment often wakes to a connection that
-/// a router has forgotten; it finds out with time left for another.
+/// How long sent data may stay without the network's own receipt. A frozen environment often wakes to a
+/// connection that a router has forgotten. This limit reveals that with time left for another connection.
 const RECEIPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Postgres as a signed-in user sees it.
@@ -40,22 +40,22 @@ const RECEIPT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct UserDb(Connection);
 
 impl UserDb {
-    /// Opens the connection; a failure is logged and tried again by the first statement.
+    /// Opens the connection. A failure is logged, and the first statement tries again.
     pub async fn connect(env: &Env) -> Result<Self> {
         Ok(Self(Connection::open(env, Secret::UserDatabase).await?))
     }
 
-    /// For tools and tests: a known URL, and the DER of its server's certificate authority.
+    /// For tools and tests: a known URL, and the DER of the certificate authority of its server.
     pub fn lazy(url: CachedSecret, extra_root: Option<Vec<u8>>) -> Result<Self> {
         Ok(Self(Connection::new(url, extra_root)?))
     }
 
-    /// Runs one statement as this user: all rows that it answers.
+    /// Runs one statement as this user and returns all its rows.
     pub async fn all(&self, user_id: UserId, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>> {
         self.0.run(Caller::User(user_id), sql, parameters).await
     }
 
-    /// The same for a statement that answers one row or none.
+    /// The same for a statement that returns one row or none.
     pub async fn optional(
         &self,
         user_id: UserId,
@@ -65,38 +65,38 @@ impl UserDb {
         row::at_most_one(self.all(user_id, sql, parameters).await?)
     }
 
-    /// The same for a statement that always answers one row.
+    /// The same for a statement that always returns one row.
     pub async fn one(&self, user_id: UserId, sql: &str, parameters: &Parameters<'_>) -> Result<Row> {
         row::just_one(self.all(user_id, sql, parameters).await?)
     }
 }
 
-/// Postgres as pipeline stages see it: all tenants.
+/// Postgres as pipeline stages see it: with the rows of all tenants.
 #[derive(Debug)]
 pub struct SystemDb(Connection);
 
 impl SystemDb {
-    /// Opens the connection; a failure is logged and tried again by the first statement.
+    /// Opens the connection. A failure is logged, and the first statement tries again.
     pub async fn connect(env: &Env) -> Result<Self> {
         Ok(Self(Connection::open(env, Secret::SystemDatabase).await?))
     }
 
-    /// For tools and tests: a known URL, and the DER of its server's certificate authority.
+    /// For tools and tests: a known URL, and the DER of the certificate authority of its server.
     pub fn lazy(url: CachedSecret, extra_root: Option<Vec<u8>>) -> Result<Self> {
         Ok(Self(Connection::new(url, extra_root)?))
     }
 
-    /// Runs one statement as `service_role`: all rows that it answers.
+    /// Runs one statement as `service_role` and returns all its rows.
     pub async fn all(&self, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>> {
         self.0.run(Caller::System, sql, parameters).await
     }
 
-    /// The same for a statement that answers one row or none.
+    /// The same for a statement that returns one row or none.
     pub async fn optional(&self, sql: &str, parameters: &Parameters<'_>) -> Result<Option<Row>> {
         row::at_most_one(self.all(sql, parameters).await?)
     }
 
-    /// The same for a statement that always answers one row.
+    /// The same for a statement that always returns one row.
     pub async fn one(&self, sql: &str, parameters: &Parameters<'_>) -> Result<Row> {
         row::just_one(self.all(sql, parameters).await?)
     }
@@ -105,8 +105,9 @@ impl SystemDb {
 struct Connection {
     url: CachedSecret,
     tls: MakeRustlsConnect,
-    /// Absent before the first success, and while a statement has it: one that fails or is dropped midway
-    /// does not put it back, and so takes it down with everything it may have left open.
+    /// `None` before the first success, and while a statement uses the session. A statement that fails or is
+    /// dropped midway does not put the session back. So the session is closed, with everything that the
+    /// statement may have left open.
     session: Mutex<Option<Session>>,
 }
 
@@ -116,8 +117,8 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// A connection that is closed when it is dropped. The client alone would first wait for the answers to what it has
-/// sent; meanwhile the pooler would go on with a statement that nobody waits for.
+/// A connection that is closed when it is dropped. The driver's client alone would first wait for the answers
+/// to what it has sent. Meanwhile the pooler would go on with a statement that nobody waits for.
 struct Session {
     client: Client,
     connection: JoinHandle<()>,
@@ -137,16 +138,16 @@ impl Drop for Session {
     }
 }
 
-/// The DER of the database's own certificate authority, from the variable `DATABASE_CA_CERTIFICATE` (base64); `None`
-/// when a public one signs.
+/// The DER of the database's own certificate authority, from the variable `DATABASE_CA_CERTIFICATE` (base64).
+/// `None` when a public authority signs.
 pub fn database_root(env: &Env) -> Result<Option<Vec<u8>>> {
     let root = env.optional(Variable::DatabaseCaCertificate).map(|text| BASE64_STANDARD.decode(text));
     root.transpose().map_err(Error::internal)
 }
 
-/// How to reach the server that a secret names. TLS is not up for negotiation, whatever the URL says.
+/// How to reach the server of a connection URL. TLS is always required, whatever the URL says.
 pub fn config(url: &str) -> Result<Config> {
-    // The parse error may quote the URL, and so the password.
+    // The parse error may quote the URL, and with it the password.
     let mut config: Config =
         url.parse().map_err(|_| Error::internal("a database secret is not a connection URL"))?;
     config
@@ -173,7 +174,7 @@ impl Connection {
     }
 
     async fn run(&self, caller: Caller, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>> {
-        // A try is only begun while there is time to hear how it ended.
+        // A try begins only while there is time to hear how it ended.
         let last_begin = Instant::now() + PATIENCE_IN_ALL - PATIENCE;
         let first = match self.attempt(caller, sql, parameters, last_begin).await {
             Err(failure) if failure.may_pass() && Instant::now() < last_begin => failure,
@@ -215,8 +216,9 @@ impl Connection {
         let (client, connection) = match config.connect(self.tls.clone()).await {
             Ok(connected) => connected,
             Err(error) => {
-                // The server answered, and refused: perhaps the password was changed. Poolers have codes of their own for
-                // that, so the next try reads the secret again whichever it is.
+                // The server answered and refused, perhaps because the password was changed. Poolers use
+                // error codes of their own for that, so after any refusal the next try reads the secret
+                // again.
                 if error.as_db_error().is_some() {
                     self.url.forget().await;
                 }
@@ -232,8 +234,9 @@ impl Connection {
     }
 }
 
-/// Sends everything before it waits for anything: one round trip. The futures send when first polled, and
-/// `join3` polls them in order. An error of an earlier part makes the later ones fail, and is the one that counts.
+/// Sends everything before it waits for anything, in one round trip. The futures send when they are first
+/// polled, and `join3` polls them in order. An error of an earlier part makes the later ones fail, so the
+/// earliest error counts.
 async fn transaction(
     client: &Client,
     caller: Caller,
@@ -252,7 +255,7 @@ async fn transaction(
     )
     .await;
     let rows = match (begun, rows) {
-        // No transaction had begun, so the statement was one by itself.
+        // No transaction had begun, so the statement was a transaction by itself.
         (Err(error), Ok(_)) => return Err(Failure::OutcomeUnknown(Some(error))),
         (Err(error), Err(_)) => return Err(Failure::at_begin(error)),
         (Ok(()), rows) => rows.map_err(Failure::before_commit)?,

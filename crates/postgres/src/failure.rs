@@ -4,24 +4,24 @@ use oslira_domain::Error;
 use std::fmt;
 use tokio_postgres::error::{DbError, SqlState};
 
-/// Why a statement failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// There is no connection; nothing was sent.
+    /// There was no connection, and nothing was sent.
     NoConnection(Error),
-    /// Postgres took the transaction back for a reason of its own: a deadlock, a shutdown, no memory.
+    /// Postgres rolled the transaction back for a reason of its own: a deadlock, a shutdown, no memory.
     TakenBack(tokio_postgres::Error),
-    /// Postgres took it back because it waited or worked for too long. To try again at once would take as long.
+    /// Postgres rolled the transaction back because it waited or worked for too long. Another try would take
+    /// as long.
     TimedOut(tokio_postgres::Error),
     /// Postgres refused the statement.
     Refused(tokio_postgres::Error),
-    /// The connection broke, or no answer came in time: the transaction may be committed, now or soon.
+    /// The connection broke, or no answer came in time. The transaction may be committed, now or soon.
     OutcomeUnknown(Option<tokio_postgres::Error>),
 }
 
 impl Failure {
-    /// Of an error that answered `begin`. That has no fault of its own: a server that refuses it is in trouble, such as one in
-    /// recovery (`0A000`).
+    /// The failure for an error in answer to `begin`. `begin` itself cannot be wrong, so a server that
+    /// refuses it is in trouble, such as a server in recovery (`0A000`).
     pub(crate) fn at_begin(error: tokio_postgres::Error) -> Self {
         match Self::before_commit(error) {
             Self::Refused(error) => Self::TakenBack(error),
@@ -29,7 +29,8 @@ impl Failure {
         }
     }
 
-    /// Of an error that answered the statement: then an error of Postgres's own has undone everything.
+    /// The failure for an error in answer to the statement. Such an error of Postgres's own has undone
+    /// everything.
     pub(crate) fn before_commit(error: tokio_postgres::Error) -> Self {
         match error.as_db_error().map(DbError::code).cloned() {
             None => Self::OutcomeUnknown(Some(error)),
@@ -42,7 +43,8 @@ impl Failure {
         }
     }
 
-    /// Of an error that answered `commit`. A server that goes down just then has perhaps committed.
+    /// The failure for an error in answer to `commit`. A server that goes down at that moment may have
+    /// committed.
     pub(crate) fn at_commit(error: tokio_postgres::Error) -> Self {
         match error.as_db_error().map(DbError::code).cloned() {
             Some(code) if kind(&code) == Kind::Statement => Self::Refused(error),
@@ -50,17 +52,18 @@ impl Failure {
         }
     }
 
-    /// Another try may fare better.
+    /// Whether another try may succeed.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::NoConnection(_) | Self::TakenBack(_) | Self::OutcomeUnknown(_))
     }
 
-    /// The next statement can use the same connection.
+    /// Whether the next statement can use the same connection.
     pub(crate) fn leaves_the_connection_good(&self) -> bool {
         matches!(self, Self::TimedOut(_) | Self::Refused(_))
     }
 
-    /// What two tries came to. When nobody knows how the first one ended, the second one's failure does not tell.
+    /// The failure of two tries together. When nobody knows how the first one ended, the failure of the
+    /// second does not change that.
     pub(crate) fn after(self, first: Self) -> Self {
         match (first, self) {
             (Self::OutcomeUnknown(_), Self::NoConnection(_)) => Self::OutcomeUnknown(None),
@@ -89,7 +92,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An error for the log. Postgres' own sentence may quote what was written; the code and the constraint say enough.
+/// The error as text for the log. Postgres' own message may quote what was written, so only the code and the
+/// constraint are kept.
 pub(crate) fn told(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(db) => format!("{} (constraint {})", db.code().code(), db.constraint().unwrap_or("none")),
@@ -114,10 +118,10 @@ pub fn may_have_committed(error: &Error) -> bool {
     matches!(failure(error), Some(Failure::OutcomeUnknown(_)))
 }
 
-/// What a constraint that refuses a statement means to the caller.
+/// Turns the refusal of a statement by a constraint into the caller's own error.
 pub trait RefusedBy {
-    /// The caller's error in place of ours, when this constraint refused the statement. A refusal that nobody explains so is
-    /// an internal error.
+    /// When this constraint refused the statement, `explained` replaces the error. A refusal that nobody
+    /// explains in this way is an internal error.
     #[must_use]
     fn refused_by(self, constraint: &str, explained: impl FnOnce() -> Error) -> Self;
 }
@@ -128,7 +132,7 @@ impl<T> RefusedBy for Result<T, Error> {
     }
 }
 
-/// The constraint that refused the statement, where one did.
+/// Returns the constraint that refused the statement, if one did.
 pub fn violated(error: &Error) -> Option<&str> {
     match failure(error)? {
         Failure::Refused(error) => error.as_db_error()?.constraint(),
@@ -140,18 +144,18 @@ fn failure(error: &Error) -> Option<&Failure> {
     std::error::Error::source(error)?.downcast_ref()
 }
 
-/// What an error code of Postgres, or of a pooler before it, is about.
+/// What an error code of Postgres, or of a pooler in front of it, is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// The server is gone; what became of the transaction is not told. Poolers use `XX000` for it too, and may say
-    /// themselves that the server shuts down.
+    /// The server is gone, and nobody says what happened to the transaction. Poolers use `XX000` for this
+    /// too, and may themselves report that the server shuts down.
     Connection,
     /// The statement waited or worked for as long as it may.
     Timeout,
-    /// The server is in trouble, or the transaction lost a race or its time: exhausted resources, a deadlock, a server that is
-    /// read-only for a while.
+    /// The server is in trouble, or the transaction lost a race or its time. Examples are exhausted
+    /// resources, a deadlock, and a server that is read-only for a while.
     Server,
-    /// The statement's own fault.
+    /// The statement itself is at fault.
     Statement,
 }
 

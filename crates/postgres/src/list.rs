@@ -4,20 +4,21 @@ use crate::{Parameter, Parameters, Row, UserDb};
 use oslira_api::{Page, Paged};
 use oslira_domain::{AccountId, Error, Result, UserId};
 
-/// A list of an account's things.
+/// A list of things that belong to an account.
 #[derive(Debug)]
 pub struct List<'a> {
-    /// All that match, in any order: a `select` in which `$1` is the account, and the others are `parameters`.
+    /// Selects all matching rows, in any order. It is a `select` in which `$1` is the account, and the other
+    /// values are `parameters`.
     pub select: &'a str,
-    /// The columns to sort by, as `order by` takes them. The last one has to be an id: without a total order an entry may be on
-    /// two pages, or on none.
+    /// The columns to sort by, as `order by` takes them. The last one has to be an id: without a total order
+    /// an entry may be on two pages, or on none.
     pub order: &'a str,
-    /// `$2` and so on.
+    /// The values for `$2` and so on.
     pub parameters: &'a Parameters<'a>,
 }
 
 impl UserDb {
-    /// One page of a list and the number of all its entries, in one statement.
+    /// Returns one page of a list and the number of all its entries, in one statement.
     ///
     /// # Errors
     /// `AccountNotFound` when the user is not in the account.
@@ -31,8 +32,8 @@ impl UserDb {
     ) -> Result<Paged<T>> {
         let List { select, order, parameters } = list;
         let n = parameters.len() + 1;
-        // The total is there when the page is empty: then the row has no entry. And there is no row when row-level security
-        // does not show the account.
+        // An empty page still has one row, with the total and without an entry. There is no row when
+        // row-level security does not show the account.
         let sql = format!(
             "with matching as not materialized ({select})
              select counted.total, entry.*

@@ -1,14 +1,14 @@
-//! What a statement answers.
+//! A row of a statement's answer.
 
 use crate::values::Column;
 use oslira_domain::{Error, Result};
 
-/// A row.
 #[derive(Debug)]
 pub struct Row(pub(crate) tokio_postgres::Row);
 
 impl Row {
-    /// The value of a column; an error of ours when the statement has none of this name and type.
+    /// Returns the value of a column. An internal error when the statement has no column of this name and
+    /// type.
     pub fn read<T: Column>(&self, column: &str) -> Result<T> {
         T::from_stored(self.0.try_get(column).map_err(Error::internal)?)
     }

@@ -1,22 +1,24 @@
 //! What every transaction sets before its statement.
 //!
-//! A pooled connection is used by many, and whoever has the pool's password can leave settings behind on it, or make them
-//! the login role's defaults. So nothing that decides who asks, what is there, how long it may take or what an answer
-//! looks like is left as it is found. Settings that are not named here cannot change an answer; a database test names
-//! each of them, so that one which a later Postgres brings is thought about.
+//! Many callers share a pooled connection. Whoever has the pool's password can leave settings behind on it,
+//! or make them the login role's defaults. So every transaction sets everything that decides who asks, what
+//! is visible, how long it may take and what an answer looks like. Settings that are not named here cannot
+//! change an answer. A database test names each of them, so that someone has to decide about a setting that a
+//! later Postgres adds.
 
 use crate::connection::PATIENCE;
 use oslira_domain::UserId;
 use std::{fmt::Write, time::Duration};
 
-/// How long a statement waits for a lock: the balance row of an account is locked by one start at a time.
+/// How long a statement waits for a lock. One start at a time locks the balance row of an account.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(3_500);
 /// How long a statement may take, waiting included.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long a transaction of which only a part has arrived may hold its locks.
+/// How long a transaction may hold its locks after only a part of it has arrived.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-/// A transaction whose connection is closed has ended after this long: its statement, the wait for the rest, and some
-/// reserve. One that still waits in the pooler's queue may come later, so whoever looks for it looks more than once.
+/// A transaction whose connection is closed has ended after this time: it covers the statement, the wait for
+/// the rest, and some reserve. A transaction that still waits in the pooler's queue may come later, so
+/// whoever looks for its effect looks more than once.
 pub const TRANSACTIONS_END_WITHIN: Duration = Duration::from_secs(10);
 
 const _: () = assert!(LOCK_TIMEOUT.as_millis() < STATEMENT_TIMEOUT.as_millis());
@@ -24,16 +26,17 @@ const _: () = assert!(STATEMENT_TIMEOUT.as_millis() < PATIENCE.as_millis());
 const _: () =
     assert!(STATEMENT_TIMEOUT.as_millis() + IDLE_TIMEOUT.as_millis() < TRANSACTIONS_END_WITHIN.as_millis());
 
-/// The same for every caller.
+/// Settings that are the same for every caller.
 const FIXED: [(&str, &str); 15] = [
-    // Supabase's `auth.uid()` and its like read these before `request.jwt.claims`.
+    // Supabase's `auth.uid()` and similar functions read these before `request.jwt.claims`.
     ("request.jwt.claim", ""),
     ("request.jwt.claim.email", ""),
-    // `off` would make an error of every statement that row-level security restricts.
+    // `off` would turn every statement that row-level security restricts into an error.
     ("row_security", "on"),
-    // Every name in our SQL has its schema. Types, too, would otherwise be looked for among the session's own first.
+    // Every name in our SQL has its schema. Without this setting, Postgres would look for types among the
+    // session's own ones first.
     ("search_path", "pg_catalog, pg_temp"),
-    // A commit that is answered is on disk.
+    // Once a commit is answered, it is on disk.
     ("synchronous_commit", "on"),
     // How values are written and read as text.
     ("client_encoding", "UTF8"),
@@ -48,17 +51,17 @@ const FIXED: [(&str, &str); 15] = [
     ("transform_null_equals", "off"),
 ];
 
-/// On whose behalf a statement runs.
+/// The caller that a statement runs for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Caller {
-    /// A signed-in user: row-level security decides what exists.
+    /// A signed-in user, for whom row-level security decides what exists.
     User(UserId),
-    /// A stage, a queue or a job: all tenants.
+    /// A stage, a queue or a job, which sees all tenants.
     System,
 }
 
 impl Caller {
-    /// SQL that begins a transaction of this caller's, whatever the session was told before.
+    /// SQL that begins a transaction of this caller, whatever the session's settings were.
     pub(crate) fn begin(self) -> String {
         let milliseconds = |time: Duration| time.as_millis().to_string();
         let (role, sub) = match self {
@@ -82,7 +85,8 @@ impl Caller {
         let mut sql = "begin isolation level read committed read write not deferrable; select ".to_owned();
         for (index, (name, value)) in own.into_iter().chain(fixed).enumerate() {
             let comma = if index == 0 { "" } else { ", " };
-            // Constants and an id: nothing to quote. A `String` takes whatever is written to it.
+            // The values are constants and an id, so nothing needs quoting. Writing to a `String` cannot
+            // fail.
             let _ = write!(sql, "{comma}pg_catalog.set_config('{name}', '{value}', true)");
         }
         sql

@@ -1,3 +1,3 @@
-//! What a table looks like as a domain type. Whoever writes it and whoever reads it use the same mapping.
+//! Domain types of tables. Code that writes a table and code that reads it use the same mapping.
 
 pub mod business_profile;

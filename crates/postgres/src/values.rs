@@ -1,5 +1,5 @@
-//! Values on their way into a statement and out of a row. Each type knows its SQL type, so that nobody writes it beside a
-//! parameter.
+//! Values on their way into a statement and out of a row. Each type knows its SQL type, so nobody has to
+//! write the type beside a parameter.
 
 use bytes::BytesMut;
 use jiff::Timestamp;
@@ -17,13 +17,13 @@ type Written = Result<IsNull, Box<dyn std::error::Error + Sync + Send>>;
 
 /// A value that a statement may take as a parameter.
 pub trait Parameter: Debug + Sync {
-    /// Its SQL type, which is also that of a null.
+    /// Its SQL type, which a null has too.
     fn sql_type(&self) -> Type;
-    /// Writes it as Postgres reads it.
+    /// Writes the value as Postgres reads it.
     fn put(&self, out: &mut BytesMut) -> Written;
 }
 
-/// A parameter, for the driver.
+/// A parameter, in the form that the driver takes.
 #[derive(Debug)]
 pub(crate) struct Bound<'a>(pub(crate) &'a dyn Parameter);
 
@@ -39,11 +39,9 @@ impl ToSql for Bound<'_> {
     to_sql_checked!();
 }
 
-/// A type with one SQL type.
+/// A type that always has the same SQL type.
 pub trait SqlType {
-    /// Which.
     const TYPE: Type;
-    /// Writes a value.
     fn write(&self, out: &mut BytesMut) -> Written;
 }
 
@@ -75,9 +73,8 @@ impl<T: SqlType> SqlType for Option<T> {
 
 /// A type that a column can be read as.
 pub trait Column: Sized {
-    /// What the driver makes of the column.
+    /// The type that the driver reads the column as.
     type Stored: for<'a> FromSql<'a>;
-    /// The value.
     fn from_stored(stored: Self::Stored) -> Result<Self>;
 }
 
@@ -132,7 +129,8 @@ impl SqlType for str {
     }
 }
 
-/// A count. One that no column holds is written as the most that one does; no column holds one below zero.
+/// A count. A count that is too large for a column is written as the largest value of the column. No column
+/// holds a negative one.
 impl SqlType for u64 {
     const TYPE: Type = Type::INT8;
 

@@ -1,4 +1,5 @@
-//! Starting the state machine, so that a run has one execution and none is forgotten; and asking how that stands.
+//! Starts executions of the state machines, so that a run has one execution and none is forgotten; and asks
+//! how they are doing.
 
 use aws_sdk_sfn::{
     Client as StepFunctions,
@@ -10,29 +11,29 @@ use oslira_domain::{AnalysisInput, AnonymousInput, Error, Result, RunId, executi
 use oslira_lambda::{Env, Variable, aws_error};
 use serde::Serialize;
 
-/// How a run's latest execution stands.
+/// The state of a run's latest execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Execution {
     /// At work, or about to be again.
     Running,
-    /// Ended with the run complete, as far as it knows.
+    /// Ended with success: the run should be complete.
     Succeeded,
     /// Failed, ran out of time, or was stopped.
     EndedBadly,
 }
 
-/// What followed the end of an execution.
+/// What happened after an execution ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterEnd {
-    /// Nothing works on its run.
+    /// Nothing works on the run now.
     Nothing,
-    /// An operator redrove it in the console, under its own name.
+    /// An operator redrove the execution in the console, under the same name.
     AtWorkAgain,
-    /// A later execution has taken over from it.
+    /// A later execution resumed the run.
     Resumed,
 }
 
-/// A state machine whose executions are named by their runs.
+/// A state machine whose executions have their runs' ids as names.
 #[derive(Debug)]
 pub struct Executions {
     client: StepFunctions,
@@ -54,7 +55,7 @@ impl Executions {
         Self { client: StepFunctions::new(env.sdk()), state_machine_arn }
     }
 
-    /// Starts the execution named by the run's id. One that is there already is as good.
+    /// Starts the execution whose name is the run's id. Succeeds when that execution exists already.
     pub async fn start(&self, input: &AnalysisInput) -> Result<()> {
         self.start_with(input.run_id, input).await
     }
@@ -84,8 +85,9 @@ impl Executions {
         }
     }
 
-    /// The latest execution of a run: its first, or the last of those that resumed it. `None` when it was never started,
-    /// or ended so long ago (90 days) that Step Functions has forgotten it.
+    /// Returns the state of a run's latest execution: the first one, or the last one that resumed the run.
+    /// `None` when no execution was ever started, or when it ended more than 90 days ago and Step Functions
+    /// has forgotten it.
     pub async fn latest(&self, run_id: RunId) -> Result<Option<Execution>> {
         let mut latest = None;
         for n in 1.. {
@@ -97,7 +99,7 @@ impl Executions {
         Ok(latest)
     }
 
-    /// What has become of the execution of this name, of which it was said that it ended.
+    /// Returns what happened after the execution of this name was reported as ended.
     pub async fn after_end(&self, name: &str) -> Result<AfterEnd> {
         let Some((run_id, n)) = execution_of(name) else { return Ok(AfterEnd::Nothing) };
         let later = execution_name(run_id, n + 1);
@@ -119,7 +121,8 @@ impl Executions {
                 ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
                     Execution::EndedBadly
                 }
-                // Running, about to be redriven, or a state that this code does not know yet: not over.
+                // Running, about to be redriven, or a state that this code does not know yet: the execution
+                // is not over.
                 _ => Execution::Running,
             })),
             Err(SdkError::ServiceError(error))

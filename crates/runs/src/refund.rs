@@ -1,4 +1,4 @@
-//! The undo of a run.
+//! The refund of a run.
 
 use crate::settled;
 use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus};
@@ -11,14 +11,14 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refunded {
-    /// `failed` or `cancelled`; `complete` when the result was committed first.
+    /// `failed` or `cancelled`, or `complete` when the result was committed first.
     pub status: RunStatus,
-    /// This call gave the credits back.
+    /// Whether this call gave the credits back.
     pub refunded_now: bool,
 }
 
-/// Whether the user had asked for the run to stop: then that is how its end is shown, whatever else went wrong with it. No
-/// refund waits for the answer when DynamoDB is away.
+/// Whether the user had asked for the run to stop. Then the run is shown as cancelled, whatever else went
+/// wrong with it. When DynamoDB does not answer, the refund goes on without knowing.
 pub async fn is_cancelled(progress: &ProgressStore, run_id: RunId) -> bool {
     match progress.read(run_id).await {
         Ok(item) => item.is_some_and(|item| item.cancel_requested),
@@ -29,11 +29,12 @@ pub async fn is_cancelled(progress: &ProgressStore, run_id: RunId) -> bool {
     }
 }
 
-/// Marks a run failed for this reason, or cancelled, refunds it and shows it; nothing but the showing when it is settled
-/// already.
+/// Marks a run as failed for this reason or as cancelled, refunds it, and shows its end. When the run is
+/// settled already, it only shows the end.
 ///
 /// # Errors
-/// `RunNotFound` for an unknown run, `StoreUnavailable` when Postgres does not answer: then nothing has happened.
+/// `RunNotFound` for an unknown run, `StoreUnavailable` when Postgres does not answer. In both cases nothing
+/// has happened.
 pub async fn refund(
     db: &SystemDb,
     progress: &ProgressStore,
@@ -53,7 +54,7 @@ pub async fn refund(
     let account_id: AccountId = row.read("account_id")?;
     note_account(account_id);
     let status = settled(&row)?.ok_or_else(|| Error::internal("the run was not settled"))?;
-    // The money is safe; a bar that is not updated expires.
+    // The money is safe. A progress item that is not updated expires.
     if let Err(error) = progress.finish(run_id, account_id, status).await {
         tracing::warn!(runId = %run_id, cause = error.chain(), "end not shown");
     }

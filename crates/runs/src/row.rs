@@ -1,4 +1,4 @@
-//! A run as Postgres knows it.
+//! A run's row in Postgres.
 
 use oslira_domain::{AnalysisInput, Error, Result, RunStatus};
 use oslira_postgres::Row;

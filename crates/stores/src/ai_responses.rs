@@ -1,14 +1,14 @@
-//! Answers of AI models in S3, for who asks the same again within a day.
+//! Answers of AI models in S3, kept for a day for anyone who asks exactly the same again.
 
 use crate::objects::Objects;
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Error, Result};
 use oslira_lambda::Env;
 
-/// How long an answer stands.
+/// How long a kept answer may be used.
 const ANSWERS_STAND: SignedDuration = SignedDuration::from_hours(24);
 
-/// The answers, in the bucket of profiles. An object holds an answer and nothing of what was asked.
+/// The kept answers, in the bucket of profiles. An object holds an answer and nothing of the question.
 #[derive(Clone, Debug)]
 pub struct AiResponses(Objects);
 
@@ -18,8 +18,8 @@ impl AiResponses {
         Objects::new(env).map(Self)
     }
 
-    /// The answer under a key, unless it is older than a day. One that cannot be read is none, with a warning: it can
-    /// be asked for again.
+    /// Returns the answer under a key, unless it is older than a day. An answer that cannot be read counts as
+    /// missing, with a warning in the log: the model can be asked again.
     pub async fn recall(&self, key: &str) -> Option<String> {
         self.try_recall(key).await.unwrap_or_else(|error| {
             tracing::warn!(key, cause = error.chain(), "a kept answer cannot be read");
@@ -27,7 +27,8 @@ impl AiResponses {
         })
     }
 
-    /// Keeps an answer. What fails is a warning: the answer was given all the same.
+    /// Keeps an answer. A failure is only a warning in the log, because the caller has the answer all the
+    /// same.
     pub async fn keep(&self, key: &str, answer: &str) {
         if let Err(error) = self.0.put_bytes(&object(key), answer.into()).await {
             tracing::warn!(key, cause = error.chain(), "an answer was not kept");

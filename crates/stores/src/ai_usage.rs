@@ -1,9 +1,11 @@
-//! What AI calls cost today, and how many are under way: for limits, not for bills.
+//! What AI calls cost today, and how many are under way. These figures serve limits, not bills.
 //!
-//! An item per minute counts the AI calls that began in it and have not ended, in all and of each account. An item per
-//! account counts those that it has or is about to begin, by minute. An item per day (UTC) holds what was spent, and one per
-//! day and account what of that was spent for the account. A write whose answer is lost may be counted twice; the exact
-//! costs are in `ai_usage_logs`.
+//! There are four kinds of items. An item per minute counts the AI calls that began in that minute and have
+//! not ended, in total and by account. An item per account counts, by minute, the AI calls that the account
+//! has under way or is about to begin. An item per day (UTC) holds what was spent. An item per day and
+//! account holds how much of that was spent for the account.
+//!
+//! A write whose answer is lost may be counted twice. The exact costs are in `ai_usage_logs`.
 
 use crate::{Item, intake::max_concurrent_calls, n, number, text, update_if};
 use aws_sdk_dynamodb::{
@@ -16,22 +18,22 @@ use oslira_domain::{AccountId, Class, Error, Result, share, share_taken};
 use oslira_lambda::{Env, Variable, aws_error};
 use std::collections::HashMap;
 
-/// A minute's item is looked at for three minutes.
+/// How long a minute's item is kept. It is read for three minutes.
 const MINUTE_LIVES: SignedDuration = SignedDuration::from_mins(10);
-/// A day's item, for its day; the rest is for people.
+/// How long a day's item is kept. It is read on its day only; the other days are for people who look at it.
 const DAY_LIVES: SignedDuration = SignedDuration::from_hours(72);
-/// No call costs so much: 100,000 tokens of a prompt and 10,000 of an answer are $0.30 with the dearest model that has a role.
+/// The upper bound of what one call can cost, in US dollars. 100,000 tokens of prompt and 10,000 of answer
+/// cost $0.30 with the dearest model that has a role.
 const MOST_USD_PER_CALL: f64 = 1.0;
 /// The part of a day's calls that may be sent a second time.
 const HEDGED_SHARE: f64 = 0.05;
 
-/// AI calls that every account may have under way, however many others have: those of one X-Ray.
+/// The AI calls that every account may have under way, however many others have. One X-Ray needs this many.
 const CALLS_OF_A_RUN: u64 = 4;
 
-/// Whose the AI calls of anonymous runs are.
+/// The account id under which the AI calls of all anonymous runs are counted.
 const ANONYMOUS: &str = "anonymous";
 
-/// The table of usage.
 #[derive(Clone, Debug)]
 pub struct AiUsage {
     client: Client,
@@ -39,16 +41,16 @@ pub struct AiUsage {
     most: u64,
 }
 
-/// Room for an AI call that was seen, and may be gone by now.
+/// The room that was seen for an AI call. It may be gone by the time the call begins.
 #[derive(Debug)]
 pub struct Room {
     call: InFlight,
     account_id: Option<AccountId>,
-    /// How many the account may have under way.
+    /// How many AI calls the account may have under way.
     share: u64,
 }
 
-/// An AI call under way.
+/// An AI call that is counted as under way.
 #[derive(Debug)]
 #[must_use]
 pub struct InFlight {
@@ -63,17 +65,19 @@ impl AiUsage {
         Ok(Self::with(Client::new(env.sdk()), env.var(Variable::AiUsageTable)?, max_concurrent_calls(env)?))
     }
 
-    /// The usage in this table, where so many AI calls may be under way.
+    /// Uses this table. `most` is how many AI calls may be under way in total.
     pub fn with(client: Client, table: impl Into<String>, most: u64) -> Self {
         Self { client, table: table.into(), most }
     }
 
-    /// Looks whether another AI call of the account may begin. Without an account it is an anonymous run's.
+    /// Checks whether the account may begin another AI call. `None` stands for the anonymous runs.
     ///
-    /// It only reads: however many keep asking in vain, they write nothing to the items by which all are counted.
+    /// It only reads. Calls that keep asking in vain thus write nothing to the items that count everyone's
+    /// calls.
     ///
     /// # Errors
-    /// `ShareTaken` when the account has its share of the AI calls under way. `StoreUnavailable` when that cannot be known.
+    /// `ShareTaken` when the account has its share of AI calls under way. `StoreUnavailable` when the table
+    /// does not answer.
     pub async fn look(&self, account_id: Option<AccountId>) -> Result<Room> {
         let owner = account_id.map_or_else(|| ANONYMOUS.to_owned(), |account_id| account_id.to_string());
         let call = InFlight { minute: minute(Timestamp::now()), owner };
@@ -85,14 +89,17 @@ impl AiUsage {
         Ok(Room { call, account_id, share })
     }
 
-    /// Counts an AI call as under way, until [`end`](Self::end) or, if its Lambda dies, for three minutes at most.
+    /// Counts an AI call as under way, until [`end`](Self::end). If its Lambda dies, it is counted for three
+    /// minutes.
     ///
-    /// First the account's own count is raised, which tells each of its AI calls another number, however many saw the same
-    /// room; those beyond its share take themselves out again. Only what is let through is in the minute's count: an account
-    /// that keeps trying must not look like one that is served.
+    /// It first raises the account's own count. That write gives each of the account's AI calls another
+    /// number, however many calls saw the same room. A call whose number is beyond the share takes itself out
+    /// again. Only calls within the share enter the minute's count: an account that keeps trying in vain must
+    /// not look like one that is served.
     ///
     /// # Errors
-    /// `ShareTaken` when others of the account's were quicker. `StoreUnavailable` when that cannot be known.
+    /// `ShareTaken` when other AI calls of the account were quicker. `StoreUnavailable` when the table does
+    /// not answer.
     pub async fn begin(&self, room: Room) -> Result<InFlight> {
         let Room { call, account_id, share } = room;
         let now = Timestamp::now();
@@ -113,15 +120,15 @@ impl AiUsage {
         Err(refusal)
     }
 
-    /// How many AI calls an account may have under way while others have so many. Anonymous runs together are one account, which has
-    /// half at most.
+    /// How many AI calls an account may have under way while the others have `others`. All anonymous runs
+    /// count as one account, which may have half of the total at most.
     fn share_of(&self, account_id: Option<AccountId>, others: u64) -> u64 {
         let share = share(self.most, others);
         let share = if account_id.is_some() { share } else { share.min(self.most.div_ceil(2)) };
         share.max(CALLS_OF_A_RUN)
     }
 
-    /// Changes the count of all in the call's minute, and of the account's among them.
+    /// Changes the total count in the call's minute, and the account's count in the same item.
     async fn add(&self, call: &InFlight, change: i64, now: Timestamp) -> Result<()> {
         let update = self
             .update(&begun_in(call.minute), now + MINUTE_LIVES, "inFlight :change, #own :change")
@@ -130,8 +137,9 @@ impl AiUsage {
         update.send().await.map(drop).map_err(aws_error)
     }
 
-    /// Changes the count of the account in the call's minute, and forgets minutes that are over: how many it has under way
-    /// then, and at least one. All of its minutes are in one item, so that no two calls are told the same.
+    /// Changes the account's count in the call's minute and forgets minutes that are over. Returns how many
+    /// AI calls the account then has under way, at least one. All minutes of an account are in one item, so
+    /// no two of its calls get the same number.
     async fn add_own(&self, call: &InFlight, change: i64, now: Timestamp) -> Result<u64> {
         let over: Vec<String> = (3..=MINUTE_LIVES.as_mins()).map(|ago| counter(call.minute - ago)).collect();
         let update = self
@@ -148,12 +156,12 @@ impl AiUsage {
             .expression_attribute_values(":expiresAt", n((now + MINUTE_LIVES).as_second()))
             .return_values(ReturnValue::AllNew);
         let item = update.send().await.map_err(aws_error)?.attributes.unwrap_or_default();
-        // Of clocks that are ahead too.
+        // One minute ahead is counted too, since clocks differ.
         let recent = (-2..=1).map(|later| count(&item, &counter(call.minute + later)));
         Ok(recent.sum::<u64>().max(1))
     }
 
-    /// How many AI calls are under way: the account's, and others'.
+    /// Returns how many AI calls are under way: the account's, then everyone else's.
     async fn under_way(&self, call: &InFlight) -> Result<(u64, u64)> {
         let keys = recent_minutes(call.minute);
         let keys = keys.map(|period| HashMap::from([("period".to_owned(), text(period))]));
@@ -173,8 +181,8 @@ impl AiUsage {
         Ok(of_minutes.fold((0, 0), |(own, others), (its, all)| (own + its, others + all.saturating_sub(its))))
     }
 
-    /// The AI call has ended, after so many requests to models at such a cost. Without `in_flight` it could not be counted
-    /// as under way; without an account it was an anonymous run's.
+    /// Ends an AI call and counts its requests to models and their cost. `in_flight` is `None` when the call
+    /// could not be counted as under way. `account_id` is `None` for an anonymous run.
     pub async fn end(
         &self,
         in_flight: Option<InFlight>,
@@ -202,8 +210,8 @@ impl AiUsage {
         by_all.and(by_account).and(ended)
     }
 
-    /// Takes one of the second calls that the day has: one, and 5 % of its calls so far. `false` when there is none
-    /// left, and when the table is out of reach: a second call is a luxury.
+    /// Takes one second call from the day's budget: one, plus 5 % of the day's calls so far. `false` when
+    /// none is left, and when the table does not answer: a second call is a luxury.
     pub async fn may_hedge(&self) -> bool {
         self.take_hedge(Timestamp::now()).await.unwrap_or_else(|error| {
             tracing::warn!(cause = error.chain(), "no second call: usage not read");
@@ -238,38 +246,38 @@ pub(crate) fn minute(now: Timestamp) -> i64 {
     now.as_second().div_euclid(60)
 }
 
-/// The item of a minute.
+/// The key of a minute's item.
 fn begun_in(minute: i64) -> String {
     format!("calls#{minute}")
 }
 
-/// The attribute of an account, in the item of a minute.
+/// The attribute of an account in a minute's item.
 fn of(owner: &str) -> String {
     format!("of {owner}")
 }
 
-/// The attribute of a minute, in the item of an account.
+/// The attribute of a minute in an account's item.
 fn counter(minute: i64) -> String {
     format!("minute{minute}")
 }
 
-/// The item of an account's AI calls.
+/// The key of the item that counts an account's AI calls.
 fn account_calls(owner: &str) -> String {
     format!("account-calls#{owner}")
 }
 
-/// The items whose `inFlight` add up to what may be under way: an AI call lasts a minute at most, so it began in this
-/// minute or the last; one more for clocks that differ.
+/// The keys of the items whose `inFlight` add up to the AI calls under way. An AI call lasts a minute at
+/// most, so it began in this minute or the last. The third item allows for clocks that differ.
 pub(crate) fn recent_minutes(minute: i64) -> [String; 3] {
     [begun_in(minute), begun_in(minute - 1), begun_in(minute - 2)]
 }
 
-/// The item of the day, in UTC.
+/// The key of the day's item, in UTC.
 pub(crate) fn day(now: Timestamp) -> String {
     format!("day#{}", date(now))
 }
 
-/// The item of an account's day.
+/// The key of the item of an account's day.
 pub(crate) fn account_day(account_id: AccountId, now: Timestamp) -> String {
     format!("account#{}#{account_id}", date(now))
 }
@@ -278,22 +286,23 @@ fn date(now: Timestamp) -> Date {
     now.to_zoned(TimeZone::UTC).date()
 }
 
-/// AI calls of a minute's item that have not ended.
+/// How many AI calls of a minute's item have not ended.
 pub(crate) fn in_flight(item: &Item) -> u64 {
     count(item, "inFlight")
 }
 
-/// A count; nothing when it lost a beginning.
+/// Reads a count. A negative count is 0: its beginning was lost.
 fn count(item: &Item, name: &str) -> u64 {
     number::<i64>(item, name).map_or(0, |count| u64::try_from(count).unwrap_or(0))
 }
 
-/// What the item of a day, or of an account's day, says was spent.
+/// What was spent according to the item of a day, or of an account's day.
 pub(crate) fn cost_usd(item: &Item) -> f64 {
     number(item, "costUsd").unwrap_or(0.0)
 }
 
-/// What counts of a call's cost: a sum that cannot be must neither stop the count of requests nor use up everyone's day.
+/// The part of a call's cost that is counted. An impossible sum must neither keep the requests from being
+/// counted nor use up the day's limit for everyone.
 fn counted(cost_usd: f64, requests: u32) -> f64 {
     let most = f64::from(requests) * MOST_USD_PER_CALL;
     if (0.0..=most).contains(&cost_usd) {
@@ -310,7 +319,7 @@ fn counted(cost_usd: f64, requests: u32) -> f64 {
     counted
 }
 
-/// The second calls that this day's calls pay for.
+/// How many second calls the day's calls allow.
 fn hedges(item: &Item) -> u64 {
     (number::<u64>(item, "calls").unwrap_or(0) as f64 * HEDGED_SHARE) as u64
 }
@@ -354,7 +363,7 @@ mod tests {
             assert_eq!(usage(200).share_of(account_id, others), ours, "{others}");
             assert_eq!(usage(200).share_of(None, others), anonymous, "{others}");
         }
-        // What was let in before nothing was to be let in goes on.
+        // Calls that began before the limit was set to 0 go on.
         assert_eq!(usage(0).share_of(account_id, 0), 4);
     }
 

@@ -18,20 +18,18 @@ use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// How long a call may be held up by asking for leave, or by reporting on it.
+/// How long a call may be delayed by asking the breaker, or by reporting to it.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often a write is tried again because another came first. However many fail at once, one of them gets its write in
-/// each time, and at the fifth the breaker is open and the others have nothing left to write.
+/// How often a write is tried again when another write came first. However many calls fail at once, each
+/// round lets one of them write. After five of those writes the breaker is open, and the others have nothing
+/// left to write.
 const TRIES: usize = 10;
 
 /// A service that may be down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upstream {
-    /// OpenAI's API.
     OpenAi,
-    /// Anthropic's API.
     Anthropic,
-    /// Apify's API.
     Apify,
 }
 
@@ -46,27 +44,27 @@ impl Upstream {
     }
 }
 
-/// Leave to make one call; report on it with [`Breakers::succeeded`], [`Breakers::failed`] or [`Breakers::undecided`], or
-/// drop it for a call that came to no end.
+/// The permission to make one call. Report how the call ended with [`Breakers::succeeded`],
+/// [`Breakers::failed`] or [`Breakers::undecided`]. Drop the permit when the call itself was dropped.
 #[derive(Debug)]
 pub struct Permit(Given);
 
 #[derive(Debug)]
 enum Given {
-    /// To anyone, while closed.
+    /// Given at this time while the breaker was closed. Any number of callers may have one.
     At(Timestamp),
-    /// To one caller while half-open; named by the revision that it wrote.
+    /// Given to the one probe of a half-open breaker, which is named by the revision that it wrote.
     Probe(String),
 }
 
 impl Permit {
-    /// For a call that is made whether or not the breaker is open, such as asking after work that was begun before.
+    /// A permit for a call that is made even when the breaker is open, such as asking about work that was
+    /// begun before.
     pub fn unasked() -> Self {
         Self(Given::At(Timestamp::now()))
     }
 }
 
-/// The table of circuit breakers.
 #[derive(Clone, Debug)]
 pub struct Breakers {
     client: Client,
@@ -74,7 +72,7 @@ pub struct Breakers {
     patience: Duration,
 }
 
-/// An item, and the revision that a write must find.
+/// An item as it was read, with the revision that a write must still find.
 #[derive(Debug)]
 struct Seen {
     circuit: Circuit,
@@ -89,11 +87,11 @@ impl Seen {
     }
 }
 
-/// What became of a write.
+/// The outcome of a write.
 enum Written {
-    /// Done, under this revision.
+    /// The write succeeded, under this revision.
     As(String),
-    /// Another came first.
+    /// Another write came first. This is the item as it is now.
     Not(Seen),
 }
 
@@ -103,14 +101,16 @@ impl Breakers {
         Ok(Self::with(Client::new(env.sdk()), env.var(Variable::CircuitBreakersTable)?, PATIENCE))
     }
 
-    /// The breakers in this table, which count as closed when it does not answer within `patience`.
+    /// Uses this table. When it does not answer within `patience`, all breakers count as closed.
     pub fn with(client: Client, table: impl Into<String>, patience: Duration) -> Self {
         Self { client, table: table.into(), patience }
     }
 
-    /// Asks for leave to call. `None`: it is open, or half-open with another's probe under way.
+    /// Asks whether a call may be made. `None` when the breaker is open, or half-open with another probe
+    /// under way.
     ///
-    /// Never an error: a table out of reach counts as closed, with a warning, since a run must not fail for it.
+    /// It never fails. When the table does not answer, the breaker counts as closed, with a warning in the
+    /// log: a run must not fail because of that.
     pub async fn admit(&self, upstream: Upstream) -> Option<Permit> {
         match self.within_patience(self.try_admit(upstream)).await {
             Ok(permit) => permit,
@@ -125,18 +125,19 @@ impl Breakers {
         }
     }
 
-    /// The call that the permit was for got an answer. Closed and without failures: one read, no write.
+    /// Reports that the call got an answer. While the breaker is closed without failures, this reads once and
+    /// writes nothing.
     pub async fn succeeded(&self, upstream: Upstream, permit: Permit) {
         self.report(upstream, permit, Report::Succeeded).await;
     }
 
-    /// It failed in a way that speaks against the upstream.
+    /// Reports that the call failed in a way that speaks against the upstream.
     pub async fn failed(&self, upstream: Upstream, permit: Permit) {
         self.report(upstream, permit, Report::Failed).await;
     }
 
-    /// It ended in a way that says nothing about the upstream. That costs nothing; only a probe has failed by that, for the
-    /// upstream was not shown to work.
+    /// Reports that the call ended in a way that says nothing about the upstream. This writes nothing, except
+    /// for a probe: a probe has then failed, since it did not show that the upstream works.
     pub async fn undecided(&self, upstream: Upstream, permit: Permit) {
         if matches!(permit.0, Given::Probe(_)) {
             self.failed(upstream, permit).await;
@@ -175,7 +176,7 @@ impl Breakers {
                 Given::Probe(revision) if seen.revision.as_ref() == Some(revision) => {
                     seen.circuit.after_probe(report, now)
                 }
-                // It took so long that another probe has taken its place, or decided.
+                // The probe took so long that another probe took its place, or has already decided.
                 Given::Probe(_) => None,
             };
             let Some(next) = next else { return Ok(()) };
@@ -194,14 +195,14 @@ impl Breakers {
         timeout(self.patience, work).await.unwrap_or_else(|elapsed| Err(Error::store(elapsed)))
     }
 
-    /// Strongly consistent: the very next call must see that the breaker is open.
+    /// Reads with strong consistency: the very next call must see that the breaker is open.
     async fn read(&self, upstream: Upstream) -> Result<Seen> {
         let request = self.client.get_item().table_name(&self.table).key("upstream", key(upstream));
         let answer = request.consistent_read(true).send().await.map_err(aws_error)?;
         Ok(Seen::new(answer.item.as_ref()))
     }
 
-    /// Writes `next` in the place of what was seen, if that is still there.
+    /// Replaces what was read by `next`, if nobody has written since.
     async fn write(&self, upstream: Upstream, seen: &Seen, next: &Circuit) -> Result<Written> {
         let revision = Uuid::new_v4().to_string();
         let mut put = self
@@ -225,7 +226,7 @@ impl Breakers {
             Err(SdkError::ServiceError(error)) => match error.into_err() {
                 PutItemError::ConditionalCheckFailedException(refused) => {
                     let newer = Seen::new(refused.item.as_ref());
-                    // The first of two tries of the SDK was done, and only its answer lost.
+                    // The SDK tried twice. The first try was written, and only its answer was lost.
                     let is_ours = newer.revision.as_ref() == Some(&revision);
                     Ok(if is_ours { Written::As(revision) } else { Written::Not(newer) })
                 }
@@ -240,7 +241,7 @@ fn key(upstream: Upstream) -> AttributeValue {
     text(upstream.as_str())
 }
 
-/// Tells operators that it opened or closed.
+/// Logs for operators that the breaker opened or closed.
 fn tell(upstream: Upstream, before: &Circuit, after: &Circuit) {
     let upstream = upstream.as_str();
     match (before, after) {

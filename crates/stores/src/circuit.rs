@@ -1,29 +1,31 @@
 //! The rules of a circuit breaker, with the time as an argument.
 //!
-//! Closed: calls pass, and failures in a row are counted. Open: none passes. Half-open, which is open with its time up:
-//! one call passes as a probe, whose end decides.
+//! Closed: calls pass, and failures in a row are counted. Open: no call passes. When the pause of an open
+//! breaker is over, it is half-open: one call passes as a probe, and its end decides.
 
 use crate::{Item, milliseconds, n, number, time};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
-/// Failures in a row that open it. One bad minute of a provider that otherwise answers brings three at most; a provider
-/// that is down brings five within seconds at any load that matters.
+/// How many failures in a row open the breaker. A provider that works has at most three in a bad minute. A
+/// provider that is down causes five within seconds at any load that matters.
 const FAILURES_TO_OPEN: u32 = 5;
-/// Failures further apart than this are not in a row: at little load they speak of single calls.
+/// Failures further apart than this are not in a row: at little load they only speak of single calls.
 const IN_A_ROW: SignedDuration = SignedDuration::from_secs(60);
-/// How long it stays open at first. Providers' short faults are over by then.
+/// The first pause, while the breaker is open. Short faults of providers are over by then.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
-/// How long at most, doubling from probe to probe: a provider that is back waits no longer for its calls.
+/// The longest pause. The pause doubles from probe to probe. A provider that is back waits at most this long
+/// for calls.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
-/// When a probe that reported nothing frees itself: no Lambda makes a single call for so long.
+/// After this time a probe that reported nothing is given up. No Lambda makes a single call that lasts so
+/// long.
 const PROBE_LASTS: SignedDuration = SignedDuration::from_secs(90);
 
-/// What is written about one upstream.
+/// What is stored about one upstream.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Circuit {
     Closed {
-        /// In a row, and when the last one was.
+        /// How many failures in a row, and when the last one was.
         failures: Option<(u32, Timestamp)>,
         /// When a probe last closed it.
         closed_at: Option<Timestamp>,
@@ -31,12 +33,12 @@ pub(crate) enum Circuit {
     Open {
         until: Timestamp,
         pause: SignedDuration,
-        /// When the probe that is under way frees itself.
+        /// When the probe under way is given up.
         probe_until: Option<Timestamp>,
     },
 }
 
-/// A circuit breaker as a caller sees it at some time.
+/// A circuit breaker as a caller sees it at a given time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Closed,
@@ -44,16 +46,16 @@ pub(crate) enum State {
         until: Timestamp,
     },
     HalfOpen {
-        /// Its one call is under way.
+        /// Whether the one probe is under way.
         is_probed: bool,
     },
 }
 
-/// May a call be made?
+/// Whether a call may be made.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Admission {
     Yes,
-    /// As the one probe, for whoever gets this written.
+    /// As the one probe, for the caller whose write of this circuit succeeds.
     AsProbe(Circuit),
     No,
 }
@@ -66,7 +68,7 @@ pub(crate) enum Report {
 }
 
 impl Circuit {
-    /// Where nothing is written.
+    /// The state when nothing is stored.
     pub(crate) const CLEAN: Self = Self::Closed { failures: None, closed_at: None };
 
     pub(crate) fn state(&self, now: Timestamp) -> State {
@@ -89,9 +91,10 @@ impl Circuit {
         }
     }
 
-    /// What to write after a call that was let through at `admitted_at`; `None`: nothing.
+    /// What to write after a call that was let through at `admitted_at`; `None` for nothing.
     ///
-    /// Calls from before it opened may end long after: they change nothing, not even when it has closed again.
+    /// A call from before the opening may end long after it. Such a call changes nothing, even when the
+    /// breaker has closed again.
     pub(crate) fn after_call(&self, report: Report, admitted_at: Timestamp, now: Timestamp) -> Option<Self> {
         let Self::Closed { failures, closed_at } = *self else { return None };
         match report {
@@ -109,7 +112,7 @@ impl Circuit {
         }
     }
 
-    /// What to write after the probe that is under way.
+    /// What to write when the probe under way has ended.
     pub(crate) fn after_probe(&self, report: Report, now: Timestamp) -> Option<Self> {
         let Self::Open { pause, .. } = *self else { return None };
         Some(match report {
@@ -137,7 +140,7 @@ impl Circuit {
         }
     }
 
-    /// The attributes that say it.
+    /// The attributes of the item for this circuit.
     pub(crate) fn attributes(&self) -> Vec<(&'static str, AttributeValue)> {
         let mut attributes = Vec::new();
         match *self {
@@ -164,14 +167,14 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
 
-    /// Failures of calls that ended as soon as they were let through.
+    /// A circuit after failures of calls that ended as soon as they were let through.
     fn failing(circuit: &Circuit, seconds: &[i64]) -> Circuit {
         seconds.iter().fold(circuit.clone(), |circuit, second| {
             circuit.after_call(Report::Failed, at(*second), at(*second)).unwrap()
         })
     }
 
-    /// Takes the probe and ends it.
+    /// Begins a probe and ends it.
     fn probed(circuit: &Circuit, report: Report, second: i64) -> Circuit {
         let Admission::AsProbe(probing) = circuit.admit(at(second)) else {
             panic!("no probe at {second}: {circuit:?}")
@@ -212,7 +215,7 @@ mod tests {
         let Admission::AsProbe(probing) = open.admit(at(30)) else { panic!("{open:?}") };
         assert_eq!(probing.state(at(119)), State::HalfOpen { is_probed: true });
         assert_eq!(probing.admit(at(119)), Admission::No);
-        // A probe that reported nothing makes room for another.
+        // A probe that reported nothing gives way to another.
         assert_eq!(probing.state(at(120)), State::HalfOpen { is_probed: false });
         assert!(matches!(probing.admit(at(120)), Admission::AsProbe(_)));
     }
@@ -229,7 +232,7 @@ mod tests {
             assert_eq!(circuit.state(at(second)), State::Open { until: at(second + pause) });
             second += pause;
         }
-        // Once closed, it starts with the short pause again.
+        // Once closed, the breaker starts with the short pause again.
         let closed = probed(&circuit, Report::Succeeded, second);
         let open = failing(&closed, &[second, second, second, second, second]);
         assert_eq!(open.state(at(second)), State::Open { until: at(second + 30) });

@@ -12,8 +12,8 @@ use aws_sdk_dynamodb::{
 use oslira_domain::{Error, Result};
 use oslira_lambda::{aws_error, aws_refused};
 
-/// Sends a conditional update: the item as it is afterwards; or, as the inner error, as it was when the condition refused
-/// it, `None` if there was none.
+/// Sends a conditional update and returns the item as it is afterwards. When the condition refused the
+/// update, the inner error is the item as it was, or `None` if there was no item.
 pub async fn update_if(update: UpdateItemFluentBuilder) -> Result<Result<Item, Option<Item>>> {
     let outcome = update
         .return_values(ReturnValue::AllNew)
@@ -31,7 +31,7 @@ pub async fn update_if(update: UpdateItemFluentBuilder) -> Result<Result<Item, O
     }
 }
 
-/// Sends a conditional delete; nothing happens when the condition refuses it.
+/// Sends a conditional delete. Nothing happens when the condition refuses it.
 pub async fn delete_if(delete: DeleteItemFluentBuilder) -> Result<()> {
     match delete.send().await {
         Ok(_) => Ok(()),

@@ -1,5 +1,5 @@
-//! Whether new analyses are taken in: the operator's switch, the day's spending and the account's part of it, the AI calls
-//! under way, the providers.
+//! Whether new analyses are accepted. That depends on the operator's switch, the day's spending, the
+//! account's part of it, the AI calls under way and the providers.
 
 use crate::{
     Item, Upstream,
@@ -16,26 +16,27 @@ use std::{collections::HashMap, str::FromStr, time::Duration};
 
 /// The key of the operator's switch.
 const PAUSE: &str = "pause";
-/// After a pause without an end it is worth asking again in so long.
+/// How long a caller should wait before asking again, while paused without an end.
 const PAUSED_RETRY: Duration = Duration::from_secs(300);
-/// AI calls end within seconds.
+/// The same while too many AI calls are under way. They end within seconds.
 const CALLS_RETRY: Duration = Duration::from_secs(5);
-/// And so do the calls that half-open circuit breakers wait for.
+/// The same while a half-open circuit breaker waits for its probe, which also ends within seconds.
 const PROBE_RETRY: Duration = Duration::from_secs(5);
-/// The part of the day's spending that one account may use up: its analyses cost us also when they fail or are cancelled, and
-/// it gets its credits back.
+/// The part of the day's spending limit that one account may use up. Analyses that fail or are cancelled cost
+/// us money too, although the account gets its credits back for them.
 const ACCOUNT_SHARE: f64 = 0.2;
-/// The part of the limits that anonymous runs may use up, together with all others. However many addresses they are started
-/// from, they must not turn away callers who pay.
+/// Anonymous runs are refused once this part of a limit is used up, whoever used it. However many addresses
+/// they come from, they must not turn away callers who pay.
 const ANONYMOUS_SHARE: f64 = 0.5;
-/// Analyses need one of these.
+/// An analysis needs at least one of these.
 const PROVIDERS: [Upstream; 2] = [Upstream::OpenAi, Upstream::Anthropic];
 
-/// What must not be reached, by configuration. 0 takes nothing in.
+/// The configured limits. New runs are refused once one is reached, so 0 accepts none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Limits {
     daily_spend_usd: f64,
-    /// AI calls under way. Each is one request to a model at a time, or two while a slow one is made again.
+    /// AI calls under way. An AI call is one request to a model at a time, or two while a slow request is
+    /// made again.
     concurrent_calls: u64,
 }
 
@@ -48,27 +49,27 @@ impl Limits {
     }
 }
 
-/// What decides.
+/// Everything that the decision depends on.
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
     pause: Option<Pause>,
     spent_usd: f64,
-    /// Of that, for the account; nothing for an anonymous run.
+    /// The account's part of it; 0 for an anonymous run.
     account_spent_usd: f64,
     calls: u64,
     providers: [State; 2],
 }
 
-/// The operator's switch, when it is set.
+/// The operator's switch, while it is set.
 #[derive(Clone, Debug, PartialEq)]
 struct Pause {
-    /// `None`: until it is removed.
+    /// `None` when it holds until it is removed.
     until: Option<Timestamp>,
-    /// For operators only.
+    /// Shown to operators only.
     note: Option<String>,
 }
 
-/// The gate before every new run.
+/// Decides whether a new run is accepted.
 #[derive(Clone, Debug)]
 pub struct Intake {
     client: Client,
@@ -96,23 +97,24 @@ impl Intake {
         })
     }
 
-    /// The refusal while as many AI calls are under way as there may be.
+    /// The refusal while the limit of AI calls is reached.
     pub fn busy() -> Error {
         let message = "Oslira is very busy at the moment; try again in a few seconds.";
         paused("aiCalls", message, CALLS_RETRY)
     }
 
-    /// Asked before an account is charged.
+    /// Checks whether a run may be accepted, before its account is charged.
     ///
     /// # Errors
-    /// `Paused` with a time to wait and `details.reason`: `operator`, `dailySpend`, `accountSpend`, `aiCalls` or `aiProviders`.
-    /// `StoreUnavailable` when that cannot be known.
+    /// `Paused` with a time to wait and `details.reason`: `operator`, `dailySpend`, `accountSpend`, `aiCalls`
+    /// or `aiProviders`.
+    /// `StoreUnavailable` when DynamoDB does not answer.
     pub async fn check(&self, account_id: AccountId) -> Result<()> {
         let now = Timestamp::now();
         verdict(&self.look(Some(account_id), now).await?, self.limits, now)
     }
 
-    /// The same before an anonymous run, which is refused at half of each limit.
+    /// The same for an anonymous run, which is refused at half of each limit.
     ///
     /// # Errors
     /// Those of [`check`](Self::check).
@@ -121,7 +123,7 @@ impl Intake {
         verdict(&self.look(None, now).await?, self.limits.for_anonymous_runs(), now)
     }
 
-    /// One round trip for all that decides.
+    /// Reads everything that the decision depends on, in one round trip.
     async fn look(&self, account_id: Option<AccountId>, now: Timestamp) -> Result<Seen> {
         let day = day(now);
         let accounts_day = account_id.map(|account_id| account_day(account_id, now));
@@ -167,7 +169,7 @@ impl Pause {
     }
 }
 
-/// The rule: whether to take in a run, given what was seen.
+/// The rule: whether to accept a run, given what was seen.
 fn verdict(seen: &Seen, limits: Limits, now: Timestamp) -> Result<()> {
     if let Some(Pause { until, note }) = &seen.pause
         && until.is_none_or(|until| until > now)
@@ -193,7 +195,7 @@ fn verdict(seen: &Seen, limits: Limits, now: Timestamp) -> Result<()> {
     if seen.calls >= limits.concurrent_calls {
         return Err(Intake::busy().because(format!("{} AI calls are under way", seen.calls)));
     }
-    // One that is half-open and untried must be taken in for: its run is what tries it.
+    // A half-open breaker without a probe must let a run in: that run is the probe.
     let waits = seen.providers.map(|provider| match provider {
         State::Closed | State::HalfOpen { is_probed: false } => None,
         State::HalfOpen { is_probed: true } => Some(PROBE_RETRY),
@@ -228,7 +230,7 @@ fn keys<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Result<Key
     KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(Error::internal)
 }
 
-/// How many AI calls may be under way.
+/// How many AI calls may be under way, from the configuration.
 pub(crate) fn max_concurrent_calls(env: &Env) -> Result<u64> {
     let most = Variable::MaxConcurrentAiCalls;
     limit(most, &env.var(most)?, |_| true)
@@ -264,7 +266,7 @@ mod tests {
         now() + SignedDuration::from_secs(seconds)
     }
 
-    /// The reason and the seconds to wait.
+    /// The reason of the refusal, and the seconds to wait.
     fn refusal(seen: &Seen) -> (String, u32) {
         let error = verdict(seen, LIMITS, now()).unwrap_err();
         assert_eq!(error.code, Code::Paused);
@@ -327,7 +329,7 @@ mod tests {
         let open = |seconds| State::Open { until: after(seconds) };
         let providers = |first, second| Seen { providers: [first, second], ..QUIET };
         assert_eq!(refusal(&providers(open(40), open(20))), ("aiProviders".into(), 20));
-        // Both are tried just now: what was taken in would find nobody to ask.
+        // Both are being probed, so a new run would find no model to ask.
         let probed = State::HalfOpen { is_probed: true };
         assert_eq!(refusal(&providers(probed, probed)), ("aiProviders".into(), 5));
         assert_eq!(refusal(&providers(open(3), probed)), ("aiProviders".into(), 3));

@@ -7,27 +7,27 @@ use std::{collections::HashMap, str::FromStr};
 /// An item: its attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// A number attribute.
+/// Reads a number attribute.
 pub fn number<T: FromStr>(item: &Item, name: &str) -> Option<T> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
-/// A time attribute, in Unix milliseconds.
+/// Reads a time attribute, in Unix milliseconds.
 pub fn time(item: &Item, name: &str) -> Option<Timestamp> {
     Timestamp::from_millisecond(number(item, name)?).ok()
 }
 
-/// The value of a text attribute.
+/// Makes a text attribute.
 pub fn text(value: impl ToString) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
-/// The value of a number attribute.
+/// Makes a number attribute.
 pub fn n(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// The value of a time attribute, in Unix milliseconds.
+/// Makes a time attribute, in Unix milliseconds.
 pub fn milliseconds(time: Timestamp) -> AttributeValue {
     n(time.as_millisecond())
 }

@@ -6,14 +6,14 @@ use oslira_domain::{Error, Result};
 use oslira_lambda::{Env, Variable, aws_error};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct Objects {
     client: Client,
     bucket: String,
 }
 
-/// A client of S3, or, where the variable `S3_FORCE_PATH_STYLE` is `true`, of a server without a host name per bucket.
+/// A client of S3. When the variable `S3_FORCE_PATH_STYLE` is `true`, it works with a server that has no host
+/// name per bucket.
 pub fn s3_client(env: &Env) -> Client {
     let is_path_style = env.optional(Variable::S3ForcePathStyle).as_deref() == Some("true");
     Client::from_conf(aws_sdk_s3::config::Builder::from(env.sdk()).force_path_style(is_path_style).build())
@@ -25,10 +25,10 @@ impl Objects {
         Ok(Self { client: s3_client(env), bucket: env.var(Variable::ProfilesBucket)? })
     }
 
-    /// The document under a key; `None` when there is none.
+    /// Returns the document under a key, or `None` when there is none.
     pub(crate) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         let Some((bytes, _)) = self.get_bytes(key).await? else { return Ok(None) };
-        // The parser's own words may quote a profile.
+        // The parser's own message is left out, because it may quote a profile.
         let unreadable = |error: serde_json::Error| {
             let (line, column) = (error.line(), error.column());
             Error::internal(format!("the object {key} cannot be read: line {line}, column {column}"))
@@ -36,12 +36,12 @@ impl Objects {
         serde_json::from_slice(&bytes).map(Some).map_err(unreadable)
     }
 
-    /// Puts a document under a key, over the one that is there.
+    /// Writes a document under a key and replaces an existing one.
     pub(crate) async fn put(&self, key: &str, value: &impl Serialize) -> Result<()> {
         self.put_bytes(key, serde_json::to_vec(value).map_err(Error::internal)?).await
     }
 
-    /// The bytes under a key, and when they were put there; `None` when there are none.
+    /// Returns the bytes under a key and when they were written, or `None` when there are none.
     pub(crate) async fn get_bytes(&self, key: &str) -> Result<Option<(Vec<u8>, Timestamp)>> {
         let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await;
         let object = match answer {
@@ -56,7 +56,7 @@ impl Objects {
         Ok(Some((bytes.into(), put_at.unwrap_or(Timestamp::MIN))))
     }
 
-    /// Puts these bytes of JSON under a key, over those that are there.
+    /// Writes bytes of JSON under a key and replaces existing ones.
     pub(crate) async fn put_bytes(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
         let put = self.client.put_object().bucket(&self.bucket).key(key).content_type("application/json");
         put.body(ByteStream::from(bytes)).send().await.map_err(aws_error)?;

@@ -1,4 +1,5 @@
-//! Profiles and their posts in S3: immutable snapshots, and two cache entries per username that point to the latest.
+//! Profiles and their posts in S3: immutable snapshots, and two cache entries per username that name the
+//! latest ones.
 
 use crate::objects::Objects;
 use jiff::Timestamp;
@@ -6,34 +7,29 @@ use oslira_domain::{Code, Error, Posts, ProfileSource, Result, Snapshot, Usernam
 use oslira_lambda::Env;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// What is remembered of a username.
+/// What the cache holds of a username.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
 pub enum CachedProfile {
-    /// The profile was scraped.
     #[serde(rename_all = "camelCase")]
     Found {
-        /// The key of the snapshot.
         snapshot_key: String,
-        /// When it was scraped.
         scraped_at: Timestamp,
     },
     /// Instagram had no such account.
     #[serde(rename_all = "camelCase")]
     NotFound {
-        /// When that was seen.
         scraped_at: Timestamp,
     },
     /// The account was private.
     #[serde(rename_all = "camelCase")]
     Private {
-        /// When that was seen.
         scraped_at: Timestamp,
     },
 }
 
 impl CachedProfile {
-    /// When Instagram was asked.
+    /// When the profile was looked for on Instagram, whatever was found.
     pub const fn scraped_at(&self) -> Timestamp {
         match self {
             Self::Found { scraped_at, .. } | Self::NotFound { scraped_at } | Self::Private { scraped_at } => {
@@ -43,19 +39,17 @@ impl CachedProfile {
     }
 }
 
-/// What is remembered of a username's posts.
+/// What the cache holds of a username's posts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CachedPosts {
-    /// The key of the snapshot.
     pub posts_key: String,
-    /// When they were scraped.
     pub scraped_at: Timestamp,
-    /// How many they are.
+    /// How many posts there are.
     pub count: usize,
 }
 
-/// The bucket of profiles.
+/// Profiles and posts, in the bucket of profiles.
 #[derive(Debug)]
 pub struct ProfileStore {
     objects: Objects,
@@ -67,18 +61,18 @@ impl ProfileStore {
         Ok(Self { objects: Objects::new(env)? })
     }
 
-    /// What is remembered of a username, fresh or not.
+    /// Returns the cache entry of a username, fresh or not.
     pub async fn cached(&self, username: &Username) -> Result<Option<CachedProfile>> {
         self.entry(&profile_entry(username)).await
     }
 
-    /// What is remembered of a username's posts, fresh or not.
+    /// Returns the cache entry of a username's posts, fresh or not.
     pub async fn cached_posts(&self, username: &Username) -> Result<Option<CachedPosts>> {
         self.entry(&posts_entry(username)).await
     }
 
-    /// Stores a snapshot, then points the cache entry to it. `scrape_id` names the scrape: repeating it with
-    /// the same id overwrites the same object. Answers the snapshot's key.
+    /// Stores a snapshot, then points the cache entry to it. Returns the snapshot's key. `scrape_id`
+    /// identifies the scrape: a repeated call with the same id overwrites the same object.
     pub async fn store(&self, snapshot: &Snapshot, scrape_id: &str) -> Result<String> {
         let username = &snapshot.profile.username;
         let key = format!("profiles/{username}/{scrape_id}");
@@ -88,7 +82,7 @@ impl ProfileStore {
         Ok(key)
     }
 
-    /// The same for posts. Answers what is remembered.
+    /// Stores posts in the same way. Returns their cache entry.
     pub async fn store_posts(
         &self,
         username: &Username,
@@ -102,17 +96,18 @@ impl ProfileStore {
         Ok(entry)
     }
 
-    /// Remembers that a username has no public profile.
+    /// Keeps in the cache that a username has no public profile.
     pub async fn remember(&self, username: &Username, refusal: &CachedProfile) -> Result<()> {
         self.objects.put(&profile_entry(username), refusal).await
     }
 
-    /// The snapshot under a key that an earlier step gave.
+    /// Returns the snapshot under a key that an earlier step returned.
     pub async fn snapshot(&self, key: &str) -> Result<Snapshot> {
         self.objects.get(key).await?.ok_or_else(|| Error::internal(format!("the snapshot {key} is gone")))
     }
 
-    /// All that a run reads: the profile's snapshot, with the posts scraped beside it where there are any.
+    /// Returns everything that a run reads: the profile's snapshot, and the separately scraped posts where
+    /// there are any.
     pub async fn read(&self, source: &ProfileSource) -> Result<Snapshot> {
         let posts = async {
             let Some(key) = &source.posts_key else { return Ok(None) };
@@ -129,7 +124,7 @@ impl ProfileStore {
 
     async fn entry<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         match self.objects.get(key).await {
-            // Written by another version of this code: scraping again is right, failing is not.
+            // Another version of this code wrote the entry. To scrape again is right; to fail is not.
             Err(error) if error.code == Code::InternalError => {
                 tracing::warn!(key, cause = error.chain(), "unreadable cache entry");
                 Ok(None)

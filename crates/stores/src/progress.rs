@@ -1,6 +1,7 @@
 //! Progress of runs, in DynamoDB.
 //!
-//! A run without an account is anonymous. Its item is all that tells how it ended, so it lives for the whole day.
+//! An anonymous run has no account and no row in Postgres. Only its item says how it ended, so the item
+//! lives for the whole day.
 
 use crate::{Item, milliseconds, n, number, text, time, update_if};
 use aws_sdk_dynamodb::{
@@ -11,47 +12,43 @@ use oslira_domain::{AccountId, Code, Error, Result, RunId, RunStatus, Step};
 use oslira_lambda::{Env, Variable, aws_error};
 use std::time::Duration;
 
-/// How long it lives after the run has ended.
+/// How long an item lives after its run has ended.
 const LIFETIME_AFTER_END: SignedDuration = SignedDuration::from_hours(1);
-/// How often a waiting stage looks whether its run was cancelled.
+/// How often a waiting stage checks whether its run was cancelled.
 const LOOK: Duration = Duration::from_secs(2);
-/// The condition under which a run that has not ended may change.
+/// The condition for every change: the run has not ended.
 const MAY_END: &str = "attribute_not_exists(#status) OR NOT #status IN (:complete, :failed, :cancelled)";
 
-/// What a progress item says.
+/// A progress item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
-    /// Who may see it. `None`: whoever knows the token of an anonymous run.
+    /// Who may see the run. `None` for an anonymous run, which is open to everyone who knows its token.
     pub account_id: Option<AccountId>,
-    /// Where the run is.
     pub status: RunStatus,
     /// 0 to 100.
     pub percent: u8,
-    /// The step, as a sentence.
+    /// The current step, as a sentence.
     pub step: String,
-    /// When the run was accepted.
     pub created_at: Timestamp,
-    /// When the item last changed.
     pub updated_at: Timestamp,
-    /// Someone asked for the run to stop.
+    /// Whether someone asked for the run to stop.
     pub cancel_requested: bool,
     /// When each status was first reached, in order of time.
     pub reached: Vec<(RunStatus, Timestamp)>,
-    /// Why an anonymous run failed. Of all others Postgres knows.
+    /// Why an anonymous run failed. For all other runs Postgres knows.
     pub failure: Option<Failure>,
 }
 
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
-    /// The code.
     pub code: Code,
-    /// The sentence that belongs to it.
+    /// The sentence that is shown with the code.
     pub reason: String,
 }
 
 impl Progress {
-    /// An error when the run was cancelled or settled: nothing may be spent on it any more.
+    /// Fails when the run was cancelled or settled: nothing may be spent on it any more.
     fn may_spend(&self) -> Result<()> {
         match self.status {
             status if status.is_terminal() => {
@@ -63,7 +60,6 @@ impl Progress {
     }
 }
 
-/// The table of progress items.
 #[derive(Debug)]
 pub struct ProgressStore {
     client: Client,
@@ -71,7 +67,7 @@ pub struct ProgressStore {
 }
 
 impl ProgressStore {
-    /// How long an item lives if nothing ends its run; an anonymous run's lives as long in any case.
+    /// How long an item lives if nothing ends its run. An anonymous run's item always lives this long.
     pub const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
     /// Needs the variable `PROGRESS_TABLE`.
@@ -79,7 +75,7 @@ impl ProgressStore {
         Ok(Self { client: Client::new(env.sdk()), table: env.var(Variable::ProgressTable)? })
     }
 
-    /// Moves a run on to `step` and tells where it is now. A late or repeated call changes nothing.
+    /// Moves a run on to `step` and returns its progress. A late or repeated call changes nothing.
     pub async fn advance(
         &self,
         run_id: RunId,
@@ -90,7 +86,7 @@ impl ProgressStore {
         send(self.write(run_id, account_id.into(), status, percent, sentence, None)).await
     }
 
-    /// Like [`advance`](Self::advance), for a stage that is about to spend money: an error when the run was
+    /// Like [`advance`](Self::advance), for a stage that is about to spend money. It fails when the run was
     /// cancelled or settled meanwhile.
     pub async fn begin(
         &self,
@@ -103,14 +99,14 @@ impl ProgressStore {
         Ok(progress)
     }
 
-    /// An error when the run was cancelled or settled, for a stage that has waited since it began. A run without an item was
-    /// neither.
+    /// Fails when the run was cancelled or settled. A stage asks this again after it has waited. A run
+    /// without an item counts as neither.
     pub async fn may_spend(&self, run_id: RunId) -> Result<()> {
         self.read(run_id).await?.as_ref().map_or(Ok(()), Progress::may_spend)
     }
 
-    /// Notes the wish to cancel, in an item that is made if it is missing: the flag must not be lost. Answers how the
-    /// run ended when it has, and then changes nothing.
+    /// Sets the flag that asks a run to stop. It makes the item if it is missing, so that the flag is never
+    /// lost. When the run has ended, it changes nothing and returns how the run ended.
     pub async fn request_cancel(&self, run_id: RunId, account_id: AccountId) -> Result<Option<RunStatus>> {
         let now = Timestamp::now();
         let (status, percent, sentence) = Step::Accepted.shown();
@@ -140,15 +136,15 @@ impl ProgressStore {
         Ok(progress.status.is_terminal().then_some(progress.status))
     }
 
-    /// Waits until the run is cancelled or settled, and answers with the error that says so: for whoever waits for
-    /// something expensive meanwhile.
+    /// Waits until the run is cancelled or settled, and returns the error that says so. Stages use it beside
+    /// an expensive wait.
     pub async fn stopped(&self, run_id: RunId) -> Error {
         loop {
             tokio::time::sleep(LOOK).await;
             match self.may_spend(run_id).await {
                 Ok(()) => {}
                 Err(error) if matches!(error.code, Code::RunCancelled | Code::RunSettled) => return error,
-                // The wait goes on; the next look may be luckier.
+                // The wait goes on, since the next read may succeed.
                 Err(error) => {
                     tracing::warn!(runId = %run_id, cause = error.chain(), "cancel flag not read");
                 }
@@ -156,7 +152,7 @@ impl ProgressStore {
         }
     }
 
-    /// Shows the end of a run. The percentage of a failed or cancelled one stays where it was.
+    /// Shows that a run has ended. A failed or cancelled run keeps its percentage.
     pub async fn finish(
         &self,
         run_id: RunId,
@@ -167,14 +163,15 @@ impl ProgressStore {
         send(self.write(run_id, account_id.into(), status, percent, status.as_str(), None)).await.map(drop)
     }
 
-    /// Ends an anonymous run that failed, and keeps why. Answers how it ended, which may have been otherwise before.
+    /// Ends an anonymous run that failed, and keeps the reason. Returns how the run ended: it may have ended
+    /// otherwise before.
     pub async fn fail(&self, run_id: RunId, failure: &Failure) -> Result<RunStatus> {
         let status = RunStatus::Failed;
         let progress = send(self.write(run_id, None, status, 0, status.as_str(), Some(failure))).await?;
         Ok(progress.status)
     }
 
-    /// The item of a run; `None` when it is missing or has expired.
+    /// Returns the item of a run, or `None` when it is missing or has expired.
     pub async fn read(&self, run_id: RunId) -> Result<Option<Progress>> {
         let answer = self
             .client
@@ -216,7 +213,7 @@ impl ProgressStore {
         } else {
             MAY_END
         };
-        // An anonymous caller is told when the token expires, so the item keeps its first expiry.
+        // An anonymous caller was shown when the token expires, so the item keeps its first expiry.
         let (owner, expires_at) = match account_id {
             Some(_) => ("accountId = if_not_exists(accountId, :accountId), ", "expiresAt = :expiresAt"),
             None => ("", "expiresAt = if_not_exists(expiresAt, :expiresAt)"),
@@ -255,7 +252,8 @@ impl ProgressStore {
     }
 }
 
-/// Sends a conditional update; the item as it is afterwards, also when the condition refused it.
+/// Sends a conditional update and returns the item as it is afterwards, even when the condition refused the
+/// update.
 async fn send(update: UpdateItemFluentBuilder) -> Result<Progress> {
     let update = update
         .expression_attribute_values(":complete", text(RunStatus::Complete))
@@ -324,7 +322,7 @@ mod tests {
         assert!(progress.may_spend().is_ok());
         item.insert("cancelRequested".into(), AttributeValue::Bool(true));
         assert_eq!(parse(&item).unwrap().may_spend().unwrap_err().code, Code::RunCancelled);
-        // How it ended outweighs what was wished.
+        // How the run ended counts more than the wish to cancel it.
         item.insert("status".into(), AttributeValue::S("complete".into()));
         assert_eq!(parse(&item).unwrap().may_spend().unwrap_err().code, Code::RunSettled);
         item.insert("accountId".into(), AttributeValue::S("mine".into()));

@@ -1,11 +1,13 @@
 //! How often someone may do something, in DynamoDB: sliding windows, exact over all Lambdas.
 //!
-//! A key's item holds when what was let through was let through, as far back as the longest window reaches. So in any
-//! window of that length, wherever it begins, there are never more than the limit: nothing refills in between. Limits are
-//! for dozens in a window; thousands make a large item that is written as a whole each time.
+//! A key's item holds the times of the requests that were let through, as far back as the longest window
+//! reaches. So no window of that length ever has more requests than the limit, wherever it begins: nothing
+//! refills in between. This is meant for limits of dozens in a window. Limits of thousands would make a large
+//! item, and each write replaces the whole item.
 //!
-//! Who finds that another has written since it read, reads again. A conflict means that another was let through or gave
-//! back, so at a small limit there are few; after [`BACKOFF`] it is given up.
+//! When another Lambda has written since the item was read, it is read again. Such a conflict means that
+//! another request was let through or given back, so a small limit causes few conflicts. The attempts end
+//! after [`BACKOFF`].
 
 use crate::{Item, n, number, text, update_if};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
@@ -17,23 +19,21 @@ use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// A second and a half in all, on average: the caller is waiting.
+/// A second and a half in total, on average, because the caller is waiting.
 const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(5))
     .with_max_delay(Duration::from_millis(100))
     .with_max_times(15)
     .with_jitter();
 
-/// So many in any window of this length.
+/// At most `count` requests in any window of this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// How many.
     pub count: u32,
-    /// How long.
     pub window: Duration,
 }
 
-/// What was let through, to give back if nothing comes of it.
+/// A request that was let through. It can be given back if nothing comes of it.
 #[derive(Debug)]
 #[must_use]
 pub struct Pass {
@@ -41,7 +41,6 @@ pub struct Pass {
     at: i64,
 }
 
-/// The table of limits.
 #[derive(Debug)]
 pub struct RateLimits {
     client: Client,
@@ -51,10 +50,10 @@ pub struct RateLimits {
 /// A key's item.
 #[derive(Debug, Default)]
 struct Entry {
-    /// When, in Unix milliseconds, the oldest first.
+    /// When each request was let through, in Unix milliseconds, the oldest first.
     times: Vec<i64>,
     expires_at: i64,
-    /// Made anew by every write.
+    /// A random value that every write replaces.
     version: Option<String>,
 }
 
@@ -64,11 +63,12 @@ impl RateLimits {
         Ok(Self { client: Client::new(env.sdk()), table: env.var(Variable::RateLimitsTable)? })
     }
 
-    /// Lets the key's owner through once more, if that keeps within all these limits.
+    /// Lets one more request of this key through, if all these limits allow it.
     ///
     /// # Errors
-    /// `TooManyRequests` with `details` `{limit, windowSeconds}` and the time until one more would be let through: of the
-    /// limit that takes the longest. `StoreUnavailable` when DynamoDB does not answer, or too many ask at once.
+    /// `TooManyRequests` with `details` `{limit, windowSeconds}` of the limit that takes the longest, and the
+    /// time until the next request would be let through. `StoreUnavailable` when DynamoDB does not answer, or
+    /// when too many requests come at once.
     pub async fn take(&self, key: &str, limits: &[Limit]) -> Result<Pass> {
         let longest = limits.iter().map(|limit| milliseconds(limit.window)).max().unwrap_or_default();
         let at = self
@@ -77,7 +77,7 @@ impl RateLimits {
                 let at = admit(&entry.times, limits, now).map_err(refused)?;
                 entry.times.retain(|time| at - time < longest);
                 entry.times.push(at);
-                // In seconds, and none too few.
+                // In seconds, rounded up.
                 entry.expires_at = (at + longest) / 1000 + 1;
                 Ok(at)
             })
@@ -85,7 +85,7 @@ impl RateLimits {
         Ok(Pass { key: key.to_owned(), at })
     }
 
-    /// Gives back what was taken for nothing.
+    /// Gives back a request that led to nothing.
     pub async fn give_back(&self, pass: Pass) -> Result<()> {
         self.change(&pass.key, |entry| {
             if let Some(index) = entry.times.iter().rposition(|time| *time == pass.at) {
@@ -96,7 +96,7 @@ impl RateLimits {
         .await
     }
 
-    /// Changes a key's item as if no one else did at the same time.
+    /// Changes a key's item as if nobody else changed it at the same time.
     async fn change<T>(&self, key: &str, change: impl Fn(&mut Entry) -> Result<T>) -> Result<T> {
         let mut delays = BACKOFF.build();
         let mut last: Option<(String, T)> = None;
@@ -105,7 +105,7 @@ impl RateLimits {
             if let Some((version, outcome)) = last
                 && entry.version.as_ref() == Some(&version)
             {
-                // It was written after all: the answer was lost, and what was sent again met the first one's work.
+                // The write had succeeded. Its answer was lost, and the repeated write met its own result.
                 return Ok(outcome);
             }
             let outcome = change(&mut entry)?;
@@ -127,7 +127,7 @@ impl RateLimits {
         item.map_or_else(|| Ok(Entry::default()), |item| Entry::read(&item))
     }
 
-    /// `false` when another has written since the entry was read.
+    /// Returns `false` when another Lambda has written since the entry was read.
     async fn write(&self, key: &str, entry: &Entry, version: &str) -> Result<bool> {
         let update = self
             .client
@@ -168,15 +168,16 @@ impl Entry {
     }
 }
 
-/// A limit that is reached, and when it no longer is.
+/// A limit that is reached, and when it will no longer be.
 #[derive(Debug, PartialEq)]
 struct Reached {
     limit: Limit,
     wait: Duration,
 }
 
-/// The rule: when the next one counts as let through, given these times in order; or what stands against it. A clock that
-/// is behind another's takes the time that it finds.
+/// The rule. Given the times of earlier requests in order, returns the time at which the next one counts as
+/// let through, or the limit that refuses it. When this clock is behind another's, the latest time that it
+/// finds is used.
 fn admit(times: &[i64], limits: &[Limit], now: i64) -> Result<i64, Reached> {
     let reached = limits.iter().filter_map(|limit| {
         let (window, count) =
@@ -185,7 +186,7 @@ fn admit(times: &[i64], limits: &[Limit], now: i64) -> Result<i64, Reached> {
         if in_window < count {
             return None;
         }
-        // There is room once all but `count - 1` of them have fallen out of the window.
+        // There is room once all but `count - 1` of them have left the window.
         let last_to_go = times.len().checked_sub(count).and_then(|index| times.get(index)).unwrap_or(&now);
         let wait = Duration::from_millis(u64::try_from(last_to_go + window - now).unwrap_or_default());
         Some(Reached { limit: *limit, wait })
@@ -201,7 +202,7 @@ fn refused(Reached { limit, wait }: Reached) -> Error {
 }
 
 impl Limit {
-    /// The refusal of one more than this, and the time until one more would be let through.
+    /// The refusal of a request beyond this limit, with the time until the next one would be let through.
     pub fn reached(self, wait: Duration) -> Error {
         let seconds = self.window.as_secs();
         let window = match seconds {
@@ -240,7 +241,7 @@ mod tests {
         assert_eq!(wait(&times, 59 * MINUTE + 1), Some((HOURLY, MINUTE - 1)));
         assert_eq!(wait(&times, 60 * MINUTE - 1), Some((HOURLY, 1)));
         assert_eq!(wait(&times, 60 * MINUTE), None, "the first has fallen out");
-        // A bucket that had refilled with the hour would let three through now.
+        // A bucket that refills every hour would let three through now.
         let times = [50 * MINUTE, 59 * MINUTE, 60 * MINUTE];
         assert_eq!(wait(&times, 61 * MINUTE), Some((HOURLY, 49 * MINUTE)));
     }
@@ -251,7 +252,7 @@ mod tests {
         let now = 10 * 61 * MINUTE;
         assert_eq!(wait(&hours[..9], now), None);
         assert_eq!(wait(&hours, now), Some((DAILY, 24 * 60 * MINUTE - now)));
-        // Both are reached: an hour's wait would be refused again.
+        // Both limits are reached: after the hour's wait, the other would still refuse.
         let mut both = hours[..7].to_vec();
         both.extend([now - 3, now - 2, now - 1]);
         assert_eq!(wait(&both, now), Some((DAILY, 24 * 60 * MINUTE - now)));

@@ -1,4 +1,4 @@
-//! Reading a body up to a limit.
+//! Reads a body up to a limit.
 
 use reqwest::Response;
 
@@ -8,19 +8,19 @@ pub enum BodyError {
     /// The connection broke, or time was up.
     #[error("the body could not be read")]
     Transport(#[source] reqwest::Error),
-    /// It is larger than it may be.
+    /// The body is larger than it may be.
     #[error("the body is larger than {most_bytes} bytes")]
     TooLarge {
-        /// What it may weigh.
+        /// The largest size that is accepted.
         most_bytes: usize,
     },
 }
 
-/// The bytes of an answer's body, at most so many.
+/// Reads the bytes of an answer's body, at most `most_bytes`.
 ///
 /// # Errors
-/// `TooLarge` as soon as one byte more has come, or is announced by `Content-Length`: the rest is not read, and the
-/// connection is closed.
+/// `TooLarge` as soon as one byte more has arrived, or `Content-Length` announces more. Then the rest is not
+/// read, and the connection is closed.
 pub async fn read(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, BodyError> {
     let too_large = || BodyError::TooLarge { most_bytes };
     let announced = response.content_length().unwrap_or_default();
@@ -45,7 +45,7 @@ mod tests {
     use axum::{Router, body::Body, routing::get};
     use std::convert::Infallible;
 
-    /// 200 KiB in chunks, of which nobody says how many there are.
+    /// 200 KiB in chunks, without an announced length.
     fn long() -> Body {
         let chunks = std::iter::repeat_n(Ok::<_, Infallible>(vec![b'x'; 1024]), 200);
         Body::from_stream(futures::stream::iter(chunks))

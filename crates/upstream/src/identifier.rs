@@ -1,19 +1,19 @@
-//! What may be repeated of what a service says.
+//! Decides which words of a service may be repeated.
 
 /// The longest id, in bytes.
 const MOST_BYTES: usize = 64;
 
-/// What is logged in place of a name that is not known.
+/// Logged in place of a name that is not known.
 const UNKNOWN: &str = "(unknown)";
 
-/// The name among the known ones that a service told, or `(unknown)`. So what is logged was written by us, whatever a
-/// service quotes in its place: a key, a prompt or somebody's profile.
+/// Returns the name from the list of known names that the service used, or `(unknown)`. So we log only words
+/// of our own, whatever the service quotes instead: a key, a prompt or somebody's profile.
 pub fn known(told: &str, names: &[&'static str]) -> &'static str {
     names.iter().copied().find(|name| *name == told).unwrap_or(UNKNOWN)
 }
 
-/// Whether it is an id as services make them, `HG7ML7M8z78YcAPEB`: letters, digits, `-` and `_`, at most 64. So it means
-/// nothing else in a URL or a key.
+/// Whether the text is an id as services make them, such as `HG7ML7M8z78YcAPEB`: letters, digits, `-` and
+/// `_`, at most 64. Such an id has no other meaning in a URL or a key.
 pub fn is_id(text: &str) -> bool {
     let is_of_an_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     (1..=MOST_BYTES).contains(&text.len()) && text.bytes().all(is_of_an_id)

@@ -1,4 +1,4 @@
-//! Reading text and JSON that may be broken in places.
+//! Reads text and JSON that may be broken in places.
 
 use serde::{
     Deserializer,
@@ -10,9 +10,11 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 /// The replacement character as an escape in JSON.
 const REPLACEMENT: &str = "\\ufffd";
 
-/// The bytes as text. What is not UTF-8, and every escape that is half of a surrogate pair, becomes U+FFFD.
+/// The bytes as text. Bytes that are not UTF-8, and every escape that is half of a surrogate pair, become
+/// U+FFFD.
 ///
-/// It looks at escapes without knowing where a JSON string begins. Outside of strings JSON has none.
+/// It looks at escapes without knowing where a JSON string begins, because JSON has no escapes outside of
+/// strings.
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     match String::from_utf8_lossy(bytes) {
         Cow::Borrowed(text) => without_lone_surrogates(text),
@@ -26,20 +28,21 @@ pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// JSON, of which every character that cannot be read is U+FFFD.
+/// Reads JSON. Every character that cannot be read becomes U+FFFD.
 ///
 /// # Errors
-/// The text is no JSON, or not of this type. The error's own words may quote the text; its line and column do not.
+/// When the text is not JSON, or not of this type. The error's message may quote the text; its line and
+/// column do not.
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     serde_json::from_str(&text(bytes))
 }
 
-/// The first `most` elements of a JSON array, each read by itself: `None` for one that is JSON to look at but cannot be
-/// read, such as a number beyond all bounds, or is not of this type. What comes after them is looked at and dropped: an
-/// element may take a hundred times the memory of its text, `{}`.
+/// Reads the first `most` elements of a JSON array, each by itself. `None` stands for an element that is JSON
+/// but cannot be read, such as a number that is too large, or is not of this type. Later elements are
+/// skipped, not kept: an element such as `{}` may take a hundred times the memory of its text.
 ///
 /// # Errors
-/// The text is not a JSON array; as for [`json`].
+/// When the text is not a JSON array; otherwise as for [`json`].
 pub fn items<T: DeserializeOwned>(bytes: &[u8], most: usize) -> serde_json::Result<Vec<Option<T>>> {
     let text = text(bytes);
     let mut reader = serde_json::Deserializer::from_str(&text);
@@ -48,10 +51,10 @@ pub fn items<T: DeserializeOwned>(bytes: &[u8], most: usize) -> serde_json::Resu
     Ok(items)
 }
 
-/// The same of an array within a text that is being read, for `deserialize_with`.
+/// The same for an array inside a text that is being read, for `deserialize_with`.
 ///
 /// # Errors
-/// It is no array.
+/// When it is not an array.
 pub fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     input: D,
     most: usize,
@@ -84,7 +87,7 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Elements<T> {
 
 fn without_lone_surrogates(text: &str) -> Cow<'_, str> {
     let mut cleaned = String::new();
-    // What `cleaned` does not have yet.
+    // The part that is not yet in `cleaned` begins here.
     let mut rest_from = 0;
     let mut at = 0;
     while let Some(backslash) = text.get(at..).and_then(|rest| rest.find('\\')).map(|found| at + found) {
@@ -96,7 +99,7 @@ fn without_lone_surrogates(text: &str) -> Cow<'_, str> {
             },
             Some(0xdc00..=0xdfff) => replace(text, &mut cleaned, &mut rest_from, backslash),
             Some(_) => backslash + 6,
-            // Another escape, such as `\\` or `\"`: its second character begins no escape.
+            // Another escape, such as `\\` or `\"`. Its second character does not begin an escape.
             None => backslash + 2,
         };
     }
@@ -107,7 +110,7 @@ fn without_lone_surrogates(text: &str) -> Cow<'_, str> {
     Cow::Owned(cleaned)
 }
 
-/// Takes over what stands before the escape at `from`, and the replacement for it: where to go on.
+/// Copies the text before the escape at `from`, and the replacement for it. Returns where to go on.
 fn replace(text: &str, cleaned: &mut String, rest_from: &mut usize, from: usize) -> usize {
     cleaned.push_str(text.get(*rest_from..from).unwrap_or_default());
     cleaned.push_str(REPLACEMENT);
@@ -115,10 +118,10 @@ fn replace(text: &str, cleaned: &mut String, rest_from: &mut usize, from: usize)
     *rest_from
 }
 
-/// The UTF-16 code unit that an escape `\uXXXX` at this place stands for.
+/// The UTF-16 code unit of an escape `\uXXXX` at this place.
 fn code_unit(text: &str, at: usize) -> Option<u16> {
     let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
-    // `from_str_radix` would take a sign.
+    // `from_str_radix` would accept a sign.
     if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// What is kept back of the invocation's time for writing the answer down.
+/// The part of the invocation's time that is kept for writing the answer down.
 const RESERVE: Duration = Duration::from_secs(8);
 
-/// What the state machine passes.
+/// The state machine's input.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnalyzeProfile {
@@ -28,27 +28,25 @@ pub struct AnalyzeProfile {
     source: ProfileSource,
 }
 
-/// What it passes on: the answer itself stays in Postgres.
+/// The output. The answer itself stays in Postgres.
 #[derive(Debug, Serialize)]
 pub struct Analyzed {
     task: Task,
 }
 
-/// What a task works with.
 #[derive(Debug)]
 pub struct AnalyzeTools {
-    /// How models are asked.
     pub asking: Asking,
-    /// The run's profile.
     pub profiles: ProfileStore,
-    /// The progress bar, and the wish to cancel.
+    /// For the progress bar and the flag that asks the run to stop.
     pub progress: ProgressStore,
-    /// The business profile, and the answers.
+    /// For the business profile and the answers.
     pub db: SystemDb,
 }
 
-/// Asks, unless this run has the answer already. Every call is written down whatever came of it, in the same statement
-/// as the answer: one that was paid for is never lost, nor paid for twice.
+/// Asks a model, unless this run has the answer already. Every call is written down, whatever its outcome, in
+/// the same statement as the answer. So a call that was paid for is never lost, and its answer is never paid
+/// for twice.
 pub async fn analyze_profile(
     tools: &AnalyzeTools,
     invocation: Invocation<AnalyzeProfile>,
@@ -57,8 +55,8 @@ pub async fn analyze_profile(
     note_run(input.run_id);
     note_account(input.account_id);
 
-    // AI calls that wait for their account's share come back by the hundred, and must not ask Postgres each time. For the
-    // others, one small read comes first; the profile's, from S3, takes longer.
+    // AI calls that wait for their account's share come back by the hundred, and must not ask Postgres each
+    // time. For all other calls one small read comes first. It is quicker than reading the profile from S3.
     let admitted = async {
         let room = tools.asking.look(Some(input.account_id)).await?;
         Ok(tokio::join!(tools.asking.begin(room), context(&tools.db, input.run_id, input.task)))
@@ -104,7 +102,8 @@ pub async fn analyze_profile(
         outcome.afterwards,
         tools.asking.end(in_flight, Some(input.account_id), &outcome.calls)
     );
-    // The failure to answer is what the state machine must hear of; that of the record only when there is an answer.
+    // The state machine must hear why there is no answer. It hears that the record failed only when there is
+    // an answer.
     outcome.answer?;
     recorded?;
     shown?;
@@ -117,8 +116,8 @@ struct Context {
     is_answered: bool,
 }
 
-/// The business's side as it was when the run was accepted, and whether the task was answered before; an error when the run is
-/// settled.
+/// Returns the business profile as it was when the run was accepted, and whether the task was answered
+/// before. Fails when the run is settled.
 async fn context(db: &SystemDb, run_id: RunId, task: Task) -> Result<Context> {
     let sql = "select r.status, v.*,
                       exists (select from oslira.task_answers t where t.run_id = r.run_id and t.task = $2) as is_answered
@@ -137,7 +136,8 @@ async fn context(db: &SystemDb, run_id: RunId, task: Task) -> Result<Context> {
     })
 }
 
-/// The row of a call, as `ai_usage_logs` can hold it: a figure that is none must not fail a run that has its answer.
+/// A call as a row of `ai_usage_logs`. A figure that the table cannot hold must not fail a run that has its
+/// answer.
 fn usage_log(call: &Call) -> Value {
     let count = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
     json!({
@@ -162,7 +162,7 @@ async fn record(
     answer: Option<&Value>,
     calls: &[Call],
 ) -> Result<()> {
-    // The ids are made before the statement is sent, so that sending it twice writes each row once.
+    // The ids are made before the statement is sent, so a repeated statement writes each row once.
     let calls: Vec<Value> = calls.iter().map(usage_log).collect();
     let sql = "with answered as (
                  insert into oslira.task_answers (run_id, task, answer)

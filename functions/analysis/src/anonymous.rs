@@ -1,8 +1,9 @@
-//! Anonymous analyses, for callers without an account: LIGHT ones, of which nothing is in Postgres.
+//! LIGHT analyses for callers without an account. Postgres holds nothing of them.
 //!
-//! `start` accepts one, if the caller's address has not asked too often, and hands out a token; `score` asks a model and
-//! keeps the result; `fail` ends what went wrong; `show` tells whoever has the token. Where the run is, and how it ended,
-//! is in its progress item; what was asked and answered is in S3. All of it is gone after a day or two.
+//! `start` accepts an analysis, if the caller's address has not asked too often, and returns a token. `score`
+//! asks a model and keeps the result. `fail` ends a run that went wrong. `show` answers whoever has the
+//! token. The progress item says where the run is and how it ended. The request and the result are in S3. All
+//! of it is gone after a day or two.
 
 mod address_limits;
 mod fail;

@@ -1,4 +1,5 @@
-//! Putting one task to a model: about one profile, for one business; with what all Lambdas that do so share.
+//! Puts one task about one profile to a model, for one business, and shares what all Lambdas with AI calls
+//! share.
 
 use crate::prompt;
 use jiff::{Timestamp, tz::TimeZone};
@@ -10,10 +11,10 @@ use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
-/// How long the stage waits for its answer to be kept for others. It is there already; that is a saving, not a duty.
+/// How long the stage waits until its answer is kept for others. The stage has its answer already, and
+/// keeping it only saves money.
 const KEEP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How models are asked.
 #[derive(Debug)]
 pub struct Asking {
     http: reqwest::Client,
@@ -21,25 +22,26 @@ pub struct Asking {
     openai_key: CachedSecret,
     anthropic_url: String,
     anthropic_key: CachedSecret,
-    /// The token of the AI gateway, if there is a gateway in front of a vendor at all.
+    /// The token of the AI gateway; `None` when there is no gateway in front of a vendor.
     gateway_token: Option<CachedSecret>,
     catalogue: Arc<Catalogue>,
     hedges: bool,
     shared: SharedState,
 }
 
-/// What is asked.
+/// A task with its material.
 pub(crate) struct Matter<'a> {
     pub(crate) tier: Tier,
     pub(crate) task: Task,
-    /// The business, as the vendors' prompt caches know it.
+    /// The id of the business for the vendors' prompt caches.
     pub(crate) business_key: &'a str,
     pub(crate) business: &'a Business,
     pub(crate) snapshot: &'a Snapshot,
 }
 
 impl Asking {
-    /// Reads the vendors' addresses, the roles' models and whether slow calls are made twice; opens no connection.
+    /// Reads the vendors' addresses, the models of the roles, and whether slow calls are made twice. Opens no
+    /// connection.
     pub fn new(env: &Env) -> Result<Self> {
         let (openai_url, anthropic_url) =
             (env.var(Variable::OpenAiBaseUrl)?, env.var(Variable::AnthropicBaseUrl)?);
@@ -62,7 +64,7 @@ impl Asking {
         })
     }
 
-    /// A client of both vendors, once their keys are known, and the gateway's token.
+    /// A client of both vendors. It waits for the vendors' keys and the gateway's token.
     pub(crate) async fn llm(&self) -> Result<Llm<'_, SharedState>> {
         let gateway_token = async {
             match &self.gateway_token {
@@ -84,7 +86,7 @@ impl Asking {
         Ok(llm.with_catalogue(Arc::clone(&self.catalogue)).sharing(&self.shared))
     }
 
-    /// Asks until the deadline: the answer within its limits, and every call that was made for it.
+    /// Asks until the deadline. Returns the answer within its limits, and every call that was made for it.
     pub(crate) async fn ask<'a>(
         &self,
         llm: &Llm<'a, SharedState>,
@@ -109,27 +111,28 @@ impl Asking {
         llm.ask(&question, today, deadline, |answer| prompt.read(answer)).await
     }
 
-    /// Looks whether an AI call may begin. Without an account it is an anonymous run's. `None` when that cannot be known: a limit that is
-    /// not quite met is no reason to fail a run.
+    /// Checks whether an AI call may begin. `account_id` is `None` for an anonymous run. Returns `None` when
+    /// the store does not answer: a limit that is slightly exceeded is no reason to fail a run.
     ///
     /// # Errors
-    /// `ShareTaken` when the account has as many under way as it may.
+    /// `ShareTaken` when the account has as many AI calls under way as it may have.
     pub(crate) async fn look(&self, account_id: Option<AccountId>) -> Result<Option<Room>> {
         unless_unknown(self.shared.usage.look(account_id).await)
     }
 
-    /// Counts an AI call as under way, if there is still room; [`end`](Self::end) counts it as over. `None` when it cannot be
-    /// counted.
+    /// Counts an AI call as under way, if there is still room. [`end`](Self::end) ends that. Returns `None`
+    /// when the call cannot be counted.
     ///
     /// # Errors
-    /// `ShareTaken` when the account has as many under way as it may.
+    /// `ShareTaken` when the account has as many AI calls under way as it may have.
     pub(crate) async fn begin(&self, room: Option<Room>) -> Result<Option<InFlight>> {
         let Some(room) = room else { return Ok(None) };
         unless_unknown(self.shared.usage.begin(room).await)
     }
 
-    /// Ends what began as under way, and counts what it cost: for all, and for the account unless it was an anonymous run's. What no
-    /// vendor told is estimated. Here too, a limit that is not quite met is no reason to fail a run that is paid for.
+    /// Ends the count of an AI call as under way, and adds its cost to the day and to its account, if it has
+    /// one. Costs that no vendor reported are estimated. Here too, a limit that is slightly exceeded is no
+    /// reason to fail a run that is paid for.
     pub(crate) async fn end(
         &self,
         in_flight: Option<InFlight>,
@@ -145,7 +148,7 @@ impl Asking {
     }
 }
 
-/// Only a share that is taken stops an AI call.
+/// Only `ShareTaken` stops an AI call. Any other error becomes `None`.
 fn unless_unknown<T>(counted: Result<T>) -> Result<Option<T>> {
     match counted {
         Err(error) if error.code != Code::ShareTaken => {

@@ -10,7 +10,7 @@ use oslira_domain::{
 use oslira_stores::Progress;
 use serde_json::{Map, Value, json};
 
-/// What a result is made of.
+/// What a result is made from.
 pub(crate) struct Material<'a> {
     pub(crate) tier: Tier,
     pub(crate) snapshot: &'a Snapshot,
@@ -19,11 +19,11 @@ pub(crate) struct Material<'a> {
     pub(crate) answers: &'a Map<String, Value>,
     /// When the run was accepted.
     pub(crate) created_at: Timestamp,
-    /// The progress item, unless it was lost.
+    /// `None` when the item was lost.
     pub(crate) progress: Option<&'a Progress>,
 }
 
-/// The assessment with the tier's sections and the timing.
+/// The assessment, the tier's sections and the timing.
 pub(crate) fn assemble(material: &Material<'_>, now: Timestamp) -> Result<Findings> {
     let Material { tier, snapshot, icp, answers, .. } = material;
     let (FitAnswer { fit_score, confidence, reasons }, mut findings) = sections::of(*tier, answers)?;
@@ -35,7 +35,7 @@ pub(crate) fn assemble(material: &Material<'_>, now: Timestamp) -> Result<Findin
         findings.extend(assessment);
     }
     findings.insert("timing".to_owned(), json!(timing(material.created_at, material.progress, now)));
-    // The parser's own words may quote the model.
+    // The parser's own message is left out, because it may quote the model.
     serde_json::from_value(Value::Object(findings))
         .map_err(|_| Error::internal("the answers do not make a result"))
 }
@@ -43,7 +43,7 @@ pub(crate) fn assemble(material: &Material<'_>, now: Timestamp) -> Result<Findin
 /// How long the run was in each status, from its acceptance on.
 fn timing(created_at: Timestamp, progress: Option<&Progress>, saved_at: Timestamp) -> Timing {
     let reached = progress.map(|progress| progress.reached.as_slice()).unwrap_or_default();
-    // Postgres knows when it was accepted; the item may have been made by a later step.
+    // Postgres knows when the run was accepted. The item may have been made by a later step.
     let begun = reached.iter().filter(|(status, _)| *status != RunStatus::Queued).copied();
     let begun: Vec<_> = std::iter::once((RunStatus::Queued, created_at)).chain(begun).collect();
     let ends = begun.iter().skip(1).map(|(_, at)| *at).chain([saved_at]);

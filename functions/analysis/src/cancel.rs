@@ -8,7 +8,6 @@ use oslira_postgres::UserDb;
 use oslira_stores::ProgressStore;
 use serde_json::json;
 
-/// What the API's description says of the route.
 pub(crate) fn cancel_route() -> Route {
     let requested = example(json!({
         "runId": "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d", "status": "cancelling",
@@ -29,14 +28,14 @@ pub(crate) fn cancel_route() -> Route {
         .refuses(&already_finished(RunStatus::Complete))
 }
 
-/// 202: the wish is noted. The pipeline stops at its next step and
-/// refunds; a run whose result is committed first stays complete and charged. Asking again changes nothing.
+/// Notes that the run is to stop: 202. The pipeline stops at its next step and refunds the run. A run whose
+/// result is committed first stays complete and charged. A repeated request changes nothing.
 ///
-/// Postgres first: row-level security decides whether the run is the caller's, and only it knows for good how a run
-/// ended.
+/// Postgres is asked first. Its row-level security decides whether the run is the caller's, and only Postgres
+/// knows for good how a run ended.
 ///
 /// # Errors
-/// `AlreadyFinished` with `details.status` when the run has ended, `RunNotFound` for another tenant's.
+/// `AlreadyFinished` with `details.status` when the run has ended, `RunNotFound` for another tenant's run.
 pub async fn cancel_analysis(db: &UserDb, progress: &ProgressStore, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let run_id = run::requested(&request)?;
@@ -45,7 +44,8 @@ pub async fn cancel_analysis(db: &UserDb, progress: &ProgressStore, request: Req
     if let Some(status) = oslira_runs::settled(&row)? {
         return Err(already_finished(status));
     }
-    // It may have ended since: then the item says so, for it is only shown as ended once Postgres has settled it.
+    // The run may have ended since. Then the item says so: it shows an end only after Postgres has settled
+    // the run.
     if let Some(status) = progress.request_cancel(run_id, account_id).await? {
         return Err(already_finished(status));
     }

@@ -1,8 +1,9 @@
 //! One analysis, from a user's request to a scored lead.
 //!
-//! In the order of a run's life: `start` accepts, charges and starts the state machine (`queued` does when that failed
-//! at first), `analyze` asks a model, `save` scores and stores, `refund` ends what went wrong; `progress` and
-//! `result` tell the user, who may `cancel`. What callers without an account get is `anonymous`.
+//! The modules in the order of a run's life: `start` accepts a run, charges for it and starts the state
+//! machine. `queued` starts it later when that failed. `analyze` asks a model, `save` scores and stores, and
+//! `refund` ends a run that went wrong. `progress` and `result` inform the user, who may `cancel`.
+//! `anonymous` is for callers without an account.
 
 mod analyze;
 mod anonymous;
@@ -37,7 +38,6 @@ pub use save::{SaveAnalysis, save_analysis};
 pub use start::{StartTools, start_analysis};
 pub use start_runs_queue::StartRunsQueue;
 
-/// The routes of this feature.
 pub fn routes() -> Vec<Route> {
     let signed_in =
         [start::start_route(), progress::progress_route(), cancel::cancel_route(), result::result_route()];

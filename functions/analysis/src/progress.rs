@@ -9,7 +9,6 @@ use oslira_postgres::{Parameter, UserDb};
 use oslira_stores::{self as stores, ProgressStore};
 use serde_json::json;
 
-/// What the API's description says of the route.
 pub(crate) fn progress_route() -> Route {
     let under_way = example(json!({
         "runId": "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d", "status": "analyzing", "progress": 45,
@@ -27,8 +26,8 @@ pub(crate) fn progress_route() -> Route {
 
 /// Answers [`Progress`].
 ///
-/// Postgres decides whether the caller may see the run and how it ended; DynamoDB, asked at the same time, only
-/// where it is in between. So a lost or expired item costs detail, never truth.
+/// Postgres decides whether the caller may see the run, and how it ended. DynamoDB, asked at the same time,
+/// only says where the run is in between. So a lost or expired item costs detail, never truth.
 pub async fn get_analysis_progress(db: &UserDb, progress: &ProgressStore, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let run_id = run::requested(&request)?;
@@ -43,7 +42,7 @@ pub async fn get_analysis_progress(db: &UserDb, progress: &ProgressStore, reques
     let mut row = row?;
     let has_ended = matches!(&item, Ok(Some(item)) if item.status.is_terminal());
     if has_ended && oslira_runs::settled(&row)?.is_none() {
-        // It ended between the two: a run is settled before its item says so.
+        // The run ended between the two reads: a run is settled before its item says so.
         row = in_postgres().await?;
     }
 
@@ -51,7 +50,8 @@ pub async fn get_analysis_progress(db: &UserDb, progress: &ProgressStore, reques
     let ended_at: Option<Timestamp> = row.read("finished_at")?;
     let settled = oslira_runs::settled(&row)?;
     let item = match item {
-        // How it ended is known without the item. Where it is in between is not: a bar must not fall back to the start.
+        // How the run ended is known without the item. Where it is in between is not, and a bar must not fall
+        // back to the start.
         Err(error) if settled.is_some() => {
             tracing::warn!(runId = %run_id, cause = error.chain(), "progress item not read");
             None
@@ -86,8 +86,8 @@ fn shown(settled: Option<RunStatus>, item: Option<stores::Progress>) -> (RunStat
             let step = if item.cancel_requested { "Cancelling".to_owned() } else { item.step };
             (item.status, item.percent, step)
         }
-        // Pending in Postgres although the item is missing, or says otherwise and goes on saying so: not begun, as far as
-        // anyone can tell.
+        // Postgres still says pending, and the item is missing or keeps contradicting it. As far as anyone
+        // can tell, the run has not begun.
         (None, _) => {
             let (status, percent, step) = Step::Accepted.shown();
             (status, percent, step.to_owned())
@@ -100,7 +100,7 @@ pub(crate) mod tests {
     use super::*;
     use oslira_stores::Progress;
 
-    /// The item of a run, at the epoch.
+    /// The item of a run at the epoch.
     pub(crate) fn item(status: RunStatus, percent: u8) -> Progress {
         Progress {
             account_id: None,

@@ -1,5 +1,5 @@
-//! `start-queued-run`: starts the execution of a run that `start-analysis` could not, or refunds it in the end. A run that
-//! was perhaps never charged is looked for first.
+//! `start-queued-run`: starts the execution of a run when `start-analysis` could not, or refunds the run in
+//! the end. It first checks whether the run exists, when nobody knows whether the run was charged.
 
 use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::{Message, note_account, note_run};
@@ -8,8 +8,8 @@ use oslira_runs::{Executions, input, is_cancelled, refund, settled};
 use oslira_stores::ProgressStore;
 use serde::Deserialize;
 
-/// How often the start is tried. From then on the run is refunded instead, as often as that takes. A doubtful run that was
-/// not there so often, minutes apart, has never been charged.
+/// How often the start is tried. From then on the run is refunded instead, as often as that takes. The tries
+/// are minutes apart. A doubtful run that is not there in any of them was never charged.
 pub const START_TRIES: u32 = 5;
 
 /// A message of the queue `start-runs`.
@@ -17,12 +17,13 @@ pub const START_TRIES: u32 = 5;
 #[serde(rename_all = "camelCase")]
 pub struct QueuedRun {
     run_id: RunId,
-    /// Nobody knew whether the transaction that makes the run was committed.
+    /// Whether nobody knew if the transaction that makes the run was committed.
     #[serde(default)]
     is_doubtful: bool,
 }
 
-/// Starts the execution under the same name as ever, so that a run has one however often it is tried.
+/// Starts the execution under the same name each time, so a run has one execution however often the start is
+/// tried.
 pub async fn start_queued_run(
     db: &SystemDb,
     executions: &Executions,

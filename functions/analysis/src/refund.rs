@@ -1,8 +1,8 @@
-//! Ends a run that went wrong, and gives its credits back, once.
+//! Ends a run that went wrong and gives its credits back, once.
 //!
-//! `refund-run` is the state machine's last step after any failure. `refund-stopped-run` comes for every execution
-//! that failed, ran out of time or was stopped in the console, whether it settled its run or not. Both may come for one
-//! run, in any order and more than once.
+//! `refund-run` is the state machine's last step after any failure. `refund-stopped-run` is called for every
+//! execution that failed, ran out of time or was stopped in the console, whether the execution settled its
+//! run or not. Both may be called for the same run, in any order and more than once.
 
 use oslira_domain::{Code, Error, Result, RunId, execution_of};
 use oslira_lambda::{Invocation, Message, note_run};
@@ -11,16 +11,16 @@ use oslira_runs::{AfterEnd, Executions, Refunded, is_cancelled, refund};
 use oslira_stores::ProgressStore;
 use serde::Deserialize;
 
-/// What the state machine passes.
+/// The state machine's input.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundRun {
-    /// The run's id, and perhaps a suffix.
+    /// The run's id, with a suffix when the run was resumed.
     execution_name: String,
     error: StateError,
 }
 
-/// A state's error, as Step Functions words it.
+/// A state's error, as Step Functions reports it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct StateError {
@@ -29,18 +29,19 @@ pub(crate) struct StateError {
     cause: String,
 }
 
-/// A message of the queue of ended executions.
+/// A message of the queue `stopped-runs`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoppedRun {
     execution_name: String,
 }
 
-/// Settles the run of an execution that ended, unless it is settled already, or was resumed: then the execution that
-/// resumed it is in charge.
+/// Settles the run of an execution that ended. It does nothing when the run is settled already, or was
+/// resumed: then the execution that resumed it is in charge.
 ///
 /// # Errors
-/// `NotReady` while the execution is at work again: the message comes back, and finds how that has ended.
+/// `NotReady` while the execution is at work again. The message comes back later and finds out how that
+/// ended.
 pub async fn refund_stopped_run(
     db: &SystemDb,
     executions: &Executions,
@@ -80,8 +81,8 @@ pub(crate) fn run_of(execution_name: &str) -> Result<RunId> {
     Ok(run_id)
 }
 
-/// The code and sentence to show. A stage of ours names its code as the error and its sentence in the cause;
-/// anything else is the platform's, whose words are not for users.
+/// The code and the sentence to show. Our own stages give their code as the error and their sentence in the
+/// cause. Any other error is the platform's, and its words are not meant for users.
 pub(crate) fn explain(error: &StateError) -> (Code, String) {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -7,7 +7,6 @@ use oslira_lambda::{Reply, Request};
 use oslira_postgres::{Row, UserDb};
 use serde_json::{Value, json};
 
-/// What the API's description says of the route.
 pub(crate) fn result_route() -> Route {
     let read = |json| example(serde_json::from_str(json).unwrap_or_default());
     let light = read(include_str!("../../../crates/api/examples/light-result.json"));
@@ -25,7 +24,8 @@ pub(crate) fn result_route() -> Route {
         .refuses(&cancelled.with_details(refunded(Code::RunCancelled)))
 }
 
-/// 200 with the explained result when complete, 409 `NotReady` before, 410 with the reason when failed or cancelled.
+/// Answers 200 with the explained result when the run is complete, 409 `NotReady` before that, and 410 with
+/// the reason when it failed or was cancelled.
 pub async fn get_analysis_result(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let run_id = run::requested(&request)?;
@@ -43,7 +43,7 @@ pub async fn get_analysis_result(db: &UserDb, request: Request) -> Result<Reply>
         None => return Err(not_ready()),
     }
 
-    // The parser's own words may quote what a model wrote.
+    // The parser's own message is left out, because it may quote what a model wrote.
     let findings: Findings = serde_json::from_value(row.read::<Value>("result")?)
         .map_err(|_| Error::internal("the saved result cannot be read"))?;
     Ok(Reply::ok(AnalysisResult {

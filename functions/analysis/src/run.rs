@@ -1,4 +1,4 @@
-//! A run as a request names it.
+//! The run that a request names.
 
 use jiff::Timestamp;
 use oslira_api::Route;
@@ -13,24 +13,24 @@ pub(crate) fn about_a_run(route: Route) -> Route {
         .refuses(&not_found())
 }
 
-/// The run named in the route; what is no id is no run.
+/// Reads the run's id from the path. A text that is not an id gets the same answer as an unknown run.
 pub(crate) fn requested(request: &Request) -> Result<RunId> {
     let run_id = request.path_id("runId", not_found)?;
     note_run(run_id);
     Ok(run_id)
 }
 
-/// Another tenant's run and one that never was look the same.
+/// Another tenant's run looks the same as a run that never existed.
 pub(crate) fn not_found() -> Error {
     Error::new(Code::RunNotFound, "There is no such analysis in this account.")
 }
 
-/// Where a run can be followed, below the API's base URL.
+/// The path of the run's progress, below the API's base URL.
 pub(crate) fn progress_url(run_id: RunId) -> String {
     format!("/api/analysis/{run_id}/progress")
 }
 
-/// Where its result is, below the API's base URL.
+/// The path of the run's result, below the API's base URL.
 pub(crate) fn result_url(run_id: RunId) -> String {
     format!("/api/analysis/{run_id}/result")
 }

@@ -15,7 +15,7 @@ use oslira_stores::{ProfileStore, ProgressStore};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What the state machine passes.
+/// The state machine's input.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SaveAnalysis {
@@ -27,13 +27,14 @@ pub struct SaveAnalysis {
     source: ProfileSource,
 }
 
-/// What it passes on.
+/// The output.
 #[derive(Debug, Serialize)]
 pub struct Saved {
     score: u8,
 }
 
-/// Saves. A repeated call finds the run complete and changes nothing; one that comes after a refund is refused.
+/// Saves the analysis. A repeated call finds the run complete and changes nothing. A call after a refund is
+/// refused.
 pub async fn save_analysis(
     db: &SystemDb,
     profiles: &ProfileStore,
@@ -50,7 +51,7 @@ pub async fn save_analysis(
     );
     let (snapshot, material) = (snapshot?, material?);
     let begun = match begun {
-        // An earlier try of this very step committed and then lost its answer.
+        // An earlier try of this step committed the result, and then its answer was lost.
         Err(error)
             if matches!(error.code, Code::RunSettled | Code::RunCancelled)
                 && material.settled == Some(RunStatus::Complete) =>
@@ -75,14 +76,14 @@ pub async fn save_analysis(
     )?;
 
     complete(db, &input, &snapshot, &findings, total_ms).await?;
-    // The result is committed: a bar that is not updated expires, and Postgres answers for it.
+    // The result is committed. If the item is not updated it expires, and Postgres says how the run ended.
     if let Err(error) = progress.finish(input.run_id, input.account_id, RunStatus::Complete).await {
         tracing::warn!(runId = %input.run_id, cause = error.chain(), "end not shown");
     }
     Ok(Saved { score: findings.assessment.score })
 }
 
-/// What Postgres has for the result.
+/// What the result is made from, as Postgres has it.
 struct Material {
     settled: Option<RunStatus>,
     created_at: Timestamp,

@@ -1,20 +1,21 @@
-//! Where the answers of a tier's tasks stand in its result.
+//! Places the answers of a tier's tasks in the result.
 
 use crate::prompt::FitAnswer;
 use oslira_domain::{Error, Result, Task, Tier};
 use serde_json::{Map, Value};
 
-/// What every tier's result says at its top level, if the task that judges the fit says it.
+/// Fields of the fit that stand at the top level of every tier's result, if the task returns them.
 const AT_THE_TOP: [&str; 3] = ["summary", "deepSummary", "sellingPoints"];
-/// What becomes part of the score.
+/// Fields of the fit that become part of the score.
 const IN_THE_SCORE: [&str; 3] = ["fitScore", "confidence", "reasons"];
 
-/// The fit, and the sections: at the top what [`AT_THE_TOP`] names, all else under the name of its task.
+/// Returns the fit and the sections. [`AT_THE_TOP`] names what stands at the top level. All other answers
+/// stand under the name of their task.
 pub(crate) fn of(tier: Tier, answers: &Map<String, Value>) -> Result<(FitAnswer, Map<String, Value>)> {
     let (fit_task, other_tasks) =
         tier.tasks().split_first().ok_or_else(|| Error::internal(format!("{tier} has no task")))?;
     let mut rest = answer_of(*fit_task, answers)?.clone();
-    // The parser's own words may quote the model.
+    // The parser's own message is left out, because it may quote the model.
     let fit = serde_json::from_value(Value::Object(rest.clone()))
         .map_err(|_| Error::internal("the answer about the fit cannot be read"))?;
     for field in IN_THE_SCORE {

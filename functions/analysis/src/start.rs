@@ -11,27 +11,25 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// What a start works with.
 #[derive(Debug)]
 pub struct StartTools {
-    /// Whether runs are taken in.
     pub intake: Intake,
     /// Accepts a run and charges for it.
     pub db: UserDb,
-    /// Starts its execution.
+    /// Starts the execution of a run.
     pub executions: Executions,
-    /// Starts it later, or finds out whether there is a run at all.
+    /// Starts the execution later, or finds out whether the run exists.
     pub queue: StartRunsQueue,
-    /// The progress bar.
     pub progress: ProgressStore,
 }
 
-/// Accepts a run, if runs are taken in at the moment: 202.
+/// Accepts a run, if runs are accepted at the moment: 202.
 ///
-/// Once the charge is committed the answer is 202 whatever happens to the rest: if the execution cannot be started
-/// now, the queue starts it; if even the queue is out of reach, the request repeated with its idempotency key does, unless
-/// new analyses are refused by then, or the hourly `fail-stale-runs`. When nobody knows whether the charge was committed, the
-/// answer is 503 with the run's id, and the queue finds out.
+/// Once the charge is committed the answer is 202, whatever happens next. If the execution cannot be started
+/// now, the queue starts it. If the queue cannot be reached either, two others can start it: the same
+/// request, repeated with its idempotency key while new analyses are accepted; and `fail-stale-runs`, which
+/// comes every hour. When nobody knows whether the charge was committed, the answer is 503 with the run's id,
+/// and the queue finds out.
 pub async fn start_analysis(tools: &StartTools, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let asked = Asked {
@@ -43,10 +41,11 @@ pub async fn start_analysis(tools: &StartTools, request: Request) -> Result<Repl
         body_hash: Sha256::digest(&request.body).to_vec(),
         new_run_id: RunId::generate(),
     };
-    // Before the charge: what cannot be worked on is refused, rather than paid for and refunded.
+    // This check comes before the charge: a run that cannot be worked on is refused, not charged and
+    // refunded.
     match tools.intake.check(account_id).await {
-        // Paused. A run that was accepted before is answered as ever, and not begun: else, whoever calls the function of the
-        // database themselves would have theirs begun all the same.
+        // New runs are refused. A run that was accepted before is answered as usual, but its execution is not
+        // started. Otherwise callers who call the database function themselves could start runs while paused.
         Err(refusal) => match look_up(tools, &asked).await? {
             Some(run) => answer(&run),
             None => Err(refusal),
@@ -56,7 +55,7 @@ pub async fn start_analysis(tools: &StartTools, request: Request) -> Result<Repl
                 begin(tools, &run).await?;
                 answer(&run)
             }
-            // It has perhaps never begun.
+            // Its execution may never have been started.
             Accepted::Before(run) => {
                 if settled(&run)?.is_none() {
                     begin(tools, &run).await?;
@@ -67,7 +66,7 @@ pub async fn start_analysis(tools: &StartTools, request: Request) -> Result<Repl
     }
 }
 
-/// A request, as it is put to the database.
+/// A request, as it is sent to the database.
 struct Asked<'a> {
     user_id: UserId,
     account_id: AccountId,
@@ -75,12 +74,12 @@ struct Asked<'a> {
     key: Option<&'a str>,
     body: AnalysisRequest,
     body_hash: Vec<u8>,
-    /// Made before it is sent, so that a statement that is sent twice makes one run.
+    /// Made before the statement is sent, so a repeated statement makes one run.
     new_run_id: RunId,
 }
 
 impl Asked<'_> {
-    /// Asks for a run, or only for one that this request made before.
+    /// Asks the database for a run. With `look_up_only` it only asks for a run that this request made before.
     async fn put(&self, db: &UserDb, look_up_only: bool) -> Result<Row> {
         let sql = "select outcome, price, balance, (run).run_id, (run).account_id, (run).business_profile_id, (run).username,
                           (run).tier, (run).status, (run).credits_charged
@@ -104,13 +103,13 @@ impl Asked<'_> {
     }
 }
 
-/// The row of a run.
+/// A run's row, and whether the run was accepted by this request or before.
 enum Accepted {
     Now(Row),
     Before(Row),
 }
 
-/// Charges for the run, unless that was done before. When nobody knows whether it was, the queue finds out.
+/// Charges for the run, unless it is charged already. When nobody knows whether it is, the queue finds out.
 async fn accept(tools: &StartTools, asked: &Asked<'_>) -> Result<Accepted> {
     match asked.put(&tools.db, false).await {
         Err(error) if may_have_committed(&error) => {
@@ -126,9 +125,10 @@ async fn accept(tools: &StartTools, asked: &Asked<'_>) -> Result<Accepted> {
     }
 }
 
-/// The run that this request was accepted as before; nothing is charged.
+/// Returns the run that this request was accepted as before. Nothing is charged.
 async fn look_up(tools: &StartTools, asked: &Asked<'_>) -> Result<Option<Row>> {
-    // Whether an account is paused is no stranger's business. For an account that may not be the caller's, the database tells.
+    // Strangers must not learn whether an account is paused. The database checks accounts that may not be the
+    // caller's.
     if asked.is_own_account && asked.key.is_none() {
         return Ok(None);
     }
@@ -140,7 +140,7 @@ async fn look_up(tools: &StartTools, asked: &Asked<'_>) -> Result<Option<Row>> {
     Ok(Some(run))
 }
 
-/// What the database refuses is an error.
+/// Turns a refusal by the database into an error.
 fn accepted(row: Row) -> Result<Accepted> {
     match &*row.read::<String>("outcome")? {
         "accepted" => Ok(Accepted::Now(row)),
@@ -169,7 +169,7 @@ fn too_few_credits(balance: i32, cost: i32) -> Error {
     Error::new(Code::InsufficientCredits, message).with_details(json!({"balance": balance, "cost": cost}))
 }
 
-/// For a caller who shall neither take the run for lost nor pay for it twice.
+/// Adds the run's id to the error, so that the caller neither takes the run for lost nor pays for it twice.
 fn in_doubt(mut error: Error, run_id: RunId) -> Error {
     error.message = "It is not known yet whether the analysis was accepted. If it was, it starts within five minutes, and \
                      details.runId is its id. To be sure, look at that run, or repeat the request if it had an \
@@ -178,8 +178,8 @@ fn in_doubt(mut error: Error, run_id: RunId) -> Error {
     error.with_details(json!({"runId": run_id}))
 }
 
-/// Starts the run as its row says, not as the request does. The hash by which the database holds a request to repeat another
-/// is the caller's, who may have given it to a dearer one.
+/// Starts the run as its row says, not as the request says. The database recognises a repeated request by a
+/// hash from the caller, who may have sent the hash of a dearer request.
 async fn begin(tools: &StartTools, run: &Row) -> Result<()> {
     let run_id: RunId = run.read("run_id")?;
     let input = match input(run) {
@@ -205,7 +205,7 @@ async fn begin(tools: &StartTools, run: &Row) -> Result<()> {
     Ok(())
 }
 
-/// 202, for a run that was accepted now or before.
+/// Answers 202 for a run that was accepted now or before.
 fn answer(run: &Row) -> Result<Reply> {
     let (run_id, tier): (RunId, Tier) = (run.read("run_id")?, run.read("tier")?);
     note_run(run_id);
@@ -219,7 +219,6 @@ fn answer(run: &Row) -> Result<Reply> {
     }))
 }
 
-/// What the API's description says of the route.
 pub(crate) fn start_route() -> Route {
     let asked = |tier: &str| json!({"username": "starbucks", "analysisType": tier, "businessProfileId": "00000000-0000-4000-8000-0000000000b2"});
     let accepted = example(json!({

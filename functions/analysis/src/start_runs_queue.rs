@@ -1,4 +1,4 @@
-//! Where `start-analysis` leaves a run whose execution it could not start, or of which it does not know whether it was charged.
+//! The queue for runs whose execution `start-analysis` could not start, or whose charge is in doubt.
 
 use aws_sdk_sqs::Client as Sqs;
 use oslira_domain::{Result, RunId};
@@ -7,7 +7,8 @@ use oslira_postgres::TRANSACTIONS_END_WITHIN;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The queue `start-runs`: runs that were charged, or may have been, but whose execution may not have started.
+/// The queue `start-runs`: runs that were charged, or may have been, and whose execution may not have
+/// started.
 #[derive(Debug)]
 pub struct StartRunsQueue {
     client: Sqs,
@@ -25,7 +26,8 @@ impl StartRunsQueue {
         self.send_after(Duration::ZERO, json!({"runId": run_id})).await
     }
 
-    /// Hands over a run that may or may not have been charged, once no transaction can decide that any more.
+    /// Hands over a run that may or may not have been charged. The message arrives once no transaction can
+    /// decide that any more.
     pub async fn send_doubtful(&self, run_id: RunId) -> Result<()> {
         self.send_after(TRANSACTIONS_END_WITHIN, json!({"runId": run_id, "isDoubtful": true})).await
     }

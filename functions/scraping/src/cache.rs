@@ -1,4 +1,4 @@
-//! The profile cache: what is remembered of a username's profile or posts, and which runs may read it.
+//! The profile cache: what it holds of a username's profile or posts, and which runs may read it.
 
 pub(crate) mod check;
 mod keep;
@@ -10,13 +10,13 @@ use oslira_domain::{Code, Error, Result, RunId, Tier, Username, is_fresh};
 use oslira_stores::{CachedPosts, CachedProfile, ProfileStore, ProgressStore};
 use tokio::time::Instant;
 
-/// What the cache has of a username: its profile, or its posts.
+/// What the cache holds of a username: its profile or its posts.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     scraped_at: Timestamp,
-    /// There was something to see. A refusal or an empty list of posts is remembered for ten minutes only.
+    /// Whether there was something to see. A refusal or an empty list of posts is kept for ten minutes only.
     is_found: bool,
-    /// The key of the snapshot, or why there is none.
+    /// The key of the snapshot, or the reason why there is none.
     pub(crate) key: Result<String, Refusal>,
 }
 
@@ -27,13 +27,13 @@ pub(crate) enum Refusal {
     Private,
 }
 
-/// The cache as one run reads it and adds to it.
+/// The cache, as one run reads it and adds to it.
 pub(crate) struct RunsCache<'a> {
     pub(crate) profiles: &'a ProfileStore,
     pub(crate) progress: &'a ProgressStore,
     pub(crate) run_id: RunId,
     pub(crate) tier: Tier,
-    /// What was scraped since then is for this run, whoever scraped it.
+    /// Whatever was scraped after this time may be used by this run, whoever scraped it.
     pub(crate) run_began: Timestamp,
     /// When to stop waiting for another run's scrape.
     pub(crate) deadline: Instant,
@@ -44,7 +44,8 @@ impl Entry {
         is_fresh(tier, self.is_found, self.scraped_at, at)
     }
 
-    /// Whether a run that began then may read it: it was scraped since, or was fresh then, however long the run has waited.
+    /// Whether a run that began at this time may read the entry. It may if the entry was scraped since then,
+    /// or was fresh then, however long the run has waited.
     fn serves(&self, tier: Tier, run_began: Timestamp) -> bool {
         self.scraped_at >= run_began || self.is_fresh(tier, run_began)
     }
@@ -79,7 +80,7 @@ impl From<Refusal> for Error {
     }
 }
 
-/// What the cache has of a username, fresh or not.
+/// Returns what the cache holds of a username, fresh or not.
 async fn entry(profiles: &ProfileStore, want: Want, username: &Username) -> Result<Option<Entry>> {
     Ok(match want {
         Want::Profiles => profiles.cached(username).await?.map(Entry::from),
@@ -88,7 +89,7 @@ async fn entry(profiles: &ProfileStore, want: Want, username: &Username) -> Resu
 }
 
 impl RunsCache<'_> {
-    /// What the run may read of these usernames; `None` unless that is all of them.
+    /// Returns what the run may read of these usernames. `None` unless it may read all of them.
     pub(crate) async fn read(
         &self,
         want: Want,

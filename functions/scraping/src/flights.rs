@@ -1,12 +1,13 @@
 //! The table of flights.
 //!
-//! A flight is one scrape for all runs that want the same at the same time: one run is in charge of it, and the others wait,
-//! in the state machine. It is one item, named by what is wanted: `nasa`, `nasa:posts`. The item names the run in charge, for
-//! as long as that gives signs of life. It names the runs that wait, each until when that is to be believed.
+//! A flight is one scrape for all runs that want the same at the same time. One run is in charge of it, and
+//! the others wait in the state machine. A flight is one item, and its name is what is wanted: `nasa`,
+//! `nasa:posts`. The item names the run in charge, for as long as that run gives signs of life. It also names
+//! each waiting run, and the time until which that run is believed to wait.
 //!
-//! Every decision is one conditional write, so of two runs that decide at once the second sees what the first did. When the run
-//! in charge dies, the first waiting run to come back takes over. It finds the actor in its slot; or, once the actor has
-//! ended, noted in the flight, until what it found is stored.
+//! Every decision is one conditional write. So when two runs decide at once, the second one sees what the
+//! first one did. When the run in charge dies, the first waiting run that comes back takes over. It finds the
+//! actor in its slot. Once the actor has ended, the flight names the actor until its finds are stored.
 
 mod ended_actor;
 
@@ -24,19 +25,19 @@ use tokio::time::sleep;
 
 /// How long a run is believed to be in charge after its latest sign of life.
 const BELIEVED: SignedDuration = SignedDuration::from_secs(15);
-/// How long a run is believed to wait after its latest try. Longer than the state machines pause between two tries of a
-/// scrape, which a contract test sees to: a run between them still wants what is scraped.
+/// How long a run is believed to wait after its latest try. It is longer than the state machines' pause
+/// between two tries of a scrape, because a run in that pause still wants the result. A contract test
+/// compares the two.
 pub const WAITER_BELIEVED: SignedDuration = SignedDuration::from_secs(30);
 /// How often the run in charge gives a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
-/// How long the item of a flight that nobody ended is kept.
+/// How long the item of a flight is kept when nobody ends the flight.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
-/// The condition under which a run may put itself in charge.
+/// The condition under which a run may take charge.
 const NOBODY_IN_CHARGE: &str = "(attribute_not_exists(starter) OR aliveUntil < :now)";
-/// What the attributes of waiting runs begin with; the rest is the run's id.
+/// The beginning of a waiting run's attribute. The run's id follows.
 const WAITS: &str = "waits_";
 
-/// The table of flights.
 #[derive(Debug)]
 pub struct ScrapeFlights {
     client: Client,
@@ -51,14 +52,14 @@ pub(crate) struct Flight<'a> {
     run_id: RunId,
 }
 
-/// What a run finds that is in charge of a flight.
+/// What the run in charge of a flight finds in it.
 #[derive(Debug)]
 pub(crate) struct InCharge {
-    /// The actor that an earlier try, or another run, saw to its end.
+    /// An actor of the flight that has ended already. An earlier try or another run saw its end.
     pub(crate) ended: Option<EndedActor>,
 }
 
-/// Another run is in charge of the flight.
+/// The error for a run that waits: another run is in charge of the flight.
 pub(crate) fn under_way() -> Error {
     Error::new(Code::ScrapeUnderWay, "Another analysis was reading this profile.")
 }
@@ -69,25 +70,28 @@ impl ScrapeFlights {
         Ok(Self { client: Client::new(env.sdk()), table: env.var(Variable::ScrapeFlightsTable)? })
     }
 
-    /// The flight of this name, for a run that comes to it.
+    /// The flight of this name, for this run.
     pub(crate) fn flight(&self, name: String, run_id: RunId) -> Flight<'_> {
         Flight { flights: self, name, run_id }
     }
 }
 
 impl Flight<'_> {
-    /// Also the name by which it holds slots.
+    /// The flight's name, which its slots carry too.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Comes to the flight: `Some` when this run is in charge, now or still; `None` when another is, and this one waits.
+    /// Joins the flight. `Some` when this run is in charge, from now on or still. `None` when another run is
+    /// in charge: then this run waits.
     ///
     /// # Errors
-    /// The one that ended the flight while this run waited for it. It is told once; the next try begins anew.
+    /// The error that ended the flight while this run waited for it. It is returned once, and the next try
+    /// begins anew.
     pub(crate) async fn join(&self) -> Result<Option<InCharge>> {
-        // A run that waits for a flight that failed shares its failure. Otherwise each in turn would scrape what cannot be
-        // scraped. One that comes back too late for that begins anew.
+        // A run that waited for a flight that failed gets the same error. Otherwise each waiting run in turn
+        // would try to scrape what cannot be scraped. A run that comes back too late for the error begins
+        // anew.
         let in_charge = self
             .put_in_charge("#waits, failureCode, failureMessage")
             .condition_expression(format!(
@@ -106,12 +110,12 @@ impl Flight<'_> {
         Ok(None)
     }
 
-    /// Puts this run among those who wait.
+    /// Adds this run to those that wait.
     pub(crate) async fn wait(&self) -> Result<()> {
         let waits = self
             .update()
             .update_expression("SET #waits = :until, expiresAt = :expiresAt")
-            // A flight that has ended meanwhile is not begun by those who wait.
+            // The flight may have ended meanwhile. A waiting run must not begin a new one.
             .condition_expression("attribute_exists(wanted)")
             .expression_attribute_names("#waits", self.waits())
             .expression_attribute_values(":until", milliseconds(Timestamp::now() + WAITER_BELIEVED))
@@ -119,8 +123,8 @@ impl Flight<'_> {
         update_if(waits).await.map(drop)
     }
 
-    /// Gives signs of life of the run in charge, as long as it is polled. Ends when another run is in charge: this one must
-    /// have seemed dead.
+    /// Gives signs of life for the run in charge, for as long as this future is polled. It ends when another
+    /// run is in charge: then this run must have seemed dead.
     pub(crate) async fn stay_in_charge(&self) {
         loop {
             sleep(SIGN_OF_LIFE).await;
@@ -130,7 +134,7 @@ impl Flight<'_> {
                 .expression_attribute_values(":until", milliseconds(Timestamp::now() + BELIEVED));
             match update_if(alive).await {
                 Ok(Ok(_)) => {}
-                // For a moment, when a run leaves, nobody is in charge.
+                // When a run leaves, nobody is in charge for a moment.
                 Ok(Err(Some(flight))) if !flight.contains_key("starter") => {}
                 Ok(Err(_)) => return,
                 Err(error) => tracing::warn!(cause = error.chain(), "no sign of life given"),
@@ -138,7 +142,8 @@ impl Flight<'_> {
         }
     }
 
-    /// Notes that an actor has ended, and when, so that nobody needs its slot to find it. `false`: another run is in charge.
+    /// Notes that an actor has ended, and when. From then on nobody needs its slot to find it. `false` when
+    /// another run is in charge.
     pub(crate) async fn note(&self, ended: &EndedActor, ended_at: Timestamp) -> Result<bool> {
         let noted = self
             .if_in_charge()
@@ -148,12 +153,13 @@ impl Flight<'_> {
         Ok(update_if(noted).await?.is_ok())
     }
 
-    /// Forgets the actor that was noted: what it found cannot be had, or says nothing.
+    /// Forgets the noted actor, because its finds cannot be read or say nothing.
     pub(crate) async fn forget(&self) -> Result<()> {
         update_if(self.if_in_charge().update_expression("REMOVE endedActor")).await.map(drop)
     }
 
-    /// Ends the flight of which this run is in charge: what was wanted is in the cache, or nobody wants it.
+    /// Ends the flight that this run is in charge of. What was wanted is in the cache, or nobody wants it any
+    /// more.
     pub(crate) async fn end(&self) -> Result<()> {
         let flights = self.flights;
         let delete = flights
@@ -166,8 +172,8 @@ impl Flight<'_> {
         delete_if(delete).await
     }
 
-    /// Ends it with an error, for all who wait. `false`, and nothing is done, when an actor is noted that another run may
-    /// read.
+    /// Ends the flight with an error for all waiting runs. It does nothing and returns `false` when the
+    /// flight notes an actor, since another run may still read that actor's finds.
     pub(crate) async fn fail(&self, error: &Error) -> Result<bool> {
         let failed = self
             .update()
@@ -186,8 +192,8 @@ impl Flight<'_> {
         Ok(update_if(failed).await?.is_ok())
     }
 
-    /// Hands the flight over to whoever comes first. That may be this run itself when it `comes_back`; until then it
-    /// waits like others.
+    /// Hands the flight over to the next run that comes. With `comes_back` that may be this run itself, which
+    /// waits like the others until then.
     pub(crate) async fn hand_over(&self, comes_back: bool) -> Result<()> {
         let handed_over = self.if_in_charge();
         let handed_over = if comes_back {
@@ -201,11 +207,12 @@ impl Flight<'_> {
         update_if(handed_over).await.map(drop)
     }
 
-    /// Leaves the flight, as a run that is cancelled does. `Some` when nobody else wants what is being scraped: then this
-    /// run is in charge of stopping that, so that whoever comes now waits for the end of it.
+    /// Takes a cancelled run out of the flight. `Some` when no other run wants what is being scraped. Then
+    /// this run is in charge of stopping the scrape, so that a run that comes now waits for the end of it.
     ///
-    /// Of runs that leave at the same time one is the last: each first takes itself out and sees who is left, all in one
-    /// write. A run that comes between that and the second write is in charge before it, so that write fails.
+    /// When several runs leave at the same time, exactly one is the last. In one write each run takes itself
+    /// out and sees who is left; a second write takes charge. A run that joins between the two writes is in
+    /// charge first, so the second write fails.
     pub(crate) async fn leave(&self) -> Result<Option<InCharge>> {
         let left = self
             .if_in_charge()
@@ -220,14 +227,15 @@ impl Flight<'_> {
         }
         let claim = self
             .put_in_charge("failureCode, failureMessage")
-            // In charge already: by this very write, whose answer was lost.
+            // This run may be in charge already: this very write was done, and its answer was lost.
             .condition_expression(format!(
                 "attribute_exists(wanted) AND ({NOBODY_IN_CHARGE} OR starter = :me)"
             ));
         Ok(update_if(claim).await?.ok().map(|flight| InCharge::of(&flight)))
     }
 
-    /// The flight without this run among those who wait; `None` when there is none.
+    /// Takes this run out of the waiting ones and returns the flight without it; `None` when there is no
+    /// flight.
     async fn stop_waiting(&self) -> Result<Option<Item>> {
         let left = self
             .update()
@@ -237,7 +245,7 @@ impl Flight<'_> {
         Ok(update_if(left).await?.ok())
     }
 
-    /// An update that puts this run in charge and takes these attributes away. It wants a condition.
+    /// An update that puts this run in charge and removes these attributes. The caller adds a condition.
     fn put_in_charge(&self, without: &str) -> UpdateItemFluentBuilder {
         let now = Timestamp::now();
         self.update()
@@ -250,7 +258,7 @@ impl Flight<'_> {
             .expression_attribute_values(":expiresAt", expires_at())
     }
 
-    /// An update on condition that this run is in charge.
+    /// An update on the condition that this run is in charge.
     fn if_in_charge(&self) -> UpdateItemFluentBuilder {
         self.update()
             .condition_expression("starter = :me")
@@ -273,7 +281,7 @@ impl InCharge {
     }
 }
 
-/// Whether a run is in charge, or waits.
+/// Whether a run is in charge of the flight or waits for it.
 fn is_wanted(flight: &Item, now: Timestamp) -> bool {
     let believed = |(name, until): (&String, &AttributeValue)| {
         let until: Option<i64> = until.as_n().ok().and_then(|until| until.parse().ok());
@@ -282,7 +290,7 @@ fn is_wanted(flight: &Item, now: Timestamp) -> bool {
     flight.iter().any(believed)
 }
 
-/// The error that ended a flight.
+/// The error that ended a flight; `None` if no error did.
 fn failure(flight: &Item) -> Option<Error> {
     let text = |name: &str| flight.get(name)?.as_s().ok();
     Some(Error::new(Code::named(text("failureCode")?)?, text("failureMessage")?.clone()))

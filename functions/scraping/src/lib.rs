@@ -1,8 +1,8 @@
-//! Profiles and their posts: from the cache while they are fresh, from Instagram through Apify when they are not.
+//! Profiles and their posts: from the cache while they are fresh, otherwise from Instagram through Apify.
 //!
-//! `cache` is what is remembered of a username, and `cache::check` is the stage that looks there first. `scrape` is the
-//! stage that gets the rest. It stands on two tables: `flights`, where runs that want the same meet, and `slots`, which
-//! keeps Apify's limit. What these words mean is in `docs/architecture.md`.
+//! `cache` is the profile cache, and `cache::check` is the stage that looks there first. `scrape` is the
+//! stage that gets what is missing. It uses two tables: in `flights`, runs that want the same find each
+//! other, and `slots` enforces Apify's limit. `docs/architecture.md` explains these words.
 
 mod cache;
 mod flights;

@@ -1,8 +1,9 @@
-//! `scrape-profiles`: one actor run for one to ten usernames, for their profiles or for their posts, into the cache.
+//! `scrape-profiles`: one actor run for one to ten usernames gets their profiles or their posts into the
+//! cache.
 //!
-//! This file is the stage: what comes in, what goes out, and which part the run has in the flight. `in_charge` is the part
-//! of the run that scrapes, and `leave` that of a run that was cancelled. `actor` takes a slot and brings an actor in it to
-//! its end; `ended` reads what it found then; `cost` writes down what it cost.
+//! This file is the stage itself: its input, its output, and the run's part in the flight. `in_charge` is the
+//! part of the run that scrapes, and `leave` the part of a cancelled run. `actor` takes a slot and runs an
+//! actor in it to its end. `ended` reads what the actor found, and `cost` records what it cost.
 
 mod actor;
 mod cost;
@@ -29,20 +30,20 @@ use std::{collections::HashMap, time::Duration};
 use tokio::time::sleep;
 use tools::ScrapeTools;
 
-/// What is kept back of the invocation's time for writing down what was scraped, with stores that answer slowly.
+/// The part of the invocation's time that is kept for storing what was scraped, with slow stores in mind.
 const RESERVE: Duration = Duration::from_secs(30);
-/// How long a run that waits for another one's scrape looks out for it before it hands the waiting over to the state
-/// machine.
+/// How long a waiting run watches for another run's result inside the Lambda. After that it waits in the
+/// state machine.
 const LOOK_OUT: Duration = Duration::from_secs(1);
 
-/// What it passes on.
+/// The output.
 #[derive(Debug, Serialize)]
 pub struct Scraped {
-    /// Where each profile that was found is, or its posts.
+    /// The key of each profile that was found, or of its posts.
     found: HashMap<Username, Key>,
 }
 
-/// The key of a snapshot, under the name that the next states know it by.
+/// The key of a snapshot, under the name that the next states use.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Key {
@@ -50,11 +51,12 @@ enum Key {
     PostsKey(String),
 }
 
-/// Scrapes and stores, or waits for another run that does. A single username that has no public profile is the run's
-/// business error; in a group, it is remembered in the cache, where its own run finds it.
+/// Scrapes and stores, or waits for another run that does. When a single username has no public profile, the
+/// run fails with a business error. In a group the cache keeps that, and the username's own run finds it
+/// there.
 ///
 /// # Errors
-/// `ScrapeUnderWay` while another run scrapes it.
+/// `ScrapeUnderWay` while another run scrapes the same.
 pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeRequest>) -> Result<Scraped> {
     let Invocation { input: request, deadline } = invocation;
     note_run(request.run_id);
@@ -74,7 +76,7 @@ pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeR
     };
     let run_began = match begun {
         Err(error) if is_over(&error) => {
-            // If this fails the step must come back, or an actor goes on for nobody.
+            // If this fails, the step must be tried again. Otherwise an actor would go on for nobody.
             leave(actors).await?;
             return Err(error);
         }
@@ -95,12 +97,12 @@ pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeR
     answer(&request, entries)
 }
 
-/// The run was cancelled or settled: nothing may be spent on it any more.
+/// Whether the run was cancelled or settled: nothing may be spent on it any more.
 const fn is_over(error: &Error) -> bool {
     matches!(error.code, Code::RunCancelled | Code::RunSettled)
 }
 
-/// Looks whether the run in charge has stored what it scrapes.
+/// Watches the cache until the run in charge has stored what it scrapes.
 async fn look_out(cache: &RunsCache<'_>, request: &ScrapeRequest) -> Result<Vec<(Username, Entry)>> {
     let ScrapeRequest { want, usernames, .. } = request;
     if let Some(entries) = cache.read(*want, usernames).await? {

@@ -1,11 +1,14 @@
-//! The table of slots. Apify lets ten actors run at a time, over all runs, batches and tenants; each runs in a slot.
+//! The table of slots. Apify runs ten actors at a time, over all runs, batches and tenants. Each actor runs
+//! in a slot.
 //!
-//! All ten slots are one item, so that who takes one decides on all of them as they are: each take demands that no other came
-//! since they were read. So an account never gets more than its share of them, however many of its runs ask at once.
+//! All ten slots are one item. To take a slot is a write that demands that no slot was taken since the item
+//! was read. So whoever takes a slot decides on all ten as they are. An account thus never gets more than its
+//! share, however many of its runs ask at once.
 //!
-//! A slot is held by a flight, not by a run: whichever run is in charge of the flight goes on with the actor that it finds
-//! there, and gives the slot back as soon as that has ended. A lease that nobody gives back outlives its actor: it holds until
-//! the actor's own time-out and half a minute more. So a scraper that dies does not free its slot while its actor runs on.
+//! A flight holds a slot, not a run. The run in charge of the flight goes on with the actor that it finds
+//! there, and gives the slot back as soon as the actor has ended. A lease that nobody gives back outlives its
+//! actor: it lasts until the actor's own time-out, plus half a minute. So when a scraper dies, its slot stays
+//! taken while its actor runs on.
 
 mod choice;
 mod lease;
@@ -27,29 +30,28 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-/// How often a scraper looks that waits for a free slot.
+/// How often a scraper that waits for a free slot looks again.
 const LOOK_PAUSE: Duration = Duration::from_millis(400);
-/// How long, at most, a scraper of an account that has its share waits before it looks once more. It is chosen at random:
-/// runs that were started together would otherwise all come back at the same time, and leave slots unused until then.
+/// How long a scraper waits at most before it looks once more, when its account has its share. The time is
+/// chosen at random. Otherwise runs that were started together would all come back at the same time, and
+/// leave slots unused until then.
 pub const SECOND_LOOK: Duration = Duration::from_secs(2);
-/// How much longer than its actor a lease holds.
+/// How much longer than its actor a lease lasts.
 const LEASE_OUTLIVES: SignedDuration = SignedDuration::from_secs(30);
-/// The key of the item.
 const ALL: &str = "all";
 
-/// The table of slots.
 #[derive(Debug)]
 pub struct ScrapeSlots {
     client: Client,
     table: String,
 }
 
-/// The slots as they were read.
+/// The slots, as they were read.
 #[derive(Debug, Default)]
 struct Slots {
-    /// The lease that was taken last: no two are the same.
+    /// The lease that was taken last. No two leases have the same value.
     latest: Option<AttributeValue>,
-    /// They may have expired.
+    /// Including expired ones.
     leases: Vec<Lease>,
 }
 
@@ -59,14 +61,15 @@ impl ScrapeSlots {
         Ok(Self { client: Client::new(env.sdk()), table: env.var(Variable::ScrapeSlotsTable)? })
     }
 
-    /// Takes a slot for the flight, or finds the one that it holds with an actor run in it.
+    /// Takes a slot for the flight, or finds the slot that the flight holds with an actor run in it.
     ///
-    /// A slot it holds without one is left to expire: an earlier try may have started an actor and died before it
-    /// could say so, and two actors must not share a slot. The flight takes one more then, but not a third: a burst of
-    /// doubtful starts must not take the slots from everyone.
+    /// A slot that the flight holds without an actor run is left to expire. An earlier try may have started
+    /// an actor and died before it could note that, and two actors must not share a slot. Then the flight
+    /// takes a second slot, but never a third: a series of doubtful starts must not take the slots from
+    /// everyone.
     ///
     /// # Errors
-    /// `ShareTaken` when the account has as many as it may. `ApifyBusy` when none is free for long.
+    /// `ShareTaken` when the account has its share of slots. `ApifyBusy` when no slot became free in time.
     pub(crate) async fn lease(&self, request: SlotRequest<'_>, actor_timeout: Duration) -> Result<Lease> {
         let patience = request.run_kind.patience();
         let give_up = Instant::now() + patience;
@@ -83,7 +86,7 @@ impl ScrapeSlots {
                     let lease = Lease::new(slot, &request, until(now, actor_timeout));
                     match self.take(&lease, &slots, now).await? {
                         Ok(()) => return Ok(lease),
-                        // Another took one in between, so someone got on: decide anew.
+                        // Another run took a slot in between, so somebody made progress. Decide anew.
                         Err(seen) => slots = seen,
                     }
                 }
@@ -105,12 +108,12 @@ impl ScrapeSlots {
         }
     }
 
-    /// The slot that a flight has with an actor run in it.
+    /// Returns the slot that a flight holds with an actor run in it.
     pub(crate) async fn held_by(&self, flight: &str) -> Result<Option<Lease>> {
         Ok(with_actor(&self.look().await?.held(Timestamp::now()), flight))
     }
 
-    /// Notes the actor run in the lease, so that a retry waits for it instead of starting another.
+    /// Notes the actor run in the lease, so that a retry waits for it and does not start another one.
     pub(crate) async fn note_actor_run(&self, lease: &mut Lease, actor_run_id: &str) -> Result<()> {
         let update = self
             .if_leased(lease)
@@ -122,13 +125,13 @@ impl ScrapeSlots {
         Ok(())
     }
 
-    /// Gives the slot back; nothing if it is not this lease's any more.
+    /// Gives the slot back. Does nothing when the slot no longer belongs to this lease.
     pub(crate) async fn release(&self, lease: &Lease) -> Result<()> {
         let release = self.if_leased(lease).update_expression(format!("REMOVE {}", attribute(lease.slot)));
         update_if(release).await.map(drop)
     }
 
-    /// Takes a slot if none was taken since these were read; the slots as they are now if one was.
+    /// Takes a slot if none was taken since these were read. Otherwise returns the slots as they are now.
     async fn take(&self, lease: &Lease, seen: &Slots, now: Timestamp) -> Result<Result<(), Slots>> {
         let name = attribute(lease.slot);
         let is_latest = match &seen.latest {
@@ -138,7 +141,7 @@ impl ScrapeSlots {
         let update = self
             .update()
             .update_expression(format!("SET {name} = :taken, latestLease = :latest"))
-            // One that had expired may have been renewed since.
+            // An expired lease may have been renewed since.
             .condition_expression(format!(
                 "{is_latest} AND (attribute_not_exists({name}) OR {name}.leasedUntil < :now)"
             ))
@@ -161,7 +164,7 @@ impl ScrapeSlots {
         Slots::read(&get.send().await.map_err(aws_error)?.item.unwrap_or_default())
     }
 
-    /// An update on condition that a slot is still this lease's.
+    /// An update on the condition that the slot still belongs to this lease.
     fn if_leased(&self, lease: &Lease) -> UpdateItemFluentBuilder {
         self.update()
             .condition_expression(format!("{}.leaseId = :lease", attribute(lease.slot)))
@@ -192,7 +195,7 @@ fn with_actor(held: &[Lease], flight: &str) -> Option<Lease> {
     held.iter().find(|lease| lease.flight == flight && lease.actor_run_id.is_some()).cloned()
 }
 
-/// When a lease of an actor that starts now expires.
+/// When the lease of an actor that starts now expires.
 fn until(now: Timestamp, actor_timeout: Duration) -> Timestamp {
     now + SignedDuration::try_from(actor_timeout).unwrap_or_default() + LEASE_OUTLIVES
 }

@@ -5,25 +5,24 @@ use oslira_domain::{Post, Result, RunId, Username};
 use serde::Deserialize;
 use std::time::Duration;
 
-/// What is scraped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Want {
-    /// Profiles, with the posts that they show by themselves.
+    /// Profiles, including the posts that a profile shows by itself.
     #[default]
     Profiles,
     /// The latest 50 posts.
     Posts,
 }
 
-/// What an actor found of one username.
+/// What an actor found for one username.
 pub(crate) enum Found {
     Profile(ProfileOutcome),
     Posts(Vec<Post>),
 }
 
 impl Want {
-    /// The task and the actor in our records.
+    /// The names of the task and the actor in our records.
     pub(crate) const fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Profiles => ("scrape", "instagram-profile-scraper"),
@@ -31,8 +30,8 @@ impl Want {
         }
     }
 
-    /// What one username costs, in US dollars, where Apify has not counted yet: about 2.6 for a thousand profiles, and
-    /// 1.5 for a thousand posts (third parties, 2026).
+    /// What one username usually costs, in US dollars, when Apify has no figure yet: about 2.6 for a thousand
+    /// profiles, and 1.5 for a thousand posts (third parties, 2026).
     pub(crate) const fn usual_cost_usd(self) -> f64 {
         match self {
             Self::Profiles => 0.002_6,
@@ -40,8 +39,9 @@ impl Want {
         }
     }
 
-    /// The name of the flight for these usernames: `nasa`, or `nasa:posts`. All runs that want one username share a
-    /// flight; a group has one of its run's own. No username has a colon, or is as long as a run's id.
+    /// The name of the flight for these usernames: `nasa`, or `nasa:posts`. All runs that want the same
+    /// username share a flight. A group's flight belongs to its run alone, and has the run's id. No username
+    /// contains a colon or is as long as a run's id.
     pub(crate) fn flight(self, usernames: &[Username], run_id: RunId) -> String {
         let whose = match usernames {
             [username] => username.to_string(),
@@ -53,7 +53,6 @@ impl Want {
         }
     }
 
-    /// Starts the actor.
     pub(crate) async fn start(
         self,
         apify: &Apify,
@@ -94,7 +93,7 @@ impl Want {
 }
 
 impl Found {
-    /// A profile that has posts came without any.
+    /// Whether a profile that has posts came without them.
     pub(crate) fn lacks_posts(&self) -> bool {
         match self {
             Self::Profile(ProfileOutcome::Found(profile)) => {

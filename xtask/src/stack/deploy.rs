@@ -48,7 +48,7 @@ pub(crate) fn parameters(options: &Options, stand_ins: &StandIns, keys: &Keys, a
         "S3ForcePathStyle": "true",
     });
     // Load comes from one address and of one account. The tests have a user for load too, and the limits of production.
-    if options.load && options.need == Need::Stack {
+    if options.load && options.need != Need::Tests {
         parameters["AnonymousPerHour"] = json!("1000");
         parameters["AnonymousPerDay"] = json!("5000");
         parameters["DailyAiSpendLimitUsd"] = json!("10000");

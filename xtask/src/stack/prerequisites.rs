@@ -15,6 +15,8 @@ const OLDEST_POSTGRES: u32 = 15;
 pub(crate) enum Need {
     /// Running the stack.
     Stack,
+    /// The page that shows the API too.
+    Viewer,
     /// The checks too.
     Tests,
 }
@@ -61,6 +63,8 @@ fn missing(need: Need) -> Vec<String> {
             require(Path::new(&control).exists(), &format!("postgresql-{version}-pgtap"));
         }
         require(on_path("pg_prove"), "libtap-parser-sourcehandler-pgtap-perl");
+    }
+    if need != Need::Stack {
         require(on_path("node"), "nodejs");
         require(on_path("npm"), "npm");
     }

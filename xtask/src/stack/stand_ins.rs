@@ -2,12 +2,10 @@
 
 use crate::{
     http::{self, JSON},
-    process::Cmd,
-    stack::{Latency, Stack, build},
+    stack::{Latency, Stack, own_server::OwnServer},
 };
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use std::{fs, path::Path, time::UNIX_EPOCH};
 
 /// The stand-ins at a port.
 pub(crate) struct StandIns {
@@ -23,22 +21,13 @@ impl StandIns {
     /// Starts them, or starts them anew on the same port when their binary or the latency has changed.
     pub(crate) fn ensure(stack: &Stack, host: &str, port: u16, latency: Latency) -> Result<Self> {
         let stand_ins = Self::at(port);
-        let binary = build::binary("oslira-stand-ins", host);
-        let version = format!("{latency} {}", modified(&binary)?);
-        if stack.daemons().alive("stand-ins").is_some_and(|daemon| daemon.version == version) {
-            return Ok(stand_ins);
-        }
-        stack.daemons().stop("stand-ins")?;
-        // Run from a copy, so that the next build does not meet a running program.
-        let copy = stack.path("oslira-stand-ins");
-        fs::copy(&binary, &copy).with_context(|| format!("cannot copy {}", binary.display()))?;
-        let command = Cmd::new(copy)
-            .args(["--port", &port.to_string(), "--latency", &latency.to_string()])
-            .arg("--port-file", stack.path("stand-ins.port"))
-            .arg("--key-file", stack.path("stand-ins.keys"));
-        let health = format!("{}/_control/health", stand_ins.url);
-        stack.daemons().start("stand-ins", port, &version, command, || {
-            http::get(&health, &[]).is_ok_and(|answer| answer.status == 200)
+        let latency = latency.to_string();
+        let server = OwnServer { name: "stand-ins", port, settings: &latency, health: "_control/health" };
+        server.ensure(stack, host, |command| {
+            command
+                .arg("--latency", &latency)
+                .arg("--port-file", stack.path("stand-ins.port"))
+                .arg("--key-file", stack.path("stand-ins.keys"))
         })?;
         Ok(stand_ins)
     }
@@ -76,9 +65,4 @@ pub(crate) struct Keys {
     pub(crate) hs256_secret: String,
     pub(crate) jwks_url: String,
     pub(crate) issuer: String,
-}
-
-fn modified(path: &Path) -> Result<u128> {
-    let time = fs::metadata(path).and_then(|metadata| metadata.modified());
-    Ok(time.with_context(|| format!("{} is missing", path.display()))?.duration_since(UNIX_EPOCH)?.as_nanos())
 }

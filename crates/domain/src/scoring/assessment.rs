@@ -1,4 +1,4 @@
-//! The score of a lead, put together.
+//! Puts the score of a lead together.
 
 use super::{
     Adjustment, Metrics, QualityFlag, SubScore, icp_match,
@@ -8,12 +8,12 @@ use crate::{Icp, Profile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The most points that quality flags take together.
+/// The most points that all quality flags may take together.
 pub const MAX_PENALTY: u8 = 30;
 
 const AI_FIT_WEIGHT: f64 = 0.40;
 
-/// What the AI said, already checked and clamped.
+/// The AI's judgement, already checked and clamped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fit {
@@ -25,8 +25,8 @@ pub struct Fit {
     pub reasons: Vec<String>,
 }
 
-/// The lead's score and all that explains it: a part of the analysis' result, under these names. The points of sub-scores,
-/// quality flags and adjustments sum to the score.
+/// The lead's score and everything that explains it. In the analysis's result it stands under these names.
+/// The points of sub-scores, quality flags and adjustments sum to the score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Assessment {
@@ -36,18 +36,18 @@ pub struct Assessment {
     /// How much is known, 0 to 1, to two decimals.
     #[schemars(range(min = 0, max = 1))]
     pub confidence: f64,
-    /// The parts of the score, the AI's first. The weights of the known ones sum to 1.
+    /// The parts of the score, the AI's first. The weights of the known parts sum to 1.
     pub sub_scores: Vec<SubScore>,
-    /// What is odd about the profile, and what it costs.
+    /// What is odd about the profile, and how many points that takes.
     pub quality_flags: Vec<QualityFlag>,
-    /// What is missing between these points and the score: rounding, the limit of penalties, the floor at 0.
+    /// What the points above lack to the score: rounding, the limit on penalties, the floor at 0.
     #[serde(default)]
     pub adjustments: Vec<Adjustment>,
-    /// The figures.
+    /// The profile's figures.
     pub metrics: Metrics,
 }
 
-/// Puts the score together by the formula of the [module](super). Without an ICP the AI's fit is all there is to weigh.
+/// Puts the score together by the formula of the [module](super). Without an ICP, only the AI's fit counts.
 pub fn assess(
     profile: &Profile,
     metrics: Metrics,
@@ -87,8 +87,8 @@ pub fn assess(
 }
 
 impl Assessment {
-    /// The same with points, for one that was saved before there were any. One that has points is left alone, also when the
-    /// rules have changed since.
+    /// Adds points to an assessment that was saved before there were any. An assessment with points stays as
+    /// it is, even when the rules have changed since.
     pub fn itemised(mut self) -> Self {
         let has_points = self.sub_scores.iter().any(|sub| sub.points != 0.0)
             || self.quality_flags.iter().any(|flag| flag.points != 0);
@@ -145,7 +145,7 @@ mod tests {
         profile.posts.clear();
         let assessment = assessed(&profile, &icp(), fit(100, 100));
         assert_eq!(assessment.score, 100);
-        // Engagement is not known: 0.85 of the weights; nothing was measured: 0.7.
+        // Engagement is not known, which leaves 0.85 of the weights. Nothing was measured, which gives 0.7.
         assert_eq!(assessment.confidence, 0.65);
         assert!((weights(&assessment) - 1.0).abs() < 1e-9);
         let engagement = assessment.sub_scores.iter().find(|sub| sub.name == "engagement").unwrap();

@@ -5,22 +5,23 @@ use crate::Profile;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Engagement outside the band says nothing when it was measured on fewer posts.
+/// Engagement outside the band says nothing when it was measured on fewer posts than this.
 const FEWEST_POSTS_FOR_THE_BAND: usize = 3;
-/// Days without a post after which an account is called inactive.
+/// After this many days without a post, an account counts as inactive.
 const INACTIVE_AFTER_DAYS: u32 = 90;
-/// An account whose very first post is younger is called new.
+/// An account whose first post is younger than this many days counts as new.
 const NEW_BELOW_DAYS: u32 = 60;
-/// Following this many, with fewer than half as many followers, is a pattern of follow-for-follow accounts.
-/// Instagram itself allows 7,500.
+/// An account that follows at least this many, and has fewer than half as many followers, looks like a
+/// follow-for-follow account. Instagram itself allows 7,500.
 const MANY_FOLLOWED: u64 = 1_000;
 
-/// Engagement rates in percent that are ordinary for a size: (followers below, least, most).
+/// Ordinary engagement rates in percent by the number of followers: (followers below, lowest, highest).
 ///
-/// From the Social Cat benchmark (thesocialcat.com, engagement rate calculator): the least is half of what
-/// it calls low and the most is three times what it calls high, rounded, so that only rates far outside are
-/// flagged: far below suggests bought followers, far above bought likes. It has no figures under 1,000
-/// followers, where a few friends move the rate: that band is ours, and wide.
+/// The figures come from the Social Cat benchmark (thesocialcat.com, engagement rate calculator). The lowest
+/// is half of what it calls low, and the highest is three times what it calls high, both rounded. So only
+/// rates far outside are flagged: far below suggests bought followers, far above suggests bought likes. The
+/// benchmark has no figures under 1,000 followers, where a few friends move the rate. That band is our own,
+/// and it is wide.
 const ENGAGEMENT_BANDS: [(u64, f64, f64); 6] = [
     (1_000, 0.5, 60.0),
     (5_000, 0.85, 24.0),
@@ -30,15 +31,15 @@ const ENGAGEMENT_BANDS: [(u64, f64, f64); 6] = [
     (u64::MAX, 0.2, 8.0),
 ];
 
-/// A finding about the profile itself, whoever the business is.
+/// A finding about the profile itself, whatever the business is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct QualityFlag {
-    /// What it is.
+    /// The kind of finding.
     pub code: FlagCode,
-    /// The same as a sentence, with the figures.
+    /// The finding as a sentence, with the figures.
     pub message: String,
-    /// Points it takes from the score: negative, or 0 when it only lowers the confidence.
+    /// How many points it takes from the score: negative, or 0 when it only lowers the confidence.
     #[serde(default)]
     pub points: i8,
 }
@@ -51,24 +52,24 @@ pub enum FlagCode {
     EmptyProfile,
     /// Never posted: 15 points.
     NoPosts,
-    /// Has posts, but they could not be seen: nothing is taken, the confidence is lower.
+    /// Has posts, but they could not be seen: no points are taken, and the confidence is lower.
     NotEnoughData,
-    /// Hides the likes of half its posts or more: nothing is taken, the confidence is lower.
+    /// Hides the likes of half its posts or more: no points are taken, and the confidence is lower.
     LikesHidden,
     /// Engagement far below what is ordinary for its size: 10 points.
     EngagementTooLow,
-    /// Engagement far above what is ordinary for its size: 5 points, for it may also be one lucky post.
+    /// Engagement far above what is ordinary for its size: 5 points, since it may also be one lucky post.
     EngagementTooHigh,
     /// Follows very many and is followed by few: 10 points.
     FollowRatio,
     /// No post for 90 days: 10 points.
     Inactive,
-    /// Its first post is younger than 60 days: 5 points.
+    /// Its first post is less than 60 days old: 5 points.
     NewAccount,
 }
 
 impl FlagCode {
-    /// Points it takes from the score: negative or 0.
+    /// How many points it takes from the score: negative or 0.
     pub const fn points(self) -> i8 {
         match self {
             Self::NoPosts => -15,

@@ -8,7 +8,7 @@ use crate::{Icp, Profile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// From this share of posts on, a theme shows fully.
+/// A theme shows fully from this share of posts on.
 const FULL_SHARE: f64 = 0.2;
 
 /// One part of the score, with the reasons for it.
@@ -20,19 +20,19 @@ pub struct SubScore {
     /// 0 to 100; `null` when it cannot be judged.
     #[schemars(range(min = 0, max = 100))]
     pub score: Option<u8>,
-    /// Its part in the whole, 0 to 1; 0 when it cannot be judged.
+    /// Its share of the whole, 0 to 1; 0 when it cannot be judged.
     #[schemars(range(min = 0, max = 1))]
     pub weight: f64,
-    /// Points it gives the score, 0 to 100: `weight × score`, to one decimal; 0 when it cannot be judged. The points of all
-    /// sub-scores, quality flags and adjustments sum to the score.
+    /// How many points it adds to the score, 0 to 100: `weight × score`, to one decimal; 0 when it cannot be
+    /// judged. The points of all sub-scores, quality flags and adjustments sum to the score.
     #[serde(default)]
     pub points: f64,
-    /// Why, as sentences.
+    /// The reasons, as sentences.
     pub evidence: Vec<String>,
 }
 
-/// A sub-score per criterion that the ICP sets, with its base weight (see the [module](super)), known or not. Points come with
-/// the score.
+/// Returns a sub-score with its base weight (see the [module](super)) for each criterion that the ICP sets,
+/// known or not. Its points are set later, together with the score.
 pub fn icp_match(profile: &Profile, metrics: &Metrics, icp: &Icp) -> Vec<SubScore> {
     let text = ProfileText::of(profile);
     let themes = (!icp.content_themes.is_empty()).then(|| content_themes(&text, &icp.content_themes));
@@ -49,7 +49,7 @@ pub fn icp_match(profile: &Profile, metrics: &Metrics, icp: &Icp) -> Vec<SubScor
     .collect()
 }
 
-/// 0 to 100 when known, and why.
+/// 0 to 100 if it can be judged, and the reasons.
 type Judged = (Option<f64>, Vec<String>);
 
 fn sub_score(name: &str, weight: f64, (score, evidence): Judged) -> SubScore {
@@ -110,7 +110,7 @@ fn geo_focus(text: &ProfileText, places: &[String]) -> Judged {
     (Some(100.0 * best), shown.iter().map(|(place, shown)| shown.sentence(place)).collect())
 }
 
-/// What a profile says, in words.
+/// The words of a profile.
 struct ProfileText {
     parts: [(&'static str, Vec<String>); 3],
     posts: Vec<PostText>,
@@ -127,7 +127,7 @@ struct Hashtag {
     together: String,
 }
 
-/// How clearly a theme or place shows.
+/// How clearly a theme or a place shows.
 struct Shown {
     strength: f64,
     part: Option<&'static str>,
@@ -261,14 +261,14 @@ mod tests {
             (Some(100), "\"healthy food\" is in 2 of 6 posts.")
         );
 
-        // One post in six is 5/6 of the full share.
+        // One post in six is 5/6 of the share that counts fully.
         profile.posts[2].caption = "My new Recipe!".into();
         assert_eq!(one("contentThemes", &profile, &themes(&["recipes"])).score, Some(83));
         profile.biography = "Recipes".into();
         let recipes = one("contentThemes", &profile, &themes(&["recipe"]));
         assert_eq!(recipes.evidence, ["\"recipe\" is in the bio and in 1 of 6 posts."]);
 
-        // 0.7 for the best and 0.3 times one in three.
+        // 0.7 for the best theme, plus 0.3 times one third.
         let partly = one("contentThemes", &profile, &themes(&["bakery", "chess", "opera"]));
         assert_eq!(partly.score, Some(80));
         assert_eq!(partly.evidence[1], "\"chess\" was not found.");

@@ -7,43 +7,43 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many themes are listed.
+/// The most themes that are listed.
 const MAX_THEMES: usize = 15;
 
-/// What can be counted. A figure is `None` when it is not known, which is never the same as zero.
+/// The figures that can be counted. A figure is `None` when it is not known, which is never the same as zero.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Metrics {
-    /// Followers.
+    /// How many followers the account has.
     pub followers: u64,
-    /// Accounts followed.
+    /// How many accounts it follows.
     pub following: u64,
-    /// Posts in all.
+    /// How many posts it has in total.
     pub posts_count: u64,
-    /// Posts that were seen: the latest ones.
+    /// How many posts were seen: the latest ones.
     pub posts_seen: usize,
-    /// Of these, the unpinned ones that show their likes: what the figures on likes rest on.
+    /// How many of these are unpinned and show their likes. The figures on likes rest on them.
     pub posts_measured: usize,
-    /// Of the posts seen, those that hide their likes.
+    /// How many of the posts seen hide their likes.
     pub hidden_likes: usize,
-    /// Engagement rate in percent: mean likes plus mean comments of the measured posts, over followers.
-    /// A post that does not tell its comments has no part in their mean.
+    /// Engagement rate in percent: mean likes plus mean comments of the measured posts, divided by the
+    /// followers. A post whose comments are not known does not count in their mean.
     pub engagement_rate: Option<f64>,
     /// Mean likes of the measured posts.
     pub average_likes: Option<f64>,
     /// Median likes of the measured posts.
     pub median_likes: Option<f64>,
-    /// Mean comments of the measured posts that tell them.
+    /// Mean comments of the measured posts whose comments are known.
     pub average_comments: Option<f64>,
-    /// Unpinned posts per week, from the oldest one seen until now; over one week at least.
+    /// Unpinned posts per week, from the oldest post seen until now; the time counts as one week at least.
     pub posts_per_week: Option<f64>,
-    /// Followers per account followed.
+    /// Followers per account that it follows.
     pub follow_ratio: Option<f64>,
     /// Whole days since the newest post seen.
     pub days_since_newest_post: Option<u32>,
     /// Whole days since the oldest post seen.
     pub days_since_oldest_post: Option<u32>,
-    /// Hashtags in one spelling, those on the most posts first; 15 at most.
+    /// Hashtags in one spelling, sorted by the number of posts that have them; 15 at most.
     pub themes: Vec<String>,
 }
 
@@ -82,18 +82,18 @@ impl Metrics {
         }
     }
 
-    /// The account has posts, but too few are known to judge by.
+    /// Whether the account has posts, but too few are known to judge by.
     pub fn is_short_of_data(&self) -> bool {
         self.posts_count > 0 && self.posts_seen < self.posts_count.min(3) as usize
     }
 }
 
-/// Days from a post to now; a post from the future is of today.
+/// Days from a post to now. A post from the future counts as posted today.
 fn days_between(posted_at: Timestamp, now: Timestamp) -> f64 {
     (now.duration_since(posted_at).as_secs_f64() / 86_400.0).max(0.0)
 }
 
-/// The oldest post opens the span and does not count itself.
+/// The oldest post begins the time span and does not count itself.
 fn posts_per_week(ages_in_days: &[f64]) -> Option<f64> {
     let oldest = ages_in_days.iter().copied().reduce(f64::max)?;
     (ages_in_days.len() > 1).then(|| (ages_in_days.len() - 1) as f64 / (oldest / 7.0).max(1.0))
@@ -122,7 +122,7 @@ fn themes(posts: &[Post]) -> Vec<String> {
         }
     }
     let mut by_frequency: Vec<_> = posts_by_tag.into_iter().collect();
-    // Stable: equally frequent ones stay in alphabetical order.
+    // The sort is stable, so equally frequent themes stay in alphabetical order.
     by_frequency.sort_by_key(|(_, posts)| std::cmp::Reverse(*posts));
     by_frequency.into_iter().map(|(tag, _)| tag).take(MAX_THEMES).collect()
 }

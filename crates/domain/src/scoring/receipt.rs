@@ -1,4 +1,4 @@
-//! The score as a column that adds up.
+//! The score as a column of points that adds up.
 
 use super::{MAX_PENALTY, QualityFlag, SubScore};
 use schemars::JsonSchema;
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Adjustment {
-    /// What it is.
+    /// The kind of adjustment.
     pub code: AdjustmentCode,
-    /// The same as a sentence.
+    /// The adjustment as a sentence.
     pub message: String,
-    /// Points it adds to the score, or takes when negative; to one decimal, and never 0.
+    /// How many points it adds to the score, or takes when negative; to one decimal, and never 0.
     pub points: f64,
 }
 
@@ -22,9 +22,9 @@ pub struct Adjustment {
 pub enum AdjustmentCode {
     /// Gives back what the flags took beyond 30 points.
     PenaltyCap,
-    /// The sub-scores together are rounded to whole points, and each of them is shown to one decimal.
+    /// The sum of the sub-scores is rounded to whole points, while each of them is shown to one decimal.
     Rounding,
-    /// Gives back what was taken below 0. There is no line for 100: sub-scores never come to more.
+    /// Gives back what was taken below 0. There is no such line at 100, because sub-scores never sum to more.
     Floor,
 }
 
@@ -43,14 +43,14 @@ pub(super) fn mean(sub_scores: &[SubScore]) -> f64 {
     sub_scores.iter().map(|sub| sub.weight * f64::from(sub.score.unwrap_or_default())).sum()
 }
 
-/// What the flags take together, without their limit.
+/// How many points the flags take together, before the limit.
 pub(super) fn taken(flags: &[QualityFlag]) -> i32 {
     -flags.iter().map(|flag| i32::from(flag.points)).sum::<i32>()
 }
 
-/// Gives each sub-score its points, and answers what is missing between them, the flags' points and the score.
+/// Gives each sub-score its points. Returns what these and the flags' points lack to the score.
 ///
-/// All is counted in tenths of a point, so that what is shown adds up exactly.
+/// Everything is counted in tenths of a point, so that the shown figures add up exactly.
 pub(super) fn itemise(score: u8, sub_scores: &mut [SubScore], flags: &[QualityFlag]) -> Vec<Adjustment> {
     let mut given = 0;
     for sub in &mut *sub_scores {
@@ -60,8 +60,8 @@ pub(super) fn itemise(score: u8, sub_scores: &mut [SubScore], flags: &[QualityFl
     }
     let taken = taken(flags);
     let cap = (taken - i32::from(MAX_PENALTY)).max(0);
-    // A score above 0 has not met the floor. Asking it first keeps the column right for weights that were saved and read
-    // again, whose mean may have moved over a half.
+    // A score above 0 is above the floor. This check comes first for assessments that were saved and read
+    // again: their weights may have changed in the last bit and moved the mean over a half.
     let floor = if score == 0 { (taken - cap - mean(sub_scores).round() as i32).max(0) } else { 0 };
     let rounding = 10 * i32::from(score) - (given + 10 * (cap + floor - taken));
     let line = |code: AdjustmentCode, tenths: i32| {
@@ -116,7 +116,7 @@ mod tests {
         assess(profile, Metrics::of(profile, now()), flags(codes), icp, fit)
     }
 
-    /// The figures as they stand in the JSON, in tenths, read like a person reads them: digit by digit.
+    /// The figures of the JSON in tenths, read digit by digit as a person would.
     fn figures(assessment: &Assessment) -> Vec<i64> {
         let json = json!(assessment);
         let points = ["subScores", "qualityFlags", "adjustments"]
@@ -132,7 +132,7 @@ mod tests {
             .collect()
     }
 
-    /// The column adds up, each line is what it says, and the score is the formula's.
+    /// Checks that the column adds up, that each line is what it says, and that the score is the formula's.
     fn check(assessment: &Assessment) {
         let sum: i64 = figures(assessment).iter().sum();
         assert_eq!(sum, 10 * i64::from(assessment.score), "{assessment:?}");
@@ -208,7 +208,7 @@ mod tests {
         let mut profile = profile();
         profile.posts.clear();
         let assessment = assessed(&profile, &[FlagCode::NotEnoughData], Some(&icp()), 81);
-        // Weights over 0.85: 38.12, 23.53, 17.65, unknown, 11.76; they come to 91.06.
+        // The weights are divided by 0.85: 38.12, 23.53, 17.65, unknown, 11.76. They sum to 91.06.
         assert_eq!((assessment.score, figures(&assessment)), (91, vec![381, 235, 176, 0, 118, 0]));
         check(&assessment);
     }
@@ -239,7 +239,7 @@ mod tests {
     fn the_parts_of_a_rounded_score_say_by_how_much() {
         let lighter = Icp { geo_focus: Vec::new(), ..icp() };
         let assessment = assessed(&profile(), &[], Some(&lighter), 79);
-        // Weights over 0.9: 35.11, 22.22, 16.67, 16.67; they come to 90.67.
+        // The weights are divided by 0.9: 35.11, 22.22, 16.67, 16.67. They sum to 90.67.
         assert_eq!((assessment.score, figures(&assessment)), (91, vec![351, 222, 167, 167, 3]));
         assert_eq!(assessment.adjustments[0].code, AdjustmentCode::Rounding);
         check(&assessment);
@@ -250,7 +250,7 @@ mod tests {
         let codes = [FlagCode::EmptyProfile, FlagCode::NoPosts, FlagCode::FollowRatio];
         for fit in [0, 12, 79, 100] {
             let mut before = json!(assessed(&profile(), &codes, Some(&icp()), fit));
-            // Once through text, which may cost a float its last bit.
+            // Written as text and read again, which may change a float's last bit.
             let now: Assessment = serde_json::from_str(&before.to_string()).unwrap();
             before.as_object_mut().unwrap().remove("adjustments");
             for sub in before["subScores"].as_array_mut().unwrap() {

@@ -3,7 +3,7 @@
 use crate::{FollowerRange, Icp, Post, PostKind, Profile};
 use jiff::{SignedDuration, Timestamp};
 
-/// The time all samples are seen at.
+/// The time at which all samples are seen.
 pub(super) fn now() -> Timestamp {
     "2026-11-20T12:00:00Z".parse().unwrap()
 }
@@ -22,7 +22,7 @@ pub(super) fn post(likes: u64, comments: u64, days_ago: i64) -> Post {
     }
 }
 
-/// 10,000 followers, six posts a week apart, engagement 3 %.
+/// 10,000 followers, six posts a week apart, engagement of 3 %.
 pub(super) fn profile() -> Profile {
     Profile {
         username: "anna.bakes".parse().unwrap(),
@@ -39,7 +39,7 @@ pub(super) fn profile() -> Profile {
     }
 }
 
-/// What the sample profile meets in full.
+/// An ICP that the sample profile meets in full.
 pub(super) fn icp() -> Icp {
     Icp {
         follower_range: FollowerRange { min: 1_000, max: 50_000 },

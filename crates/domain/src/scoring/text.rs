@@ -1,17 +1,17 @@
-//! Finding a theme or a place in what people write.
+//! Finds a theme or a place in what people write.
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The words of a text: lower-case, without accents or decoration (`𝓕𝓲𝓽` is `fit`), in order.
+/// The words of a text in order, lower-case, without accents or decoration (`𝓕𝓲𝓽` becomes `fit`).
 ///
-/// Boundaries are Unicode's (UAX #29), which also finds some in scripts written without spaces; an
-/// underscore is one as well, since hashtags use it as a space.
+/// Word boundaries are Unicode's (UAX #29), which also finds some in scripts without spaces. An underscore is
+/// a boundary too, since hashtags use it as a space.
 pub(super) fn words(text: &str) -> Vec<String> {
     fold(text).split('_').flat_map(UnicodeSegmentation::unicode_words).map(str::to_owned).collect()
 }
 
-/// The words of a hashtag, which has capitals for spaces: `HealthyFood` is `healthy food`.
+/// The words of a hashtag, where capitals stand for spaces: `HealthyFood` becomes `healthy food`.
 pub(super) fn hashtag_words(tag: &str) -> Vec<String> {
     let mut spaced = String::with_capacity(tag.len() + 4);
     let mut after_lower = false;
@@ -25,24 +25,25 @@ pub(super) fn hashtag_words(tag: &str) -> Vec<String> {
     words(&spaced)
 }
 
-/// A hashtag's one spelling: its words written together.
+/// A hashtag in one spelling: its words without spaces.
 pub(super) fn normalised_hashtag(tag: &str) -> String {
     words(tag).concat()
 }
 
-/// The words stand in the text next to each other, in order, each in the singular or the plural.
+/// Whether the phrase's words stand next to each other in the text, in order, each in the singular or the
+/// plural.
 pub(super) fn contains(text: &[String], phrase: &[String]) -> bool {
     !phrase.is_empty()
         && text.windows(phrase.len()).any(|part| part.iter().zip(phrase).all(|(a, b)| same_word(a, b)))
 }
 
-/// One is the other, or its English plural.
+/// Whether the two are the same word, or one is the English plural of the other.
 pub(super) fn same_word(a: &str, b: &str) -> bool {
     a == b || is_plural_of(a, b) || is_plural_of(b, a)
 }
 
 fn is_plural_of(plural: &str, singular: &str) -> bool {
-    // Shorter ones are no nouns: "as" is not the plural of "a".
+    // Shorter words are not nouns: "as" is not the plural of "a".
     if singular.chars().count() < 3 {
         return false;
     }
@@ -61,7 +62,7 @@ fn is_plural_of(plural: &str, singular: &str) -> bool {
 fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for c in text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
-        // Letters that Unicode does not take apart.
+        // Letters that Unicode does not split into letter and accent.
         match c {
             'ß' => folded.push_str("ss"),
             'æ' => folded.push_str("ae"),
@@ -70,7 +71,8 @@ fn fold(text: &str) -> String {
             'ł' => folded.push('l'),
             'đ' => folded.push('d'),
             'ı' => folded.push('i'),
-            // Both are typed for an apostrophe, and belong to no theme: "women's" is "womens".
+            // Both characters are typed for an apostrophe, and themes are written without it: "women's"
+            // becomes "womens".
             '\'' | '’' => {}
             c => folded.push(c),
         }

@@ -1,4 +1,4 @@
-//! What is asked of the two vendors, and what becomes of their answers and failures.
+//! What the two vendors are asked, and what happens with their answers and failures.
 
 use crate::{DATA, INSTRUCTIONS, SCHEMA, TODAY};
 use crate::{
@@ -40,7 +40,7 @@ async fn openai_is_asked_as_its_api_wants() {
 
     let call = &outcome.calls[0];
     assert_eq!((call.provider, call.model.as_str(), call.outcome), (OpenAi, "gpt-6-luna", Answered));
-    // 150 prompt tokens, of which 120 from the cache.
+    // The prompt has 150 tokens, 120 of them from the cache.
     assert_eq!((call.input_tokens, call.cached_tokens, call.output_tokens), (30, 120, 20));
     assert!((call.cost_usd - (30.0 * 0.10 + 120.0 * 0.01 + 20.0 * 0.50) / 1e6).abs() < 1e-12);
     assert_eq!(call.estimated_usd, 0.0, "all was told");
@@ -186,7 +186,8 @@ async fn a_refusal_of_us_goes_to_the_fallback_at_once() {
 #[tokio::test]
 async fn a_hanging_provider_leaves_time_for_the_fallback() {
     let (_vendors, llm) = Vendors::start([hangs()], [message("end_turn", r#"{"score":6}"#)]).await;
-    // Of three seconds the first provider has 1.8 and its first attempt 1.2, which leaves too little for another.
+    // The first provider has 1.8 of the three seconds, and its first attempt 1.2. The rest is too short for
+    // another attempt.
     let outcome = ask_within(&llm, Role::Fast, TODAY, Duration::from_secs(3)).await;
     assert_eq!(outcomes(&outcome), [(OpenAi, Failed), (Anthropic, Answered)]);
 }
@@ -295,7 +296,7 @@ async fn the_error_says_whether_waiting_helps() {
         Vendors::start([openai_error(404, "model_not_found")], [message("refusal", "")]).await;
     assert_eq!(code(&ask(&llm).await), Code::AnswerUnusable);
 
-    // What is no known type is not repeated, though it look like one.
+    // A name that is not a known type is not repeated, even if it looks like one.
     let (_vendors, llm) =
         Vendors::start([openai_error(401, "canary_key")], [anthropic(401, "canary sk-1")]).await;
     let outcome = ask(&llm).await;

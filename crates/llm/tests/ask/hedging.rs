@@ -1,4 +1,4 @@
-//! Slow calls that are made a second time. The clock stands still but for what a test lets pass.
+//! Slow calls that are made a second time. The clock stands still except where a test moves it.
 
 use crate::{
     Asked, TODAY, ask_this, outcomes, question,
@@ -25,7 +25,7 @@ async fn slow(vendors: &Vendors) {
     tokio::time::advance(SLOW + Duration::from_millis(100)).await;
 }
 
-/// Lets whoever is about to ask what is shared do so.
+/// Lets a waiting task ask the shared state.
 async fn let_it_ask() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -51,7 +51,7 @@ async fn the_second_call_wins_when_it_is_first_to_answer() {
         (abandoned.cost_usd, abandoned.input_tokens, abandoned.output_tokens, abandoned.duration_ms),
         (0.0, 0, 0, 3_600)
     );
-    // As many tokens as a quarter of the request's bytes, and the 1,000 that it may write.
+    // A quarter of the request's bytes in tokens, and the 1,000 tokens that the answer may have.
     let sent = vendors.openai_requests()[0].body.to_string().len() / 4;
     assert!((abandoned.estimated_usd - (sent as f64 * 0.10 + 1_000.0 * 0.50) / 1e6).abs() < 1e-12);
     assert!(answered.cost_usd > 0.0 && answered.duration_ms == 0 && answered.estimated_usd == 0.0);
@@ -144,7 +144,7 @@ async fn when_neither_is_good_the_one_that_can_be_corrected_counts() {
 #[tokio::test(start_paused = true)]
 async fn no_second_call_is_made_without_budget_or_leave() {
     let _time = frozen();
-    // The other as when the first call is a probe. It takes nothing of the budget.
+    // The second call is refused, as it is while the first one is a probe. It takes nothing from the budget.
     let without_leave = Fake { open_after: vec![(OpenAi, 1)], ..Fake::with_budget(1) };
     for (shared, asked) in [(Fake::default(), 1), (without_leave, 0)] {
         let (vendors, llm) = Vendors::start(
@@ -169,7 +169,8 @@ async fn no_second_call_is_made_without_budget_or_leave() {
 #[tokio::test(start_paused = true)]
 async fn no_second_call_is_made_when_that_is_off_or_no_time_is_left_for_it() {
     let _time = frozen();
-    // Of eleven seconds the first provider's first attempt has 4.4, of which less than one would be left.
+    // The first attempt at the first provider has 4.4 of the eleven seconds. Less than one second of it would
+    // be left.
     for (hedge_after, time) in [(None, MINUTE), (Some(SLOW), Duration::from_secs(11))] {
         let (vendors, llm) = Vendors::start(
             [held("first", openai_answer(r#"{"score":1}"#)), openai_answer(r#"{"score":2}"#)],

@@ -1,5 +1,5 @@
-//! Answers that hold what nobody asked for: half characters, other forms, absurd figures, too much of everything. A profile's
-//! author may cause some of them, and none is a provider's failure.
+//! Answers with things that nobody asked for: half characters, other forms, absurd figures, too much of
+//! everything. A profile's author may cause some of them, and none is a provider's failure.
 
 use crate::{
     ask, outcomes,
@@ -11,12 +11,12 @@ use Provider::{Anthropic, OpenAi};
 use oslira_llm::{Call, CallOutcome, Provider};
 use serde_json::json;
 
-/// An answer of OpenAI's with this as the message's content, in JSON.
+/// An answer of OpenAI with this JSON as the message's content.
 fn openai_content(content: &str) -> String {
     format!(r#"{{"choices": [{{"message": {{"content": {content}}}, "finish_reason": "stop"}}]}}"#)
 }
 
-/// An answer of Anthropic's with this as its content, in JSON.
+/// An answer of Anthropic with this JSON as its content.
 fn anthropic_content(content: &str) -> String {
     format!(r#"{{"content": {content}, "stop_reason": "end_turn"}}"#)
 }
@@ -24,7 +24,7 @@ fn anthropic_content(content: &str) -> String {
 #[tokio::test]
 async fn half_an_emoji_spoils_no_answer() {
     for text in [
-        // In the vendor's JSON, and in the model's own JSON within it.
+        // Once in the vendor's JSON, and once in the model's own JSON inside it.
         r#""{\"score\": 5, \"note\": \"\ud83d\"}""#,
         r#""{\"score\": 5, \"note\": \"\\ud83d\"}""#,
     ] {
@@ -127,7 +127,7 @@ async fn what_the_vendors_will_not_have_written_goes_to_the_fallback() {
 #[tokio::test]
 async fn a_body_is_not_read_beyond_its_limit() {
     let padding = "x".repeat(1 << 20);
-    // It would do but for its size.
+    // A good answer, apart from its size.
     let good = openai_content(r#""{\"score\": 4}""#);
     let huge = || respond_with(200, good.replacen('{', &format!(r#"{{"padding": "{padding}", "#), 1));
     let fits = openai_answer(&json!({"score": 5, "note": "x".repeat(500_000)}).to_string());
@@ -147,7 +147,7 @@ async fn a_body_is_not_read_beyond_its_limit() {
     );
 }
 
-/// The call that was made for an answer with this in place of its usage.
+/// The call that was recorded for an answer with this in place of its usage.
 async fn call_with_usage(provider: Provider, usage: &str) -> Call {
     let answer = r#""{\"score\": 5}""#;
     let (openai, anthropic) = (openai_content(answer), anthropic_content(answer));
@@ -164,7 +164,7 @@ async fn call_with_usage(provider: Provider, usage: &str) -> Call {
 
 #[tokio::test]
 async fn no_usage_is_worth_more_than_the_answer_beside_it() {
-    // Of either question's body, in bytes; a token for every four is the estimate.
+    // The bytes of either question's body. The estimate is one token for every four.
     let most_input = |provider| if provider == OpenAi { 430..500 } else { 380..450 };
     for figure in
         ["1000000000000000000", "3000000000", "-5", "\"12\"", "1e999", "12.5", "1e30", "null", "[]", "true"]

@@ -46,7 +46,7 @@ fn read(json: Value) -> Result<u64, String> {
     json["score"].as_u64().ok_or("canary-answer: score is missing.".to_owned())
 }
 
-/// Asks, does what is left to do afterwards, and sees that an error tells no secrets.
+/// Asks, does the work that is left afterwards, and checks that an error reveals no secrets.
 async fn ask_this<S: Shared>(
     llm: &Llm<'_, S>,
     question: &Question<'_>,

@@ -12,13 +12,13 @@ use tokio::sync::watch;
 
 #[derive(Debug, Default)]
 pub(crate) struct Fake {
-    /// Providers whose breaker opens after it was asked so many times.
+    /// Providers whose breaker opens after it was asked this many times.
     pub(crate) open_after: Vec<(Provider, usize)>,
     pub(crate) kept: Mutex<HashMap<String, String>>,
-    /// In place of any kept answer.
+    /// Returned in place of any kept answer.
     pub(crate) recalls: Option<&'static str>,
     pub(crate) recall_hangs: bool,
-    /// Second calls that may be made.
+    /// How many second calls may be made.
     pub(crate) budget: AtomicUsize,
     pub(crate) log: watch::Sender<Vec<String>>,
     pub(crate) keys: Mutex<Vec<String>>,
@@ -40,7 +40,7 @@ impl Fake {
         Self { budget: budget.into(), ..Self::default() }
     }
 
-    /// What was asked, in order: `admit openai`.
+    /// What was asked, in order, such as `admit openai`.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.borrow().clone()
     }
@@ -55,12 +55,12 @@ impl Fake {
         self.log.subscribe().wait_for(|log| log.iter().any(|it| it == entry)).await.unwrap();
     }
 
-    /// What was told of calls, in order: `failed openai`.
+    /// What was reported about calls, in order, such as `failed openai`.
     pub(crate) fn verdicts(&self) -> Vec<String> {
         self.log().into_iter().filter(|entry| is_verdict(entry)).collect()
     }
 
-    /// Waits until something was told of so many calls.
+    /// Waits until this many calls were reported.
     pub(crate) async fn were_given_back(&self, calls: usize) {
         let is_enough = |log: &Vec<String>| log.iter().filter(|it| is_verdict(it)).count() >= calls;
         self.log.subscribe().wait_for(is_enough).await.unwrap();
@@ -76,7 +76,8 @@ impl Fake {
     }
 }
 
-/// Says for which provider it is and which of the permits, so that another given back in its place is noticed.
+/// Names the provider and the number of the permit, so that a test notices when another one is given back in
+/// its place.
 #[derive(Debug)]
 pub(crate) struct Permit(Provider, usize);
 

@@ -1,4 +1,4 @@
-//! Circuit breakers and kept answers, as far as asking is concerned.
+//! What circuit breakers and kept answers do to a question.
 
 use crate::{
     TODAY, ask, ask_this, ask_within, code, outcomes, question, read,
@@ -106,7 +106,8 @@ async fn a_time_out_speaks_against_a_provider_that_had_its_time() {
     let (vendors, llm) = Vendors::start([hangs(), hangs()], [hangs(), hangs()]).await;
     let shared = Fake::default();
     let llm = llm.sharing(&shared);
-    // Of 60 seconds OpenAI has 36 and its first call 24. Some 24 are left for Claude, 16 for its first call.
+    // OpenAI has 36 of the 60 seconds, and its first call 24. Some 24 are left for Claude, 16 of them for its
+    // first call.
     let time_passes = async {
         for (call, seconds) in [(1, 24), (2, 12), (3, 16), (4, 8)] {
             vendors.were_asked(call).await;
@@ -149,7 +150,7 @@ async fn a_fallback_that_had_the_time_and_did_not_answer_speaks_against_itself()
 async fn a_provider_that_is_not_admitted_leaves_all_the_time_to_the_other() {
     let (vendors, llm) = Vendors::start([], [message("end_turn", r#"{"score":6}"#)]).await;
     let shared = without(OpenAi);
-    // Too little for a call, if the first provider's part of it were gone.
+    // Too short for a call, if the first provider's part of it were used up.
     let outcome = ask_within(&llm.sharing(&shared), Role::Fast, TODAY, Duration::from_millis(1_900)).await;
     assert_eq!(outcomes(&outcome), [(Anthropic, Answered)]);
     assert!(outcome.calls[0].is_fallback && vendors.openai_requests().is_empty());
@@ -176,7 +177,7 @@ async fn a_breaker_that_opens_meanwhile_ends_the_turn() {
 #[tokio::test]
 async fn the_same_question_is_answered_once() {
     let (vendors, llm) = Vendors::start([openai_answer(r#"{"score":81}"#)], []).await;
-    // Also when the provider could not be asked again.
+    // This also holds when the provider could not be asked again.
     let shared = Fake { open_after: vec![(OpenAi, 1)], ..Fake::default() };
     let llm = llm.sharing(&shared);
     let first = ask(&llm).await;
@@ -258,13 +259,13 @@ async fn what_is_kept_is_found_by_all_that_decides_the_answer() {
     for question in &questions {
         ask_this(&llm, question, TODAY, MINUTE).await;
     }
-    // Two keys per question: one for each provider.
+    // Each question has two keys, one for each provider.
     let mut keys = shared.keys();
     assert!(keys.iter().all(|key| key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit())));
     let last = keys.split_off(16);
     assert_eq!(keys[..2], last, "the same question has the same keys");
     keys.sort();
     keys.dedup();
-    // Anthropic is not told the schema's name, and that decides nothing there.
+    // Anthropic is not sent the schema's name, so the name does not change its key.
     assert_eq!(keys.len(), 15);
 }

@@ -37,7 +37,7 @@ pub(crate) struct Vendors {
 }
 
 impl Vendors {
-    /// Vendors that give these answers, one per request, and a client of both.
+    /// Starts vendors that give these answers, one per request, and makes a client of both.
     pub(crate) async fn start(
         openai: impl IntoIterator<Item = Response>,
         anthropic: impl IntoIterator<Item = Response>,
@@ -69,7 +69,7 @@ impl Vendors {
         self.seen.subscribe().wait_for(|seen| seen.len() >= times).await.unwrap();
     }
 
-    /// Lets the answer go that is [`held`] by this name.
+    /// Releases the answer that is [`held`] under this name.
     pub(crate) fn release(&self, name: &str) {
         self.gate(name).notify_one();
     }
@@ -99,7 +99,7 @@ async fn answer(State(vendors): State<Vendors>, request: Request) -> Response {
     }
 }
 
-/// A client of both vendors below one address.
+/// A client of both vendors at one address.
 pub(crate) fn client(base_url: &str) -> Llm<'static> {
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -145,17 +145,17 @@ pub(crate) fn openai_error(status: u16, code: &str) -> Response {
     )
 }
 
-/// Any answer; it asks for no wait, so that a test need not wait for the client's own back-off.
+/// Any answer. It asks for no wait, which spares the test the client's own back-off.
 pub(crate) fn respond(status: u16, body: Value) -> Response {
     (StatusCode::from_u16(status).unwrap(), [("retry-after", "0")], Json(body)).into_response()
 }
 
-/// An answer with these bytes as body.
+/// An answer with these bytes as its body.
 pub(crate) fn respond_with(status: u16, body: impl Into<axum::body::Body>) -> Response {
     (StatusCode::from_u16(status).unwrap(), [("retry-after", "0")], body.into()).into_response()
 }
 
-/// The answer, once it is released.
+/// An answer that waits until it is released.
 pub(crate) fn held(name: &str, mut response: Response) -> Response {
     response.headers_mut().insert(HELD, name.parse().unwrap());
     response
@@ -165,13 +165,14 @@ pub(crate) fn hangs() -> Response {
     [(HANGS, "1")].into_response()
 }
 
-/// What is logged while a test keeps it.
+/// Collects what is logged while a test keeps it.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     pub(crate) fn keep(&self) -> tracing::subscriber::DefaultGuard {
-        // With one subscriber in the process, a thread that has none may decide for all that a line is of no interest.
+        // If only one subscriber exists in the process, a thread without one may decide for all that a line
+        // is not needed.
         let nowhere = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
         _ = tracing::subscriber::set_global_default(nowhere);
         let log = self.clone();
@@ -194,8 +195,8 @@ impl std::io::Write for Log {
     }
 }
 
-/// Keeps a paused clock where it is while the runtime has nothing to do but wait for a socket. It would otherwise run
-/// ahead to the next timer then; only work on another thread holds it.
+/// Keeps a paused clock from moving while the runtime only waits for a socket. Otherwise the clock would jump
+/// to the next timer. Only work on another thread prevents that.
 pub(crate) fn frozen() -> mpsc::Sender<()> {
     let (time, ends) = mpsc::channel();
     tokio::task::spawn_blocking(move || ends.recv().is_err());

@@ -1,20 +1,20 @@
-//! `public.business_profiles`, and each version of one in `oslira.business_profile_versions`.
+//! `public.business_profiles`, and the versions of its rows in `oslira.business_profile_versions`.
 
 use crate::{Parameter, Row};
 use oslira_domain::{BusinessProfile, FollowerRange, Icp, Result};
 
-/// The columns that hold what the account says of its business, as a statement lists them.
+/// The columns that hold the account's description of its business, as a statement lists them.
 pub const COLUMNS: &str = "name, description, website, voice, offer, follower_min, follower_max, engagement_min, content_themes, \
                            geo_focus";
 
-/// What they are given, in the order of [`COLUMNS`].
+/// The values for these columns, in the order of [`COLUMNS`].
 pub fn values(profile: &BusinessProfile) -> [&dyn Parameter; 10] {
     let BusinessProfile { name, description, website, voice, offer, icp } = profile;
     let Icp { follower_range: FollowerRange { min, max }, engagement_min, content_themes, geo_focus } = icp;
     [name, description, website, voice, offer, min, max, engagement_min, content_themes, geo_focus]
 }
 
-/// The business profile of a row that has [`COLUMNS`].
+/// Reads the business profile from a row that has [`COLUMNS`].
 pub fn read(row: &Row) -> Result<BusinessProfile> {
     Ok(BusinessProfile {
         name: row.read("name")?,

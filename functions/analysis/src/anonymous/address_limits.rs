@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// The limits of an hour and of a day.
+/// An address's limits per hour and per day.
 #[derive(Debug)]
 pub struct AddressLimits {
     rate_limits: RateLimits,
@@ -34,7 +34,7 @@ impl AddressLimits {
         self.rate_limits.take(&limit_key(address), &self.limits).await
     }
 
-    /// Takes a request that led to nothing out of the count.
+    /// Takes back the count of a request that led to nothing.
     pub(super) async fn give_back(&self, pass: Pass) -> Result<()> {
         self.rate_limits.give_back(pass).await
     }
@@ -45,8 +45,9 @@ fn count(env: &Env, variable: Variable) -> Result<u32> {
     text.parse().map_err(|_| Error::internal(format!("{variable} must be a whole number, not {text:?}")))
 }
 
-/// The key of an address' limits: an IPv4 address, or the /64 of an IPv6 one. That is what a household or a server gets,
-/// and it may choose from it as it likes. An IPv4 address written as IPv6 is the same address.
+/// The key of an address's limits: the IPv4 address itself, or the /64 network of an IPv6 address. A
+/// household or a server gets a whole /64 and may use any address in it. An IPv4 address in IPv6 form counts
+/// as the IPv4 address.
 fn limit_key(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => format!("anonymous#{address}"),

@@ -1,4 +1,5 @@
-//! `fail-anonymous-analysis`: shows an anonymous caller that their run failed, and why. Nothing was charged, so nothing is undone.
+//! `fail-anonymous-analysis`: shows an anonymous caller that their run failed, and why. Nothing was charged,
+//! so nothing is refunded.
 
 use crate::refund::{StateError, explain, run_of};
 use oslira_domain::{Result, RunStatus};
@@ -6,7 +7,7 @@ use oslira_lambda::Invocation;
 use oslira_stores::{Failure, ProgressStore};
 use serde::{Deserialize, Serialize};
 
-/// What the state machine passes.
+/// The state machine's input.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FailAnonymousAnalysis {
@@ -15,14 +16,14 @@ pub struct FailAnonymousAnalysis {
     error: StateError,
 }
 
-/// What it passes on.
+/// The output.
 #[derive(Debug, Serialize)]
 pub struct Failed {
-    /// `failed`; `complete` when the result was there first.
+    /// `failed`, or `complete` when the result was there first.
     status: RunStatus,
 }
 
-/// Ends the run, unless it has ended.
+/// Ends the run, unless it has ended already.
 pub async fn fail_anonymous_analysis(
     progress: &ProgressStore,
     invocation: Invocation<FailAnonymousAnalysis>,

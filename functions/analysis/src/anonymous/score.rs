@@ -17,10 +17,10 @@ use serde_json::{Map, Value};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What is kept back of the invocation's time for writing the result down.
+/// The part of the invocation's time that is kept for writing the result down.
 const RESERVE: Duration = Duration::from_secs(8);
 
-/// What the state machine passes.
+/// The state machine's input.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScoreAnonymousAnalysis {
@@ -31,27 +31,23 @@ pub struct ScoreAnonymousAnalysis {
     source: ProfileSource,
 }
 
-/// What it passes on: the result itself stays in S3.
+/// The output. The result itself stays in S3.
 #[derive(Debug, Serialize)]
 pub struct Scored {
     status: RunStatus,
 }
 
-/// What the stage works with.
 #[derive(Debug)]
 pub struct ScoreAnonymousTools {
-    /// How models are asked.
     pub asking: Asking,
-    /// The run's profile.
     pub profiles: ProfileStore,
-    /// The progress bar.
     pub progress: ProgressStore,
-    /// The request and the result.
+    /// For the request and the result.
     pub store: AnonymousStore,
 }
 
-/// Scores. A result that is kept already is not asked for again: an earlier try of this step wrote it and then died, or
-/// lost its answer. One that comes after the run was shown as failed is refused.
+/// Scores the profile. When the result is kept already, no model is asked: an earlier try of this step wrote
+/// it, and then died or lost its answer. When the run was already shown as failed, the step is refused.
 pub async fn score_anonymous_analysis(
     tools: &ScoreAnonymousTools,
     invocation: Invocation<ScoreAnonymousAnalysis>,
@@ -94,14 +90,14 @@ pub async fn score_anonymous_analysis(
     Ok(Scored { status: RunStatus::Complete })
 }
 
-/// What is scored.
+/// What the score is made from.
 struct Material<'a> {
     begun: &'a Progress,
     business: &'a Business,
     snapshot: &'a Snapshot,
 }
 
-/// Asks the model, and keeps what came of it beside what else is due then.
+/// Asks the model and keeps the result. The other work that is due at this point runs beside it.
 async fn score(
     tools: &ScoreAnonymousTools,
     llm: &Llm<'_, SharedState>,
@@ -127,7 +123,7 @@ async fn score(
     kept
 }
 
-/// That of a LIGHT analysis, without what belongs to an account.
+/// The result of a LIGHT analysis, without the parts that belong to an account.
 fn result(
     input: &ScoreAnonymousAnalysis,
     begun: &Progress,
@@ -152,7 +148,7 @@ fn result(
     })
 }
 
-/// Logs what the calls cost: there is no account to book it on.
+/// Logs what the calls cost. There is no account for which Postgres could record them.
 fn log(run_id: RunId, calls: &[Call]) {
     for call in calls {
         tracing::info!(

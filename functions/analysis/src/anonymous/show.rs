@@ -9,12 +9,12 @@ use oslira_lambda::{Reply, Request, note_run};
 use oslira_stores::{AnonymousStore, Progress, ProgressStore};
 use serde_json::json;
 
-/// A run without a sign of life for so long has no execution any more: an operator stopped it, or it ran out of time. The
-/// longest silence of a healthy one is that of a scraper that is killed at its limit, waited for and begun again: about
-/// three minutes. If such an execution is redriven after all, its next step shows the run as it is.
+/// After this time without a sign of life, a run is shown as stopped: an operator stopped its execution, or
+/// the execution ran out of time. A healthy run is silent for about three minutes at most. That happens when
+/// a scraper is killed at its limit, waited for and started again. If an operator redrives a stopped
+/// execution after all, its next step shows the run as it is.
 const QUIET: SignedDuration = SignedDuration::from_mins(5);
 
-/// What the API's description says of the route.
 pub(crate) fn show_route() -> Route {
     let under_way = example(json!({
         "status": "analyzing", "progress": 45, "currentStep": "Comparing the profile with your ideal customer",
@@ -41,7 +41,8 @@ pub(crate) fn show_route() -> Route {
 /// Answers [`AnonymousRun`].
 ///
 /// # Errors
-/// `RunNotFound` for every token that opens nothing: none was given out like it, it has expired, or it is none at all.
+/// `RunNotFound` for every token that opens nothing: it was never given out, it has expired, or it is not a
+/// token at all.
 pub async fn get_anonymous_analysis(
     store: &AnonymousStore,
     progress: &ProgressStore,
@@ -65,7 +66,7 @@ fn not_found() -> Error {
     Error::new(Code::RunNotFound, "There is no such analysis. An anonymous one is kept for a day.")
 }
 
-/// All but the result.
+/// The answer without the result.
 fn shown(item: &Progress, now: Timestamp) -> AnonymousRun {
     let is_lost = !item.status.is_terminal() && now.duration_since(item.updated_at) > QUIET;
     let (status, step) = match item.status {

@@ -12,23 +12,19 @@ use std::time::Duration;
 
 const TIER: Tier = Tier::Light;
 
-/// What the handler works with.
 #[derive(Debug)]
 pub struct StartAnonymousTools {
-    /// Whether analyses are taken in at all.
     pub intake: Intake,
-    /// How many one address may start.
+    /// How many analyses one address may start.
     pub limits: AddressLimits,
-    /// The state machine.
     pub executions: Executions,
-    /// The request.
+    /// For the request.
     pub store: AnonymousStore,
-    /// The progress bar.
     pub progress: ProgressStore,
 }
 
-/// Accepts an anonymous run: 202. A bad body is refused before it counts against any limit, and a run that cannot be started
-/// does not count either.
+/// Accepts an anonymous run: 202. Neither a bad body nor a run that cannot be started counts against the
+/// address's limits.
 ///
 /// # Errors
 /// `Paused`, `TooManyRequests`; `StoreUnavailable` when the run was not started.
@@ -50,7 +46,7 @@ pub async fn start_anonymous_analysis(tools: &StartAnonymousTools, request: Requ
             return Err(error);
         }
     };
-    // In whole seconds, as the item's own expiry.
+    // In whole seconds, like the item's own expiry.
     let expires_at = Timestamp::from_second((accepted_at + ProgressStore::LIFETIME).as_second());
     Ok(Reply::accepted(AcceptedAnonymousRun {
         run_token: token.to_string(),
@@ -61,8 +57,8 @@ pub async fn start_anonymous_analysis(tools: &StartAnonymousTools, request: Requ
     }))
 }
 
-/// Keeps the request and makes the progress item, then starts the execution; answers when the run was accepted. Nobody
-/// else starts it later: the caller is told that it was not, and asks again.
+/// Keeps the request, makes the progress item and starts the execution. Returns when the run was accepted. If
+/// this fails, nobody starts the run later: the caller learns of the failure and asks again.
 async fn begin(tools: &StartAnonymousTools, run_id: RunId, body: AnonymousRequest) -> Result<Timestamp> {
     let business = Business {
         name: None,
@@ -83,7 +79,6 @@ async fn begin(tools: &StartAnonymousTools, run_id: RunId, body: AnonymousReques
     Ok(accepted.created_at)
 }
 
-/// What the API's description says of the route.
 pub(crate) fn start_route() -> Route {
     let summary = "We roast coffee in small batches for cafés.";
     let icp = json!({

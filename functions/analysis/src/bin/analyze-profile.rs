@@ -1,4 +1,4 @@
-//! Stages "Score Lead" and its siblings: puts one task to a model, and keeps the answer.
+//! Stage "Score Lead" and the other AI tasks: puts one task to a model, and keeps the answer.
 
 use oslira_analysis::{AnalyzeTools, Asking, analyze_profile};
 use oslira_lambda::{RuntimeError, init, serve_stage};

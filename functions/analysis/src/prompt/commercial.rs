@@ -1,4 +1,5 @@
-//! `commercial`: the fit, the money and the moment, and what the two could do together. The backbone of an X-Ray.
+//! `commercial`: how well the lead fits, what it would buy, when and for how much, and whether a partnership is
+//! worth more. The main task of an X-Ray.
 
 use super::{
     TaskPrompt,

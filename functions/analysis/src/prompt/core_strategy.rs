@@ -1,4 +1,4 @@
-//! `core_strategy`: the fit, and how to win the lead. The backbone of a DEEP analysis.
+//! `core_strategy`: how well the lead fits, and how to win it. The main task of a DEEP analysis.
 
 use super::{
     TaskPrompt,

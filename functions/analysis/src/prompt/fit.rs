@@ -1,21 +1,22 @@
-//! What the three tasks that judge the fit have in common: scoring, core strategy and commercial.
+//! The common part of the three tasks that judge the fit: scoring, core strategy and commercial.
 
 use super::shape::Shape;
 use serde::Deserialize;
 
-/// How well the lead fits, for `aiFit` of the score.
+/// How well the lead fits; it becomes `aiFit` of the score.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FitAnswer {
     /// 0 to 100.
     pub(crate) fit_score: u8,
-    /// Percent.
+    /// In percent.
     pub(crate) confidence: u8,
     /// One to six sentences.
     pub(crate) reasons: Vec<String>,
 }
 
-/// How to judge, the same in every tier: a lead must not look better because more was paid for it.
+/// How to judge. It is the same in every tier: a lead must not look better because more was paid for its
+/// analysis.
 pub(super) const HOW_TO_JUDGE: &str = "# How to judge
 Ask, in this order:
 1. Need. Does what they post, sell or say about themselves show a problem that the business solves, or a wish it \
@@ -62,7 +63,7 @@ without saying what it means for this business.
 Two or three sentences, at most 400 characters, for a reader who has not seen the profile: who they are, why they fit \
 or do not, and the one fact that decided it. No praise, hashtags, emoji, and not the score itself.";
 
-/// What the deeper tiers say of a lead besides.
+/// What the deeper tiers add about a lead.
 pub(super) const HOW_TO_SELL: &str = "# Deep summary
 Two to four short paragraphs, at most 1,200 characters, that spare the reader the profile: who they are and what they \
 live on, as far as it shows; what they work on now and where they seem to be heading; what that means for this \
@@ -74,7 +75,7 @@ business's own offer answers to it. The evidence comes first and is something th
 phrase, a habit. Offer nothing that the business does not say it has. When the profile gives no more than one, give \
 one: a generic point costs more trust than it wins.";
 
-/// The fields of a fit, in this order: reasons come before the number that follows from them.
+/// The fields of a fit. Reasons come before the number that follows from them.
 pub(super) const REASONS: (&str, Shape) = (
     "reasons",
     Shape::List(

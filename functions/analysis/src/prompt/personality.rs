@@ -1,4 +1,4 @@
-//! `personality`: how the person communicates, as far as it shows.
+//! `personality`: how the person communicates, as far as the profile shows it.
 
 use super::{TaskPrompt, shape::Shape};
 

@@ -1,4 +1,4 @@
-//! `psychographic`: what moves the person, and what would hold them back.
+//! `psychographic`: what drives the person, and what might hold them back.
 
 use super::{TaskPrompt, shape::Shape};
 

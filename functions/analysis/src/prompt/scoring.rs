@@ -1,4 +1,4 @@
-//! `scoring`: how well a profile fits a business, in a minute's reading. The whole of a LIGHT analysis.
+//! `scoring`: how well a profile fits a business, at a quick reading. The only task of a LIGHT analysis.
 
 use super::{
     TaskPrompt,

@@ -1,19 +1,20 @@
-//! The shape of an answer: the schema that models are held to, and the reading that believes nothing beyond it.
+//! The shape of an answer: the schema for the models, and a reader that accepts nothing beyond it.
 //!
-//! Vendors refuse bounds in strict schemas, so a schema asks for them in words and [`Shape::read`] enforces them.
+//! Vendors refuse bounds in strict schemas. So a schema asks for them in words, and [`Shape::read`] enforces
+//! them.
 
 use super::shortened;
 use serde_json::{Map, Value, json};
 
-/// What a part of an answer may be.
+/// One part of an answer.
 pub(super) enum Shape {
-    /// A whole number, 0 to 100. What it says.
+    /// A whole number from 0 to 100. The text says what it means.
     Percent(&'static str),
-    /// Text: what it says, and how many characters it should have at most.
+    /// A text: what it says, and how many characters it should have at most.
     Text(&'static str, usize),
-    /// One of these words. What it says.
+    /// One of these words. The text says what the choice means.
     OneOf(&'static str, &'static [&'static str]),
-    /// A list: what it holds, how many at least and at most, and the shape of each.
+    /// A list: what it holds, the fewest and the most elements, and the shape of each element.
     List(&'static str, usize, usize, &'static Shape),
     /// Fields in the order in which a model is to write them: reasons before conclusions.
     Fields(&'static [(&'static str, Shape)]),
@@ -47,8 +48,9 @@ impl Shape {
         }
     }
 
-    /// The answer within its limits: numbers clamped, text trimmed and cut, lists without what is empty and not too
-    /// long. Or what is wrong with it, in words for the model.
+    /// Brings the answer within its limits: numbers are clamped, texts are trimmed and cut, and lists lose
+    /// empty elements and those beyond the limit. Otherwise returns what is wrong with it, in words for the
+    /// model.
     pub(super) fn read(&self, answer: Value) -> Result<Value, String> {
         self.within(answer, "the answer").map_err(|problem| match problem {
             Problem::Empty(name) => format!("{name} is empty"),
@@ -65,7 +67,7 @@ impl Shape {
             }
             (Self::Percent(_), _) => wrong("a whole number"),
             (Self::Text(_, most), Value::String(text)) => {
-                // Models count characters badly: half as much again passes.
+                // Models count characters badly, so a text may be half as long again as its limit.
                 let text = shortened(text.trim_matches(is_blank), most + most / 2);
                 if text.is_empty() { Err(Problem::Empty(name.to_owned())) } else { Ok(Value::String(text)) }
             }
@@ -104,16 +106,16 @@ impl Shape {
     }
 }
 
-/// Nothing that anyone sees.
+/// Whether a character shows nothing.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || c.is_control()
 }
 
 /// What is wrong with a part of an answer.
 enum Problem {
-    /// It, or the field of this name in it, says nothing: a list goes without it.
+    /// The part, or the field of this name in it, is empty. A list leaves such an element out.
     Empty(String),
-    /// It is of another shape.
+    /// The part has another shape.
     Wrong(String),
 }
 
@@ -123,7 +125,7 @@ mod tests {
     use crate::prompt;
     use oslira_domain::Task;
 
-    /// An answer of this shape, with this much in every text and list.
+    /// An answer of this shape. Every text and every list in it has this size.
     fn filled(shape: &Shape, size: usize) -> Value {
         match shape {
             Shape::Percent(_) => json!(42),

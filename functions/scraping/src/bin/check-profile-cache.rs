@@ -1,4 +1,4 @@
-//! Stage "Check Profile Cache": is there a fresh copy of the profile?
+//! Stage "Check Profile Cache": finds out whether there is a fresh copy of the profile.
 
 use oslira_lambda::{RuntimeError, init, serve_stage};
 use oslira_scraping::check_profile_cache;

@@ -1,4 +1,4 @@
-//! Stage "Scrape Profile": one actor run for one to ten usernames, into the cache.
+//! Stage "Scrape Profile": one actor run gets one to ten usernames into the cache.
 
 use oslira_lambda::{RuntimeError, Secret, Variable, http_client, init, serve_stage};
 use oslira_postgres::SystemDb;

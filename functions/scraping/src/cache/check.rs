@@ -1,4 +1,5 @@
-//! `check-profile-cache`: is there a fresh copy of the profile, and of its posts where the tier reads them?
+//! `check-profile-cache`: finds out whether there is a fresh copy of the profile, and of its posts where the
+//! tier reads them.
 
 use super::{Entry, entry};
 use crate::want::Want;
@@ -8,19 +9,20 @@ use oslira_lambda::{Invocation, note_account, note_run};
 use oslira_stores::{ProfileStore, ProgressStore};
 use serde::Deserialize;
 
-/// What the state machines pass.
+/// The state machines' input.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CacheQuestion {
     run_id: RunId,
-    /// `None`: an anonymous run.
+    /// `None` for an anonymous run.
     #[serde(default)]
     account_id: Option<AccountId>,
     username: Username,
     tier: Tier,
 }
 
-/// Answers where the run reads what is there, and what must be scraped. A remembered refusal ends the run.
+/// Returns the keys of what the run can read from the cache, and what must be scraped. A refusal in the cache
+/// ends the run.
 pub async fn check_profile_cache(
     profiles: &ProfileStore,
     progress: &ProgressStore,

@@ -1,4 +1,4 @@
-//! What an actor found, into the cache. And what it means when it found no posts.
+//! Puts what an actor found into the cache, and decides what it means when an actor found no posts.
 
 use super::{Entry, Refusal, RunsCache, entry};
 use crate::want::{Found, Want};
@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 impl RunsCache<'_> {
-    /// Keeps what an actor run found. Instagram's refusal to show something says nothing about it, so that is not kept.
+    /// Keeps what an actor run found. When Instagram only refused to show something, nothing is kept: that
+    /// says nothing about the profile.
     pub(crate) async fn keep(
         &self,
         run: &ActorRun,
@@ -50,12 +51,13 @@ impl RunsCache<'_> {
         Ok(Entry::from(refusal))
     }
 
-    /// Whether an account may well have no posts. Their actor says the same of an account that has none, that is private,
-    /// and that it was kept out of. So the profile decides, which another actor reads at the same time. This waits for
-    /// it: to ask another actor for the posts would take as long, and cost money. `false` when it is not there in time.
+    /// Whether an account may well have no posts. The posts' actor gives the same answer for an account
+    /// without posts, for a private account, and when Instagram kept the actor out. So the profile decides,
+    /// which another actor reads at the same time. This function waits for the profile: to ask a second actor
+    /// for the posts would take as long, and cost money. `false` when the profile is not there in time.
     ///
     /// # Errors
-    /// `RunCancelled` or `RunSettled` when the run was meanwhile.
+    /// `RunCancelled` or `RunSettled` when that happened to the run meanwhile.
     async fn may_have_no_posts(&self, username: &Username) -> Result<bool> {
         let shows_none = async {
             loop {

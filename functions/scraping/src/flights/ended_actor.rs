@@ -1,4 +1,4 @@
-//! The actor that a flight notes as ended. What it found is paid for, and has yet to be stored.
+//! The ended actor that a flight notes. What the actor found is paid for, and not yet stored.
 
 use super::LIFETIME;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -6,24 +6,25 @@ use jiff::{SignedDuration, Timestamp};
 use oslira_domain::RunId;
 use oslira_stores::{Item, milliseconds, text, time};
 
-/// How long what an actor found is worth reading after its end. That is as long as "not found" is remembered, so it is fresh
-/// whatever it is. A run that comes later starts another actor.
+/// How long after its end an actor's finds are worth reading. "Not found" is kept in the cache for the same
+/// time, so the finds are fresh whatever they are. A run that comes later starts another actor.
 const WORTH_READING: SignedDuration = SignedDuration::from_mins(10);
 
-/// An actor that has ended, so that its slot is given back.
+/// An actor that has ended, and whose slot is given back or will be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EndedActor {
     pub(crate) actor_run_id: String,
-    /// The run that started it: what it cost is that run's.
+    /// The run that started the actor and pays for it.
     pub(crate) payer: RunId,
-    /// It was the second one of the flight, whose answer stands.
+    /// Whether it was the flight's second actor, whose answer is final.
     pub(crate) is_second: bool,
-    /// It was the first, and a profile came without its posts. It is not read again: only a second one counts.
+    /// Whether it was the first actor and a profile came without its posts. It is not read again: only a
+    /// second actor counts then.
     pub(crate) lacks_posts: bool,
 }
 
 impl EndedActor {
-    /// The attribute of the flight's item.
+    /// The attribute for the flight's item.
     pub(super) fn write(&self, ended_at: Timestamp, now: Timestamp) -> AttributeValue {
         AttributeValue::M(Item::from([
             ("actorRunId".to_owned(), text(&self.actor_run_id)),
@@ -34,7 +35,7 @@ impl EndedActor {
         ]))
     }
 
-    /// The actor that the flight's item notes, while that counts.
+    /// Reads the actor from the flight's item, for as long as the note counts.
     pub(super) fn read(flight: &Item, now: Timestamp) -> Option<Self> {
         let note = flight.get("endedActor")?.as_m().ok()?;
         let text = |name: &str| note.get(name)?.as_s().ok();
@@ -48,7 +49,8 @@ impl EndedActor {
         })
     }
 
-    /// Until when the note counts. That a second actor is wanted stays true for as long as a slot for it may take.
+    /// Until when the note counts. A note that demands a second actor counts for as long as that actor may
+    /// have to wait for a slot.
     fn counts_until(&self, ended_at: Timestamp, now: Timestamp) -> Timestamp {
         if self.lacks_posts { now + LIFETIME } else { ended_at + WORTH_READING }
     }

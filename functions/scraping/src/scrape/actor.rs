@@ -1,4 +1,5 @@
-//! The actor of a flight: it gets a slot, is started there, and is waited for or aborted; then the slot is given back.
+//! The actor of a flight: it takes a slot, starts there, is waited for or aborted, and then its slot is given
+//! back.
 
 use super::{request::ScrapeRequest, tools::ScrapeTools};
 use crate::{
@@ -12,11 +13,11 @@ use oslira_stores::{Permit, Upstream};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// How long an actor may run: a restricted profile takes it most of a minute.
+/// How long an actor may run. A restricted profile takes it almost a minute.
 const ACTOR_TIMEOUT: Duration = Duration::from_secs(120);
-/// The longest that Apify lets one request wait.
+/// The longest wait that Apify allows in one request.
 const LONG_POLL: Duration = Duration::from_secs(60);
-/// How long after a question whether an actor has ended the next one comes, also when Apify answers at once.
+/// The shortest time between two questions whether an actor has ended, even when Apify answers at once.
 const POLL_PAUSE: Duration = Duration::from_secs(1);
 
 /// The actors of a flight, as one invocation works with them.
@@ -30,8 +31,8 @@ pub(super) struct Actors<'a> {
 }
 
 impl Actors<'_> {
-    /// Runs an actor to its end: the one that holds a slot already, or a new one. After an error it may still be at work. Then
-    /// a retry finds it by the lease, or the lease expires.
+    /// Runs an actor to its end: the actor that already holds a slot, or a new one. After an error the actor
+    /// may still be at work. Then a retry finds it by its lease, or the lease expires.
     pub(super) async fn run(&self, is_second: bool) -> Result<(EndedActor, ActorRun)> {
         let mut lease = self.lease().await?;
         let actor_run_id = match &lease.actor_run_id {
@@ -65,20 +66,20 @@ impl Actors<'_> {
         self.tools.slots.lease(request, ACTOR_TIMEOUT).await
     }
 
-    /// Starts an actor in a slot, unless the run was cancelled while it waited for that.
+    /// Starts an actor in a slot, unless the run was cancelled while it waited for the slot.
     async fn start(&self, lease: &mut Lease) -> Result<String> {
         let Self { tools, apify, request, .. } = self;
         if let Err(error) = tools.progress.may_spend(request.run_id).await {
             return Err(self.release_after(lease, error).await);
         }
         let Some(permit) = tools.breakers.admit(Upstream::Apify).await else {
-            // Retried for longer than the circuit breaker stays open.
+            // This error is retried for longer than the circuit breaker stays open.
             let error = Error::new(Code::ApifyBusy, "Instagram could not be read for some time.");
             return Err(self.release_after(lease, error).await);
         };
         let started = request.want.start(apify, &request.usernames, ACTOR_TIMEOUT).await;
         if let Ok(run) = &started {
-            // First of all: what is not noted is lost, and paid for all the same.
+            // This comes first: an actor that is not noted is lost, and costs money all the same.
             tools.slots.note_actor_run(lease, &run.id).await?;
         }
         self.report(permit, started.as_ref().err()).await;
@@ -89,8 +90,9 @@ impl Actors<'_> {
         }
     }
 
-    /// Waits until the actor run ends. When the run in charge is cancelled or settled meanwhile, it leaves the actor to
-    /// those who wait for it too. If there are none, the actor is aborted, and the error that says why comes with it.
+    /// Waits until the actor run ends. When the run in charge is cancelled or settled meanwhile, it leaves
+    /// the actor to the runs that wait for it. If no run waits, the actor is aborted, and the error that says
+    /// why is returned with it.
     async fn wait(&self, actor_run_id: &str) -> Result<(ActorRun, Option<Error>)> {
         let mut stopped = None;
         loop {
@@ -122,7 +124,8 @@ impl Actors<'_> {
         }
     }
 
-    /// The actor run when it has ended, or as it is after a minute or what is left of the time.
+    /// Returns the actor run when it has ended. Otherwise returns it as it is after a minute, or when the
+    /// time is over.
     async fn poll(&self, actor_run_id: &str, left: Duration) -> Result<ActorRun> {
         let next = Instant::now() + POLL_PAUSE;
         let run = self.apify.wait_for_run(actor_run_id, left.min(LONG_POLL)).await?;
@@ -132,8 +135,8 @@ impl Actors<'_> {
         Ok(run)
     }
 
-    /// Aborts the actor of a lease, gives the slot back when it has ended, and puts what it cost on record.
-    /// `ended_before` is an actor that the flight notes.
+    /// Aborts the actor of a lease, gives the slot back when the actor has ended, and records its cost.
+    /// `ended_before` is the actor that the flight notes.
     pub(super) async fn abort(
         &self,
         lease: Lease,
@@ -150,7 +153,7 @@ impl Actors<'_> {
                 break run;
             }
         };
-        // One that would not end in time keeps its slot until the lease expires.
+        // An actor that does not end in time keeps its slot until the lease expires.
         if run.status.is_terminal() {
             let is_second = ended_before.is_some_and(|ended| ended.actor_run_id != actor_run_id);
             self.give_back(&lease, actor_run_id, &run, is_second).await?;
@@ -158,14 +161,14 @@ impl Actors<'_> {
         self.record(&run, lease.payer).await
     }
 
-    /// The slot that the flight still holds, and the actor in it.
+    /// Returns the slot that the flight still holds, and the actor in it.
     pub(super) async fn in_slot(&self) -> Result<Option<(Lease, String)>> {
         let lease = self.tools.slots.held_by(self.flight.name()).await?;
         Ok(lease.and_then(|lease| lease.actor_run_id.clone().map(|id| (lease, id))))
     }
 
-    /// Gives the slot of an actor back that has ended. First of all the flight notes the actor: a run that comes after us
-    /// finds it there. So the slot is free whatever becomes of what the actor found.
+    /// Gives back the slot of an actor that has ended. Before that, the flight notes the actor, so that the
+    /// next run finds it there. So the slot becomes free whatever happens to the actor's finds.
     async fn give_back(
         &self,
         lease: &Lease,
@@ -179,7 +182,8 @@ impl Actors<'_> {
         Ok(ended)
     }
 
-    /// Notes an actor that has ended. When another run is in charge meanwhile, this one waits like others.
+    /// Notes an actor that has ended. When another run is in charge meanwhile, this run waits like the
+    /// others.
     pub(super) async fn note(&self, ended: &EndedActor, run: &ActorRun) -> Result<()> {
         if self.flight.note(ended, run.ended_at(Timestamp::now())).await? {
             return Ok(());
@@ -188,7 +192,7 @@ impl Actors<'_> {
         Err(under_way())
     }
 
-    /// Frees the slot of an actor that never ran or has ended; the error goes on.
+    /// Frees the slot of an actor that never ran or has ended. Returns the error that it was given.
     async fn release_after(&self, lease: &Lease, error: Error) -> Error {
         if let Err(failure) = self.tools.slots.release(lease).await {
             tracing::warn!(cause = failure.chain(), "slot not released; its lease will expire");
@@ -196,12 +200,14 @@ impl Actors<'_> {
         error
     }
 
-    /// Frees the slot of an actor that Apify does not know: a run that wants it would ask in vain. The error goes on.
+    /// Frees the slot of an actor that Apify does not know: another run would ask for it in vain. Returns the
+    /// error that it was given.
     pub(super) async fn release_if_unknown(&self, lease: &Lease, error: Error) -> Error {
         if oslira_apify::is_lost(&error) { self.release_after(lease, error).await } else { error }
     }
 
-    /// Tells the circuit breaker how a call of Apify went. One that was refused for what we asked is an answer.
+    /// Reports the outcome of a call to the circuit breaker. A call that Apify refused because of our request
+    /// counts as answered.
     pub(super) async fn report(&self, permit: Permit, error: Option<&Error>) {
         let breakers = &self.tools.breakers;
         match error {

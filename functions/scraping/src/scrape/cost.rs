@@ -1,4 +1,4 @@
-//! What an actor run cost: on the record of the run that pays for it.
+//! What an actor run cost, on the record of the run that pays for it.
 
 use crate::want::Want;
 use oslira_apify::{ActorRun, Apify};
@@ -6,14 +6,15 @@ use oslira_domain::{Result, RunId};
 use oslira_postgres::{Parameter, SystemDb};
 use uuid::Uuid;
 
-/// How many times as much as usual an actor run can cost; it has a limit of items.
+/// An actor run can cost this many times as much as usual at most, because its items are limited.
 const MOST_TIMES_USUAL: f64 = 10.0;
-/// What its machine can cost beside its items, in US dollars: two minutes with the most memory that Apify gives an actor,
-/// 32 GB, are 1.07 compute units, at 0.40 at most.
+/// The most that its machine can cost beside its items, in US dollars. Two minutes with 32 GB, the most
+/// memory that Apify gives an actor, are 1.07 compute units, at $0.40 each at most.
 const MOST_MACHINE_USD: f64 = 0.5;
 
-/// What an actor run cost, in US dollars. What Apify says counts as far as the run could have cost it: a slip of the vendor's
-/// must not be a run's million. When it says nothing that can be, or nothing yet, it is what such a run usually costs.
+/// What an actor run cost, in US dollars. Apify's figure counts, up to the most that the run could have cost:
+/// a mistake of the vendor's must not put a million on a run's record. When there is no possible figure, or
+/// none yet, the usual cost of such a run counts.
 fn cost_usd(told: Option<f64>, usual: f64) -> f64 {
     let most = usual * MOST_TIMES_USUAL + MOST_MACHINE_USD;
     match told {
@@ -27,24 +28,25 @@ fn cost_usd(told: Option<f64>, usual: f64) -> f64 {
     }
 }
 
-/// What is put on record of an actor run.
+/// What is recorded about an actor run.
 pub(super) struct ActorCost<'a> {
     pub(super) run: &'a ActorRun,
     pub(super) want: Want,
-    /// How many were scraped.
+    /// How many usernames were scraped.
     pub(super) usernames: usize,
     /// The run that started the actor, as slot and flight name it.
     pub(super) payer: RunId,
     /// The run that saw the actor's end.
     pub(super) seen_by: RunId,
-    /// That one has no account.
+    /// Whether that run is anonymous.
     pub(super) is_seen_anonymously: bool,
 }
 
 impl ActorCost<'_> {
-    /// Writes the cost down for the run that started the actor. An anonymous run has no place in Postgres. Then it is
-    /// written for the run that saw the actor's end; or, if that is an anonymous one too, in a line of the log. The actor
-    /// run's id makes the row, so whoever writes it a second time changes nothing.
+    /// Records the cost for the run that started the actor. An anonymous run has no row in Postgres. Then the
+    /// cost is recorded for the run that saw the actor's end. If that run is anonymous too, the cost goes
+    /// into a line of the log. The row's id is made from the actor run's id, so a second write changes
+    /// nothing.
     pub(super) async fn record(&self, db: &SystemDb) -> Result<()> {
         let Self { run, want, payer, seen_by, .. } = self;
         let duration_ms = run.duration().and_then(|took| i64::try_from(took.as_millis()).ok()).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! An actor that has ended: what it found is read, its slot given back, and its cost put on record.
+//! An actor that has ended: its finds are read, its slot is given back, and its cost is recorded.
 
 use super::{actor::Actors, cost::ActorCost, request::ScrapeRequest};
 use crate::{
@@ -10,13 +10,15 @@ use oslira_domain::{Code, Error, Result, RunId, Username};
 use oslira_stores::Permit;
 use std::time::Duration;
 
-/// Apify says of an actor that has ended that it has not: some of its servers know later than others.
+/// The error when Apify says that an ended actor has not ended. Some of its servers learn of the end later
+/// than others.
 fn behind() -> Error {
     Error::new(Code::ApifyUnavailable, "Instagram could not be read at the moment.")
 }
 
 impl Actors<'_> {
-    /// The actor run that the flight notes as ended, from Apify. First its slot is given back, if that was not done any more.
+    /// Asks Apify for the actor run that the flight notes as ended. Before that it gives the slot back, if
+    /// that was not done yet.
     pub(super) async fn ask_about(&self, ended: &EndedActor) -> Result<ActorRun> {
         match self.in_slot().await? {
             Some((lease, id)) if id == ended.actor_run_id => self.tools.slots.release(&lease).await?,
@@ -29,7 +31,8 @@ impl Actors<'_> {
         }
     }
 
-    /// What an actor run found. It is paid for: after a failure that passes, the next try reads it.
+    /// Reads what an actor run found. The finds are paid for, so after a temporary failure the next try reads
+    /// them.
     pub(super) async fn read(&self, ended: &EndedActor, run: &ActorRun) -> Result<Vec<(Username, Found)>> {
         let Self { apify, request, .. } = self;
         self.record(run, ended.payer).await?;
@@ -39,7 +42,7 @@ impl Actors<'_> {
         }
     }
 
-    /// Tells the circuit breaker, and forgets an actor of which no more will be known.
+    /// Reports the failure to the circuit breaker. Forgets the actor when its finds will never be readable.
     async fn not_read(&self, error: Error) -> Error {
         self.report(Permit::unasked(), Some(&error)).await;
         if oslira_apify::is_lost(&error) {
@@ -48,7 +51,7 @@ impl Actors<'_> {
         error
     }
 
-    /// Forgets the actor that the flight notes: the next try starts another.
+    /// Forgets the actor that the flight notes. The next try starts another one.
     pub(super) async fn forget(&self) {
         if let Err(failure) = self.flight.forget().await {
             tracing::warn!(
@@ -58,8 +61,8 @@ impl Actors<'_> {
         }
     }
 
-    /// Does what an earlier try could not do any more for an actor that has ended: gives its slot back, and puts its cost
-    /// on record.
+    /// Finishes what an earlier try did not get done for an actor that has ended: gives its slot back, and
+    /// records its cost.
     pub(super) async fn settle(&self, in_charge: InCharge) -> Result<()> {
         let Some((lease, actor_run_id)) = self.in_slot().await? else {
             return self.record_ended(in_charge).await;
@@ -76,7 +79,7 @@ impl Actors<'_> {
         recorded
     }
 
-    /// Puts what the noted actor cost on record, if Apify still knows it.
+    /// Records what the noted actor cost, if Apify still knows the actor.
     pub(super) async fn record_ended(&self, in_charge: InCharge) -> Result<()> {
         let Some(ended) = in_charge.ended else { return Ok(()) };
         match self.apify.wait_for_run(&ended.actor_run_id, Duration::ZERO).await {

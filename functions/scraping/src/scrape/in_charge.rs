@@ -1,4 +1,4 @@
-//! The run in charge of a flight: it gets what is wanted into the cache, for all who wait for it.
+//! The run in charge of a flight: it gets what is wanted into the cache, for all waiting runs.
 
 use super::actor::Actors;
 use crate::{
@@ -15,7 +15,8 @@ pub(super) struct RunInCharge<'a> {
 }
 
 impl RunInCharge<'_> {
-    /// Gets what is wanted, and ends the flight. When this run seems dead to another, which is in charge then, it waits.
+    /// Gets what is wanted, and ends the flight. When another run took this one for dead and is in charge,
+    /// this run waits.
     pub(super) async fn scrape(&self, in_charge: InCharge) -> Result<Vec<(Username, Entry)>> {
         let flight = &self.actors.flight;
         let outcome = tokio::select! {
@@ -38,8 +39,8 @@ impl RunInCharge<'_> {
         outcome
     }
 
-    /// What was stored since the run began is used as it is. An earlier try of this very step stored it, and its answer was
-    /// lost; or another run that wanted the same. What is not there is scraped.
+    /// Uses what was stored since the run began. An earlier try of this step stored it and lost its answer,
+    /// or another run stored it that wanted the same. Whatever is missing is scraped.
     async fn get(&self, in_charge: InCharge) -> Result<Vec<(Username, Entry)>> {
         let Self { actors, cache } = self;
         if let Some(entries) = cache.read(actors.request.want, &actors.request.usernames).await? {
@@ -60,8 +61,9 @@ impl RunInCharge<'_> {
         Ok(entries)
     }
 
-    /// What an actor found: the one that the flight notes as ended, the one that is in a slot, or a new one. When a profile
-    /// that has posts came without any, a second actor is asked once; its answer stands.
+    /// Returns what an actor found: the actor that the flight notes as ended, the actor in the slot, or a new
+    /// one. When a profile has posts but came without them, a second actor is asked once, and its answer is
+    /// final.
     async fn found(&self, in_charge: InCharge) -> Result<(ActorRun, Vec<(Username, Found)>)> {
         let actors = self.actors;
         let first = match in_charge.ended {
@@ -77,8 +79,8 @@ impl RunInCharge<'_> {
             if ended.is_second || !found.iter().any(|(_, found)| found.lacks_posts()) {
                 return Ok((run, found));
             }
-            // Otherwise each try that gets no slot for the second actor would read the first again, and in the end start
-            // it again.
+            // Without this note, each try that gets no slot for the second actor would read the first one
+            // again, and in the end start it again.
             actors.note(&EndedActor { lacks_posts: true, ..ended }, &run).await?;
         }
         let (ended, run) = actors.run(true).await?;
@@ -86,7 +88,7 @@ impl RunInCharge<'_> {
         Ok((run, found))
     }
 
-    /// Lets the runs that wait share the failure, or go on where this run could not.
+    /// Ends the flight with this error for all waiting runs, or hands it over so that another run can go on.
     async fn pass_on(&self, error: &Error) -> Result<()> {
         let flight = &self.actors.flight;
         if self.is_for_all(error).await && flight.fail(error).await? {
@@ -95,8 +97,9 @@ impl RunInCharge<'_> {
         flight.hand_over(error.code.is_retried()).await
     }
 
-    /// Whether the runs that wait share this failure. Otherwise it is this run's own misfortune, and another may be luckier or
-    /// have slots of its own. And an actor that is still in its slot is still wanted.
+    /// Whether the waiting runs share this error. Otherwise only this run had bad luck: another run may
+    /// succeed, or have slots of its own. And while an actor is still in its slot, its finds are still
+    /// wanted.
     async fn is_for_all(&self, error: &Error) -> bool {
         matches!(error.code, Code::ApifyUnavailable | Code::ApifyRejected)
             && matches!(self.actors.in_slot().await, Ok(None))

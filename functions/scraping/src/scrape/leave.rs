@@ -1,4 +1,4 @@
-//! A run that was cancelled leaves its flight. The last to leave aborts the actor.
+//! A cancelled run leaves its flight. The last run to leave aborts the actor.
 
 use super::actor::Actors;
 use crate::flights::InCharge;
@@ -14,7 +14,7 @@ pub(super) async fn leave(actors: &Actors<'_>) -> Result<()> {
     actors.flight.end().await
 }
 
-/// Sees to it that no actor is at work any more, and that what it cost is on record.
+/// Makes sure that no actor is at work any more, and that its cost is recorded.
 async fn stop(actors: &Actors<'_>, in_charge: InCharge) -> Result<()> {
     match actors.in_slot().await? {
         Some((lease, actor_run_id)) => actors.abort(lease, actor_run_id, in_charge.ended).await,

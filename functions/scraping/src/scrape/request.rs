@@ -4,13 +4,13 @@ use crate::{slots::RunKind, want::Want};
 use oslira_domain::{AccountId, RunId, Tier, Username};
 use serde::Deserialize;
 
-/// What to scrape, for which run.
+/// What to scrape, and for which run.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScrapeRequest {
     /// The run that pays for it.
     pub(crate) run_id: RunId,
-    /// `None`: an anonymous run.
+    /// `None` for an anonymous run.
     #[serde(default)]
     pub(crate) account_id: Option<AccountId>,
     pub(crate) tier: Tier,
@@ -26,7 +26,8 @@ pub struct ScrapeRequest {
 mod tests {
     use super::*;
 
-    /// Both fields have a default, so a name that no state machine passes would go unnoticed.
+    /// Both fields have a default. So without this test, a name that no state machine passes would go
+    /// unnoticed.
     #[test]
     fn the_sample_events_say_for_which_kind_of_run_and_what() {
         let anonymous = include_str!("../../../../events/scrape-profiles/anonymous.json");

@@ -1,4 +1,5 @@
-//! Which slot a run may take, given those that are held: the limits by kind of run, and an account's share.
+//! Decides which slot a run may take, given the slots that are taken: by limits for each kind of run, and by
+//! the account's share.
 
 use super::Lease;
 use crate::want::Want;
@@ -6,18 +7,20 @@ use oslira_domain::{AccountId, RunId, share};
 use serde::Deserialize;
 use std::time::Duration;
 
-/// Actor runs under way at any time.
+/// How many actor runs Apify allows at a time.
 pub(super) const SLOTS: usize = 10;
-/// Of these, how many only profiles of single runs may take, so that a batch never makes a single user wait.
+/// How many of these are kept for the profiles of single runs, so that a batch never makes a single user
+/// wait.
 const FOR_SINGLES: usize = 2;
-/// How many of the others anonymous runs may take: however many come, the rest is for accounts.
+/// How many of the other slots anonymous runs may take. However many such runs come, the rest is for
+/// accounts.
 const FOR_ANONYMOUS_RUNS: usize = 3;
-/// Slots that one flight may have with an actor that may or may not have started.
+/// How many slots one flight may hold with an actor that may or may not have started.
 const MOST_DOUBTFUL: usize = 2;
-/// How long a scraper of an account that holds no slot waits inside for a free one, before it hands the waiting over to the
-/// state machine.
+/// How long a scraper waits inside the Lambda for a free slot, when its account holds none. After that it
+/// waits in the state machine.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Whose slots those of anonymous runs are.
+/// The account under which the slots of all anonymous runs are counted.
 const ANONYMOUS: &str = "anonymous";
 
 /// The kind of run that a scrape is for.
@@ -27,39 +30,39 @@ pub enum RunKind {
     /// One user waits for one profile.
     #[default]
     Single,
-    /// A group of a batch.
+    /// A group of usernames in a batch.
     Batch,
-    /// Without an account.
+    /// A run without an account.
     Anonymous,
 }
 
-/// Who asks for a slot, and for what.
+/// A request for a slot.
 #[derive(Clone, Copy)]
 pub(crate) struct SlotRequest<'a> {
-    /// The flight's name.
     pub(crate) flight: &'a str,
-    /// The run in charge of it.
+    /// The run in charge of the flight.
     pub(crate) run_id: RunId,
-    /// `None`: an anonymous run.
+    /// `None` for an anonymous run.
     pub(crate) account_id: Option<AccountId>,
     pub(crate) run_kind: RunKind,
     pub(crate) want: Want,
 }
 
-/// What to do about a slot.
+/// What to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// Try to get this one.
+    /// Try to take this slot.
     Take(usize),
-    /// Wait until the account has fewer.
+    /// Wait until the account has fewer slots.
     ShareTaken,
-    /// Wait for one.
+    /// Wait until a slot is free.
     NoneFree,
 }
 
 impl RunKind {
-    /// How long a scraper waits inside for a slot. That of an anonymous run does not: an account's run may be in the same
-    /// flight, and would wait with it although it may take other slots.
+    /// How long a scraper waits inside the Lambda for a slot. For an anonymous run it does not wait there: a
+    /// run of an account may be in the same flight, and would have to wait too, although it may take other
+    /// slots.
     pub(super) const fn patience(self) -> Duration {
         match self {
             Self::Single | Self::Batch => PATIENCE,
@@ -67,21 +70,22 @@ impl RunKind {
         }
     }
 
-    /// The slots it may take, in the order it tries them. Single runs leave the shared ones to batches if they can. Their
-    /// posts never take those that are kept for single runs: what the posts mean may depend on the profile, which must get
-    /// a slot.
+    /// The slots that this kind of run may take, in the order of trying. Single runs leave the shared slots
+    /// to batches if they can. Posts of single runs never take the slots that are kept for single runs: the
+    /// meaning of the posts may depend on the profile, so the profile must get a slot.
     fn slots(self, want: Want) -> Vec<usize> {
         let (shared, for_singles) = (0..SLOTS - FOR_SINGLES, SLOTS - FOR_SINGLES..SLOTS);
         match (self, want) {
             (Self::Single, Want::Profiles) => for_singles.chain(shared).collect(),
             (Self::Single, Want::Posts) | (Self::Batch, _) => shared.collect(),
-            // The last that others come to.
+            // The slots that the other kinds try last.
             (Self::Anonymous, _) => shared.rev().take(FOR_ANONYMOUS_RUNS).collect(),
         }
     }
 
-    /// Of how many slots, from the first, an account has its share. Those that are kept for single runs count only where it
-    /// may take them. So beside its batches and posts a profile gets one more, while others leave the two that are kept.
+    /// The number of slots, from the first one on, by which an account's share is computed. The slots that
+    /// are kept for single runs count only for a request that may take them. So a profile gets one slot more
+    /// than the account's batches and posts, while other accounts leave these two free.
     const fn shares(self, want: Want) -> usize {
         match (self, want) {
             (Self::Single, Want::Profiles) => SLOTS,
@@ -91,7 +95,7 @@ impl RunKind {
 }
 
 impl SlotRequest<'_> {
-    /// Whose slot it will be: an account's id, or [`ANONYMOUS`].
+    /// The account that the slot counts for: an account's id, or [`ANONYMOUS`].
     pub(super) fn account(&self) -> String {
         self.account_id.map_or_else(|| ANONYMOUS.to_owned(), |account_id| account_id.to_string())
     }
@@ -109,7 +113,7 @@ impl SlotRequest<'_> {
         let free = self.run_kind.slots(self.want).into_iter().find(is_free);
         match free {
             Some(slot) if (own as u64) < share(whole as u64, others as u64) => Choice::Take(slot),
-            // One of its own runs will free a slot. An account that has none waits for one of others'.
+            // One of the account's own runs will free a slot. An account without a slot waits for the others.
             _ if own > 0 => Choice::ShareTaken,
             _ => Choice::NoneFree,
         }
@@ -149,12 +153,12 @@ mod tests {
         SlotRequest { flight: "new", run_id: RunId(Uuid::nil()), account_id, run_kind, want }
     }
 
-    /// The account's run of a profile that has no slot yet.
+    /// A request for a profile that has no slot yet, by a single run of the account.
     fn single(number: u8) -> SlotRequest<'static> {
         request(Some(account(number)), RunKind::Single, Want::Profiles)
     }
 
-    /// Takes as many slots as it may, one for each of as many flights.
+    /// Takes slots for one flight after the other, until no more are given.
     fn flood(held: &mut Vec<Lease>, request: SlotRequest<'_>) -> Choice {
         loop {
             match request.choice(held) {
@@ -172,7 +176,7 @@ mod tests {
     fn a_flood_leaves_three_slots_to_others() {
         let mut held = Vec::new();
         assert_eq!((flood(&mut held, single(1)), held.len()), (Choice::ShareTaken, 7));
-        // Whatever it is that another account wants: also both halves of a DEEP analysis.
+        // This holds for whatever the other account wants, so also for both halves of a DEEP analysis.
         for want in [Want::Profiles, Want::Posts] {
             let other = request(Some(account(2)), RunKind::Single, want);
             assert!(matches!(other.choice(&held), Choice::Take(_)), "{want:?}");
@@ -213,7 +217,7 @@ mod tests {
         let mut held = Vec::new();
         let anonymous = request(None, RunKind::Anonymous, Want::Profiles);
         assert_eq!((flood(&mut held, anonymous), held.len()), (Choice::ShareTaken, 3));
-        // Beside a flood they yield too.
+        // While one account holds many slots, anonymous runs get fewer.
         held.clear();
         flood(&mut held, single(1));
         assert_eq!((flood(&mut held, anonymous), held.len()), (Choice::ShareTaken, 9));

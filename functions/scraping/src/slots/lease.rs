@@ -1,4 +1,4 @@
-//! A slot that is held, as the item of slots has it.
+//! A slot that is taken, as the item of slots holds it.
 
 use super::choice::SlotRequest;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -11,16 +11,15 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Lease {
     pub(super) slot: usize,
-    /// Chosen before the write that takes the slot. So a run that repeats that write, its answer lost, knows that it was
-    /// done. And a run that comes late with an id that was replaced changes nothing.
+    /// Chosen before the write that takes the slot. When that write is repeated because its answer was lost,
+    /// this id shows that the write was done. And a late run whose id was replaced changes nothing.
     pub(super) id: String,
-    /// The flight's name.
     pub(super) flight: String,
-    /// Whose slot it is, for the account's share.
+    /// The account whose share the slot counts for.
     pub(super) account: String,
-    /// The run that started the actor, or will: what it costs is that run's.
+    /// The run that started the actor, or will start it, and pays for it.
     pub(crate) payer: RunId,
-    /// The actor run in the slot, once there is one.
+    /// The actor run in the slot; `None` until it is started.
     pub(crate) actor_run_id: Option<String>,
     pub(super) until: Timestamp,
 }
@@ -49,7 +48,7 @@ impl Lease {
         ]))
     }
 
-    /// The lease of a slot, from its attribute.
+    /// Reads the lease of a slot from its attribute.
     pub(super) fn read(slot: usize, lease: &AttributeValue) -> Option<Self> {
         let lease = lease.as_m().ok()?;
         let text = |name: &str| lease.get(name)?.as_s().ok();
@@ -64,14 +63,14 @@ impl Lease {
         })
     }
 
-    /// Whether the item names this very lease. Then a write that was refused is one that had been done.
+    /// Whether the item holds this very lease. Then a refused write had in fact been done.
     pub(super) fn is_in(&self, item: &Item) -> bool {
         let lease = item.get(&attribute(self.slot)).and_then(|lease| lease.as_m().ok()?.get("leaseId"));
         lease == Some(&text(&self.id))
     }
 }
 
-/// The attribute of a slot.
+/// The name of a slot's attribute.
 pub(super) fn attribute(slot: usize) -> String {
     format!("slot{slot}")
 }
