@@ -112,6 +112,7 @@ impl Server {
             .route("/page.js", get(async || own("text/javascript; charset=utf-8", include_str!("page.js"))))
             .route("/assets/{file}", get(asset))
             .route("/openapi.yaml", get(description))
+            .route("/errors.md", get(errors))
             .route("/demo-user.json", get(demo_user))
             .route("/v1/{*path}", any(proxy::forward))
             .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
@@ -134,6 +135,12 @@ async fn description(State(viewer): State<Arc<Viewer>>) -> Result<Response, Prob
     let yaml = fs::read_to_string(&viewer.sources.description).await;
     let yaml = yaml.context("the API's description cannot be read")?;
     Ok(own("application/yaml", served_here(&yaml).context("the API's description names no servers")?))
+}
+
+/// The page about errors, to which the description links as its neighbour.
+async fn errors(State(viewer): State<Arc<Viewer>>) -> Result<Response, Problem> {
+    let text = fs::read(viewer.sources.description.with_file_name("errors.md")).await;
+    Ok(own("text/plain; charset=utf-8", text.context("the page about errors cannot be read")?))
 }
 
 /// The first user of the stack, whom the page signs in.

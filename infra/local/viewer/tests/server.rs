@@ -96,6 +96,8 @@ async fn the_description_names_the_viewer_as_its_only_server() {
     assert!(yaml.contains("\nservers:\n- url: /v1\n"), "{yaml}");
     assert!(!yaml.contains("amazonaws.com"), "the deployed server is gone");
     assert!(yaml.contains("\n  /api/credits/balance:\n"), "the routes are there");
+    assert!(yaml.contains("(errors.md)"), "it links to its neighbour");
+    assert!(viewer.text("/errors.md").await.contains("`RouteNotFound`"));
 }
 
 #[tokio::test]
