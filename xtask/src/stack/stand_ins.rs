@@ -9,18 +9,17 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::{fs, path::Path, time::UNIX_EPOCH};
 
-/// The stand-ins at a port.
 pub(crate) struct StandIns {
     pub(crate) url: String,
 }
 
 impl StandIns {
-    /// The stand-ins at this port, taken to run.
+    /// The stand-ins at this port, which are taken to be running.
     pub(crate) fn at(port: u16) -> Self {
         Self { url: format!("http://127.0.0.1:{port}") }
     }
 
-    /// Starts them, or starts them anew on the same port when their binary or the latency has changed.
+    /// Starts the stand-ins. Restarts them on the same port when their binary or the latency has changed.
     pub(crate) fn ensure(stack: &Stack, host: &str, port: u16, latency: Latency) -> Result<Self> {
         let stand_ins = Self::at(port);
         let binary = build::binary("oslira-stand-ins", host);
@@ -29,7 +28,7 @@ impl StandIns {
             return Ok(stand_ins);
         }
         stack.daemons().stop("stand-ins")?;
-        // Run from a copy, so that the next build does not meet a running program.
+        // They run from a copy, so that the next build does not have to replace a running program.
         let copy = stack.path("oslira-stand-ins");
         fs::copy(&binary, &copy).with_context(|| format!("cannot copy {}", binary.display()))?;
         let command = Cmd::new(copy)
@@ -43,7 +42,7 @@ impl StandIns {
         Ok(stand_ins)
     }
 
-    /// What tokens are signed with.
+    /// Returns the keys that sign tokens.
     pub(crate) fn keys(&self) -> Result<Keys> {
         let answer = http::get(&format!("{}/_control/keys", self.url), &[])?.json("the stand-ins' keys")?;
         let text = |name: &str| -> Result<String> {
@@ -62,7 +61,7 @@ impl StandIns {
         Ok(())
     }
 
-    /// Signs a user in, as a front end does: the access token, good for an hour.
+    /// Signs a user in as a front end does. Returns the access token, which is good for an hour.
     pub(crate) fn sign_in(&self, email: &str, password: &str) -> Result<String> {
         let url = format!("{}/supabase/auth/v1/token?grant_type=password", self.url);
         let body = json!({ "email": email, "password": password }).to_string();
@@ -71,7 +70,7 @@ impl StandIns {
     }
 }
 
-/// Supabase's side of a token.
+/// Supabase's settings for tokens.
 pub(crate) struct Keys {
     pub(crate) hs256_secret: String,
     pub(crate) jwks_url: String,
