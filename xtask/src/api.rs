@@ -1,4 +1,4 @@
-//! The public API, as one user of it.
+//! The public API, as one of its users calls it.
 
 use crate::{
     http::{self, Answer, JSON},
@@ -10,14 +10,14 @@ use oslira_domain::{RunId, Tier};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// The API and a user who is signed in.
+/// The API and a signed-in user.
 pub(crate) struct Api<'a> {
     pub(crate) url: &'a str,
     pub(crate) user: &'a User,
 }
 
 impl Api<'_> {
-    /// Asks for an analysis; the run's id.
+    /// Starts an analysis and returns the run's id.
     pub(crate) fn start(&self, tier: Tier, username: &str) -> Result<RunId> {
         let request = json!({"username": username, "analysisType": tier, "businessProfileId": self.user.business_profile_id});
         Ok(data::<AcceptedRun>(self.post("/api/leads/analyze", &request)?)?.run_id)
@@ -27,7 +27,7 @@ impl Api<'_> {
         data(self.get(&format!("/api/analysis/{run_id}/progress"))?)
     }
 
-    /// The result of a run that is complete; of one that is not, why there is none.
+    /// Returns the result of a complete run. For any other run, the error says why there is no result.
     pub(crate) fn result(&self, run_id: RunId) -> Result<AnalysisResult> {
         data(self.get(&format!("/api/analysis/{run_id}/result"))?)
     }
@@ -49,7 +49,7 @@ impl Api<'_> {
     }
 }
 
-/// The `data` of an answer, or its error in its own words.
+/// Returns the `data` of an answer, or its error in the answer's own words.
 fn data<T: DeserializeOwned>(answer: Answer) -> Result<T> {
     let Answer { status, text, .. } = answer;
     if let Ok(Failure { code, error, .. }) = serde_json::from_str(&text) {

@@ -1,5 +1,5 @@
-//! `demo`: the main job once through, as a front end would do it: analyses over the public API, watched and
-//! explained.
+//! `demo`: the main job from beginning to end, as a front end would do it. It makes analyses over the public
+//! API, watches them and explains them.
 
 use crate::{
     api::Api,
@@ -18,45 +18,43 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// The tiers shown, each with the username that it is shown on. Usernames differ, or the second tier would find the
-/// first one's profile in the cache.
+/// The tiers that are shown, each with its own username. Otherwise the second tier would find the first one's
+/// profile in the cache.
 const TIERS: [(Tier, &str); 3] =
     [(Tier::Light, "maya.fitness"), (Tier::Deep, "leo.coffee"), (Tier::Xray, "atelier.nord")];
 
-/// Who asks first, and who asks for the same profile after that: another tenant, since the first would be refused
-/// as a duplicate, and since the cache is shared.
+/// The users who ask, one after the other, for the same profile. The second one is another tenant: the first
+/// one would be refused as a duplicate, and the cache is shared anyway.
 const ASKERS: [(&str, &str); 2] = [("demo-1", "cold"), ("demo-2", "cached")];
 
 const POLL: Duration = Duration::from_millis(200);
-/// A run that takes longer than this is stuck.
+/// A run that takes longer than this counts as stuck.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// What the command line asks for.
+/// The options of the command line.
 pub(crate) struct Demo {
-    /// With the real Apify, OpenAI and Anthropic.
+    /// Whether to use the real Apify, OpenAI and Anthropic.
     pub(crate) live: bool,
-    /// The result as JSON on standard output.
+    /// Whether to print the results as JSON on standard output.
     pub(crate) json: bool,
-    /// Another Instagram account than the usual.
+    /// An Instagram account to use in place of the usual ones.
     pub(crate) username: Option<String>,
 }
 
-/// One analysis of the demo, done.
+/// One finished analysis of the demo.
 #[derive(Serialize)]
 pub(crate) struct Run {
-    /// Who asked.
     user: String,
-    /// `cold` or `cached`: what it is there to show.
+    /// `cold` or `cached`: the case that this analysis shows.
     pub(crate) label: &'static str,
     /// From the request to the result, as the user waits for it.
     pub(crate) seconds: f64,
-    /// The API's answer.
     pub(crate) result: AnalysisResult,
-    /// What it cost us, which the API does not tell.
+    /// What the run cost us, which the API does not show.
     pub(crate) money: Money,
 }
 
-/// The same as far as a user sees it.
+/// The same, as far as a user can see it.
 struct Seen {
     run_id: RunId,
     user: String,
@@ -65,7 +63,7 @@ struct Seen {
     result: AnalysisResult,
 }
 
-/// Brings the stack up if need be, runs the analyses, prints them, and leaves the stack as it was.
+/// Starts the stack if it is not running, runs the analyses, prints them, and leaves the stack as it was.
 pub(crate) fn demo(stack: &Stack, demo: &Demo, ui: &Ui) -> Result<()> {
     let upstreams = Upstreams::new(None, demo.live)?;
     let runs = stack::borrow(stack, upstreams, ui, |description| {
@@ -80,7 +78,7 @@ pub(crate) fn demo(stack: &Stack, demo: &Demo, ui: &Ui) -> Result<()> {
     Ok(())
 }
 
-/// Adds what an operator knows of each run.
+/// Adds what an operator can see of each run.
 fn with_money(stack: &Stack, seen: Vec<Seen>, ui: &Ui) -> Result<Vec<Run>> {
     let run_ids: Vec<String> = seen.iter().map(|run| run.run_id.to_string()).collect();
     let mut money = money_of(stack, &run_ids, ui)?;
@@ -97,7 +95,7 @@ fn run_all(description: &Description, demo: &Demo, ui: &Ui) -> Result<Vec<Seen>>
     for (tier, username) in TIERS {
         let username = match &demo.username {
             Some(username) => username.clone(),
-            // A name that is in no cache yet. Stand-ins make a profile for any.
+            // A name that no cache holds yet. The stand-ins make a profile for any name.
             None if !demo.live => {
                 format!("{username}{}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() % 1_000_000)
             }
@@ -114,7 +112,7 @@ fn run_all(description: &Description, demo: &Demo, ui: &Ui) -> Result<Vec<Seen>>
     Ok(runs)
 }
 
-/// Runs one analysis, as a front end does: asks, watches, fetches the result.
+/// Runs one analysis as a front end does: starts it, watches it, and fetches the result.
 fn analyze(api: &Api, tier: Tier, username: &str, label: &'static str, ui: &Ui) -> Result<Seen> {
     let bar = ui.percent(&format!("{} @{username} ({label})", tier.as_str().to_uppercase()));
     let started = Instant::now();

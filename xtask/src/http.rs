@@ -8,7 +8,7 @@ use ureq::{Agent, Body, http::Response};
 static AGENT: LazyLock<Agent> = LazyLock::new(|| {
     let config = Agent::config_builder()
         .http_status_as_error(false)
-        // Every server we talk to is local, whatever proxy the environment names.
+        // Every server that we call is local, whatever proxy the environment names.
         .proxy(None)
         .timeout_global(Some(Duration::from_secs(120)))
         .build();
@@ -23,7 +23,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The text, when the status says success.
+    /// Returns the text if the status is a success.
     pub(crate) fn ok(self, what: &str) -> Result<String> {
         if !(200..300).contains(&self.status) {
             bail!("{what}: HTTP {} {}", self.status, self.text.trim());
@@ -31,7 +31,7 @@ impl Answer {
         Ok(self.text)
     }
 
-    /// The JSON, when the status says success.
+    /// Returns the JSON if the status is a success.
     pub(crate) fn json(self, what: &str) -> Result<Value> {
         let text = self.ok(what)?;
         serde_json::from_str(&text).with_context(|| format!("{what}: the answer is no JSON: {text}"))
@@ -41,7 +41,6 @@ impl Answer {
 /// A header's name and value.
 pub(crate) type Header<'a> = (&'a str, &'a str);
 
-/// `GET url`.
 pub(crate) fn get(url: &str, headers: &[Header]) -> Result<Answer> {
     let mut request = AGENT.get(url);
     for (name, value) in headers {
@@ -50,12 +49,10 @@ pub(crate) fn get(url: &str, headers: &[Header]) -> Result<Answer> {
     answer(url, request.call())
 }
 
-/// `POST url` with a body.
 pub(crate) fn post(url: &str, headers: &[Header], body: &str) -> Result<Answer> {
     send(AGENT.post(url), url, headers, body)
 }
 
-/// `PUT url` with a body.
 pub(crate) fn put(url: &str, headers: &[Header], body: &str) -> Result<Answer> {
     send(AGENT.put(url), url, headers, body)
 }

@@ -1,11 +1,11 @@
-//! `pause` and `unpause`: the operator's switch before new analyses.
+//! `pause` and `unpause`: the operator's switch for new analyses.
 
 use crate::{stack::Stack, ui::print};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The switch of a running stack: the item that is there while it is set.
+/// Returns the switch of a running stack: its table, and the key of the item that exists while it is set.
 fn switch(stack: &Stack) -> Result<(String, Value)> {
     let description = stack.description()?;
     let table =
@@ -13,7 +13,7 @@ fn switch(stack: &Stack) -> Result<(String, Value)> {
     Ok((table.clone(), json!({"switch": {"S": "pause"}})))
 }
 
-/// Stops new analyses for a time, or until [`unpause`].
+/// Refuses new analyses for a time, or until [`unpause`].
 pub(crate) fn pause(stack: &Stack, minutes: Option<u32>, note: Option<&str>) -> Result<()> {
     let (table, key) = switch(stack)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
@@ -26,14 +26,14 @@ pub(crate) fn pause(stack: &Stack, minutes: Option<u32>, note: Option<&str>) -> 
     })?)
 }
 
-/// Takes in new analyses again.
+/// Accepts new analyses again.
 pub(crate) fn unpause(stack: &Stack) -> Result<()> {
     let (table, key) = switch(stack)?;
     stack.aws()?.delete_item(&table, &key)?;
     Ok(print("New analyses are taken in, as far as limits allow.")?)
 }
 
-/// A sentence for `status` while intake is paused.
+/// Returns a sentence for `status` while new analyses are refused.
 pub(crate) fn shown(stack: &Stack) -> Result<Option<String>> {
     let (table, key) = switch(stack)?;
     let item = stack.aws()?.item(&table, &key)?;

@@ -1,4 +1,4 @@
-//! `invoke` and `logs`: one deployed Lambda, called by hand.
+//! `invoke` and `logs`: work with one deployed Lambda by hand.
 
 use crate::{
     stack::{Description, Stack},
@@ -14,7 +14,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Calls a function with one event, or with each of its samples in `events/`, and prints answers and log lines.
+/// Calls a function with one event, or with each of its samples in `events/`, and prints answers and log
+/// lines.
 pub(crate) fn invoke(stack: &Stack, function: &str, event: Option<&Path>) -> Result<()> {
     let arn = stack.description()?.function(function)?.to_owned();
     let events = match event {
@@ -55,7 +56,7 @@ fn samples(function: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// An HTTP answer carries its body as JSON within a string: shown as what it is.
+/// Shows the body of an HTTP answer, which is JSON inside a string, as JSON.
 fn readable(mut payload: Value) -> Value {
     let body = payload.get("body").and_then(Value::as_str).and_then(|body| serde_json::from_str(body).ok());
     if let Some(body) = body {
@@ -64,7 +65,7 @@ fn readable(mut payload: Value) -> Value {
     payload
 }
 
-/// Prints a function's log of the past hour and, with `follow`, what is added to it.
+/// Prints a function's log of the past hour. With `follow` it goes on with new lines.
 pub(crate) fn logs(stack: &Stack, function: &str, follow: bool) -> Result<()> {
     let description: Description = stack.description()?;
     let arn = description.function(function)?;
@@ -72,7 +73,8 @@ pub(crate) fn logs(stack: &Stack, function: &str, follow: bool) -> Result<()> {
     let aws = stack.aws()?;
     let hour_ms = 3_600_000;
     let mut since = now_ms()?.saturating_sub(hour_ms);
-    // Lines of one millisecond may come in two looks, so the ones shown of the last millisecond are remembered.
+    // Lines of the same millisecond may arrive in two reads. So the lines shown of the last millisecond are
+    // remembered.
     let mut shown_at_since: Vec<String> = Vec::new();
     loop {
         for (time, line) in aws.logs(name, since)? {

@@ -86,12 +86,13 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         event: Option<PathBuf>,
     },
-    /// Go on with a run whose execution ended without settling it; what was paid for is not paid again
+    /// Resume a run whose execution ended without settling it; what was paid for is not paid again
     Resume {
         /// The run's id
         run_id: RunId,
     },
-    /// Show one run whole: its rows, progress, execution, upstream calls, what it cost us, and its log lines
+    /// Show everything about one run: its rows, progress, execution, upstream calls, what it cost us, and its
+    /// log lines
     Run {
         /// The run's id, which is its execution's name too
         run_id: RunId,
@@ -102,16 +103,16 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Take in no new analyses on the local stack; those under way go on
+    /// Refuse new analyses on the local stack; those under way go on
     Pause {
-        /// For so many minutes; without it, until `unpause`
+        /// For this many minutes; without it, until `unpause`
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         minutes: Option<u32>,
         /// Why, for other operators
         #[arg(long)]
         note: Option<String>,
     },
-    /// Take in new analyses on the local stack again
+    /// Accept new analyses on the local stack again
     Unpause,
     /// Print the past hour's log of a Lambda of the local stack
     Logs {
@@ -125,7 +126,7 @@ enum Command {
     Openapi,
     /// Deploy to AWS: build for release, sam deploy, migrate the database
     Deploy {
-        /// Where to, by the settings of infra/samconfig.toml
+        /// The stage to deploy to, with its settings of infra/samconfig.toml
         #[arg(long, value_enum)]
         stage: Stage,
         /// Build for x86-64 instead of arm64
@@ -136,8 +137,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum OtherBench {
-    /// Measure, on a stack of its own, an analysis's own time beside that of Lambdas that do nothing, and the AI call
-    /// among slow calls with hedging and without
+    /// Measure, on a stack of its own, an analysis's own time beside that of Lambdas that do nothing, and the
+    /// AI call among slow calls with hedging and without
     Pipeline {
         /// Analyses per tier, cold and again from the cache
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -145,22 +146,22 @@ enum OtherBench {
         /// AI calls among slow ones, with hedging and without
         #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(20..=10_000))]
         calls: u32,
-        /// Measure the debug build, which takes no minutes to make: to try the measurement itself
+        /// Measure the debug build, which needs no long build: for trying out the measurement itself
         #[arg(long)]
         debug: bool,
     },
     /// Measure, on a stack of its own, how long one account's LIGHT analysis takes while another account floods the system
     Fairness {
-        /// Analyses of the one account, one at a time, on the idle system
+        /// How many analyses the one account makes on the idle system, one at a time
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
         runs: u32,
-        /// LIGHT analyses that the other account starts at once
+        /// How many LIGHT analyses the other account starts at once
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
         flood: u32,
-        /// How often it does that
+        /// How many floods to make
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
         floods: u32,
-        /// Measure the debug build, which takes no minutes to make
+        /// Measure the debug build, which needs no long build
         #[arg(long)]
         debug: bool,
     },
@@ -168,7 +169,8 @@ enum OtherBench {
 
 #[derive(clap::Args)]
 struct Up {
-    /// Add the user `load` with 10,000 credits, let one address start more analyses without an account, and spend more a day
+    /// Add the user `load` with 10,000 credits, and raise the limits for anonymous analyses from one address
+    /// and for a day's spending
     #[arg(long)]
     load: bool,
     /// Use other servers in place of our stand-ins: URL/apify, URL/openai, URL/anthropic

@@ -1,4 +1,4 @@
-//! `openapi`: writes the description of the API from what the Rust code declares.
+//! `openapi`: writes the description of the API from the Rust code's declarations.
 
 use crate::{
     process::Cmd,
@@ -9,7 +9,7 @@ use crate::{
 use anyhow::Result;
 use std::fs;
 
-/// Writes `docs/openapi.yaml`, if it is not as the code has it.
+/// Writes `docs/openapi.yaml` if the file differs from the code.
 pub(crate) fn write(stack: &Stack, ui: &Ui) -> Result<()> {
     let host = host_triple()?;
     ui.phase("compile what describes the API", |phase| {

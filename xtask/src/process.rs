@@ -1,7 +1,7 @@
-//! Commands that run to their end, and how every child is stopped on Ctrl-C.
+//! Runs commands to their end, and stops every child on Ctrl-C.
 //!
-//! Each child leads a process group of its own, so that it is stopped together with its children (`cargo` with
-//! its `rustc`s, the emulator with its Lambdas), and so that the terminal's Ctrl-C reaches only us.
+//! Each child leads a process group of its own. So it is stopped together with its children (`cargo` with its
+//! `rustc`s, the emulator with its Lambdas), and the terminal's Ctrl-C reaches only this program.
 
 use crate::{procfs, ui::Phase, workspace};
 use anyhow::{Context, Result, anyhow, bail};
@@ -22,10 +22,10 @@ use std::{
 /// How long a group may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What else is due when we are interrupted.
+/// What else to do on an interrupt.
 type Cleanup = Box<dyn FnOnce() -> Result<()> + Send>;
 
-/// What has to be stopped when we are interrupted.
+/// What to stop on an interrupt.
 struct Running {
     interrupted: bool,
     groups: Vec<i32>,
@@ -39,8 +39,8 @@ fn running() -> MutexGuard<'static, Running> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT stop every command under way, do what [`when_interrupted`] was told, and
-/// then end this process.
+/// From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT stop every running command, do the work given to
+/// [`when_interrupted`], and then end this process.
 pub(crate) fn handle_signals() -> Result<()> {
     let mut signals = Signals::new(TERM_SIGNALS.iter().chain(&[signal_hook::consts::SIGHUP]))?;
     thread::spawn(move || {
@@ -61,21 +61,21 @@ pub(crate) fn handle_signals() -> Result<()> {
     Ok(())
 }
 
-/// Does this when we are interrupted, once every command has ended; `None` takes it back.
+/// Sets what to do on an interrupt, after every command has ended. `None` clears it.
 pub(crate) fn when_interrupted(cleanup: Option<Cleanup>) {
     running().cleanup = cleanup;
 }
 
-/// Waits for the signal's thread to end this process, if we are interrupted: errors of children that were
-/// stopped are no news.
+/// After an interrupt, waits until the signal's thread ends this process. Errors of children that were
+/// stopped need not be shown.
 pub(crate) fn wait_if_interrupted() {
     while running().interrupted {
         thread::park();
     }
 }
 
-/// Starts a child in a group of its own. The lock is held meanwhile, so that no child slips past an interrupt;
-/// `record` runs under it too.
+/// Starts a child in a group of its own. The lock is held meanwhile, so that no child escapes an interrupt.
+/// `record` runs under the lock, too.
 pub(crate) fn spawn_group<T>(
     command: &mut Command,
     record: impl FnOnce(&mut Vec<i32>, &Child) -> Result<T>,
@@ -90,12 +90,12 @@ pub(crate) fn spawn_group<T>(
     Ok((child, recorded))
 }
 
-/// A command has ended: an interrupt need not stop it any more.
+/// Forgets a command that has ended, so that an interrupt does not stop it.
 fn forget_group(group: i32) {
     running().groups.retain(|other| *other != group);
 }
 
-/// Asks process groups to end, and kills what has not ended in time.
+/// Asks process groups to end, and kills those that have not ended in time.
 pub(crate) fn stop_groups(groups: &[i32]) {
     for group in groups {
         signal_group(*group, Signal::TERM);
@@ -107,21 +107,21 @@ pub(crate) fn stop_groups(groups: &[i32]) {
     }
 }
 
-/// Sends a signal to a process group. One that has ended is no error.
+/// Sends a signal to a process group. A group that has ended is not an error.
 pub(crate) fn signal_group(group: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(group) {
         let _already_ended = kill_process_group(pid, signal);
     }
 }
 
-/// Kills one process. One that has ended is no error.
+/// Kills one process. A process that has ended is not an error.
 pub(crate) fn kill(pid: i32) {
     if let Some(pid) = Pid::from_raw(pid) {
         let _already_ended = kill_process(pid, Signal::KILL);
     }
 }
 
-/// Asks a question until the answer is yes, or the time is over: whether it became yes.
+/// Checks a condition until it is true or the time is over. Returns whether it became true.
 pub(crate) fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + limit;
     while !condition() {
@@ -136,7 +136,8 @@ pub(crate) fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -
 /// A child that has ended.
 struct Ended {
     status: ExitStatus,
-    /// What it wrote there, if that is a pipe: as much as a pipe holds, or it would not have ended.
+    /// Its standard output if that is a pipe. It is no longer than a pipe can hold, or the child would not
+    /// have ended.
     stdout: Option<ChildStdout>,
 }
 
@@ -149,15 +150,15 @@ pub(crate) struct Cmd {
 }
 
 impl Cmd {
-    /// A command of the root folder.
+    /// A command that runs in the root folder.
     pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program);
         command.current_dir(&*workspace::ROOT);
         Self { command, input: None, log: None, hint: None }
     }
 
-    /// The same command under another user, when this process is root and the program refuses to run as root.
-    /// `setpriv` becomes the program instead of waiting for it, so that the process id is the program's own.
+    /// The same command as another user, when this process is root and the program refuses to run as root.
+    /// `setpriv` becomes the program and does not wait for it, so the process id is the program's own.
     pub(crate) fn as_user(user: Option<&str>, program: impl AsRef<OsStr>) -> Self {
         match user {
             None => Self::new(program),
@@ -173,7 +174,7 @@ impl Cmd {
         self
     }
 
-    /// An option and its value.
+    /// Adds an option and its value.
     pub(crate) fn arg(self, option: &str, value: impl AsRef<OsStr>) -> Self {
         self.args([OsStr::new(option), value.as_ref()])
     }
@@ -197,7 +198,7 @@ impl Cmd {
         self
     }
 
-    /// Hides one variable of ours from the child.
+    /// Hides one of our variables from the child.
     pub(crate) fn remove_env(mut self, name: &str) -> Self {
         self.command.env_remove(name);
         self
@@ -208,30 +209,30 @@ impl Cmd {
         self
     }
 
-    /// Text for its standard input: the way to hand over a secret.
+    /// Sets the text of its standard input, which is the way to pass a secret.
     pub(crate) fn input(mut self, text: impl Into<String>) -> Self {
         self.input = Some(text.into());
         self
     }
 
-    /// Where its output goes.
+    /// Sets the file that its output goes to.
     pub(crate) fn log(mut self, path: impl Into<PathBuf>) -> Self {
         self.log = Some(path.into());
         self
     }
 
-    /// What the user can do when it fails.
+    /// Sets what the user can do when it fails.
     pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {
         self.hint = Some(text.into());
         self
     }
 
-    /// The bare command, for a process that stays.
+    /// Returns the bare command, for a process that keeps running.
     pub(crate) fn into_command(self) -> Command {
         self.command
     }
 
-    /// Runs it, output to its log, whose last line the phase shows meanwhile.
+    /// Runs it. Its output goes to its log, whose last line the phase shows meanwhile.
     pub(crate) fn run(mut self, what: &str, phase: &Phase) -> Result<()> {
         let log = self.log.clone().context("a command that is run needs a log")?;
         let file = create_log(&log)?;
@@ -240,8 +241,8 @@ impl Cmd {
         self.check(what, ended.status, &log)
     }
 
-    /// Runs it and returns its standard output, which is short; its standard error goes to its log, whose last line the
-    /// phase shows meanwhile.
+    /// Runs it and returns its standard output, which must be short. Its standard error goes to its log,
+    /// whose last line the phase shows meanwhile.
     pub(crate) fn run_for_output(mut self, what: &str, phase: &Phase) -> Result<String> {
         let log = self.log.clone().context("a command that is run needs a log")?;
         self.command.stdout(Stdio::piped()).stderr(create_log(&log)?);
@@ -252,7 +253,7 @@ impl Cmd {
         Ok(text)
     }
 
-    /// Runs it and returns its standard output; its standard error is shown when it fails.
+    /// Runs it and returns its standard output. Its standard error is shown when it fails.
     pub(crate) fn output(mut self, what: &str) -> Result<String> {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let (child, group) = self.start()?;
@@ -314,7 +315,7 @@ fn failure(
     anyhow!("{what} failed ({status}). The last lines{from}:\n{}{hint}", indent(lines))
 }
 
-/// Opens an empty log, with its folder.
+/// Opens an empty log, and makes its folder if needed.
 pub(crate) fn create_log(path: &Path) -> Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -322,7 +323,7 @@ pub(crate) fn create_log(path: &Path) -> Result<File> {
     File::create(path).with_context(|| format!("cannot write {}", workspace::shown(path)))
 }
 
-/// The last lines of a log that are not empty.
+/// Returns the last lines of a log that are not empty.
 pub(crate) fn last_lines(log: &Path, count: usize) -> String {
     /// Enough for any lines worth showing.
     const TAIL_BYTES: u64 = 16 * 1024;
@@ -342,7 +343,7 @@ fn tail(text: &str, count: usize) -> String {
     lines.get(lines.len().saturating_sub(count)..).unwrap_or_default().join("\n")
 }
 
-/// Text as a quotation.
+/// Indents a text as a quotation.
 pub(crate) fn indent(text: &str) -> String {
     text.lines().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")
 }

@@ -1,25 +1,24 @@
-//! What `/proc` tells about processes: enough to know one again, and never to signal a stranger's.
+//! What `/proc` says about processes: enough to recognise a process, so that no other process is ever
+//! signalled.
 
 use std::{fs, path::PathBuf};
 
-/// One process as `/proc/PID/stat` shows it.
+/// One process, as `/proc/PID/stat` shows it.
 pub(crate) struct Process {
-    /// Its id.
     pub(crate) pid: i32,
-    /// Its process group.
     pub(crate) group: i32,
-    /// When it started, in clock ticks since boot. With the boot's id, it tells a process from a later one that
-    /// was given the same number.
+    /// When it started, in clock ticks since boot. Together with the boot's id, this tells the process from a
+    /// later one that got the same number.
     pub(crate) start_ticks: u64,
-    /// It has ended and waits to be collected by its parent.
+    /// Whether it has ended and waits to be collected by its parent.
     pub(crate) is_zombie: bool,
 }
 
 impl Process {
-    /// The process with this id, if there is one.
+    /// Returns the process with this id, if there is one.
     pub(crate) fn find(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The second field is the command in brackets, which may itself hold spaces and brackets.
+        // The second field is the command in brackets, which may itself contain spaces and brackets.
         let fields: Vec<&str> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();
         Some(Self {
             pid,
@@ -29,7 +28,7 @@ impl Process {
         })
     }
 
-    /// Its working directory, when we may see it.
+    /// Returns its working directory, if we may see it.
     pub(crate) fn working_directory(&self) -> Option<PathBuf> {
         fs::read_link(format!("/proc/{}/cwd", self.pid)).ok()
     }
@@ -44,7 +43,7 @@ pub(crate) fn group_members(group: i32) -> Vec<Process> {
         .collect()
 }
 
-/// The id of this boot of the machine.
+/// The id of the machine's current boot.
 pub(crate) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }

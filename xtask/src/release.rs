@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::Table;
 
-/// Names the secrets of a stage that have no value yet, one a line.
+/// A script that prints the secrets of a stage that have no value yet, one per line.
 const MISSING_SECRETS: &str = include_str!("missing_secrets.py");
 
 /// A stage of `infra/samconfig.toml`.
@@ -33,25 +33,25 @@ impl Stage {
         }
     }
 
-    /// Its stack's name in CloudFormation.
+    /// The name of its stack in CloudFormation.
     pub(crate) fn stack_name(self) -> String {
         format!("oslira-{}", self.name())
     }
 
-    /// Where it is, by `infra/samconfig.toml`.
+    /// Its AWS region, from `infra/samconfig.toml`.
     pub(crate) fn region(self) -> Result<String> {
         Ok(Settings::read(self.name(), &settings_file()?)?.region)
     }
 }
 
-/// What the secrets of a stage look like.
+/// The state of a stage's secrets.
 #[derive(PartialEq, Eq)]
 enum Secrets {
-    /// None is there: the template that makes them has not been deployed yet.
+    /// There are none, because the template that makes them has not been deployed yet.
     None,
     /// These have no value.
     Missing(Vec<String>),
-    /// All have a value.
+    /// All secrets have a value.
     Complete,
 }
 
@@ -71,7 +71,8 @@ pub(crate) fn deploy(stage: Stage, x86_64: bool, ui: &Ui) -> Result<()> {
     if let Secrets::Missing(missing) = &before {
         bail!("{}", how_to_set(name, missing));
     }
-    // Only the functions: with the whole workspace, features that the test tools ask for would get into them.
+    // Builds the functions only. In a build of the whole workspace, they would get features that only the
+    // test tools ask for.
     let packages = packages()?;
     let functions = packages.iter().filter(|package| package.is_function());
     ui.phase("build for release", |phase| {
@@ -106,7 +107,7 @@ pub(crate) fn deploy(stage: Stage, x86_64: bool, ui: &Ui) -> Result<()> {
     })
 }
 
-/// `sam remote invoke` counts a Lambda that failed as invoked: whether it failed is in what it prints.
+/// Checks the printed answer, since `sam remote invoke` succeeds even when the Lambda failed.
 fn migrated(answer: &str) -> Result<()> {
     let answer: Value = serde_json::from_str(answer).context("the answer of migrate-database")?;
     if !answer["FunctionError"].is_null() {
@@ -115,7 +116,7 @@ fn migrated(answer: &str) -> Result<()> {
     Ok(())
 }
 
-/// `sam` with the developer's own AWS configuration, and the settings of a stage.
+/// `sam` with the developer's own AWS configuration and the settings of a stage.
 fn sam(stage: &str, subcommand: &[&str]) -> Cmd {
     Cmd::new(stack::program("sam"))
         .env("SAM_CLI_TELEMETRY", "0")
@@ -128,10 +129,10 @@ fn settings_file() -> Result<String> {
     std::fs::read_to_string(ROOT.join("infra/samconfig.toml")).context("infra/samconfig.toml")
 }
 
-/// What `infra/samconfig.toml` says of a stage.
+/// A stage's settings in `infra/samconfig.toml`.
 struct Settings {
     region: String,
-    /// `Name=value`.
+    /// Each of the form `Name=value`.
     parameters: Vec<String>,
 }
 
@@ -157,7 +158,7 @@ impl Settings {
         Ok(Self { region, parameters })
     }
 
-    /// The settings are examples until someone fills them in.
+    /// The settings are examples until someone fills them in, so a deploy checks for that.
     fn check_filled_in(&self, stage: &str) -> Result<()> {
         if self.parameters.iter().any(|setting| setting.contains("CHANGE-ME")) {
             bail!(
@@ -167,7 +168,7 @@ impl Settings {
         Ok(())
     }
 
-    /// A parameter's value; nothing when the template's default applies.
+    /// Returns a parameter's value, or an empty text when the template's default applies.
     fn parameter(&self, name: &str) -> &str {
         let named = |setting: &&str| setting.split('=').next() == Some(name);
         let setting = self.parameters.iter().map(String::as_str).find(named);
@@ -175,7 +176,8 @@ impl Settings {
     }
 }
 
-/// Refuses what would be deployed with a model that is shut down; answers what will be so within 30 days.
+/// Refuses to deploy a model that is shut down. Returns warnings about models that will be shut down within
+/// 30 days.
 fn check_models(stage: &str, catalogue: &Catalogue, roles: &str, today: Date) -> Result<Vec<String>> {
     let place = format!("AiRoles of {stage} in infra/samconfig.toml");
     let catalogue = catalogue.with_roles(roles).with_context(|| place.clone())?;

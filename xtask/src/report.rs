@@ -10,10 +10,10 @@ use oslira_domain::scoring::Assessment;
 use serde_json::{Value, json};
 use std::io;
 
-/// What only deeper tiers have, in the order in which it is told.
+/// The parts that only deeper tiers have, in the order in which they are printed.
 const SECTIONS: [&str; 5] = ["sellingPoints", "commercial", "psychographic", "outreach", "personality"];
 
-/// Prints the table of all runs, and then each lead once, explained.
+/// Prints the table of all runs, and then explains each lead once.
 pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
     let mut overview = table([
         "username",
@@ -57,7 +57,7 @@ pub(crate) fn print(runs: &[Run]) -> io::Result<()> {
     Ok(())
 }
 
-/// One lead's result, explained.
+/// Explains one lead's result.
 fn explain(result: &AnalysisResult) -> String {
     let Findings { assessment, summary, deep_summary, timing, .. } = &result.findings;
     let mut text = format!(
@@ -111,7 +111,7 @@ fn column(assessment: &Assessment) -> String {
     text + &format!("  ------\n{:>8.1}  the score\n", f64::from(assessment.score))
 }
 
-/// The texts that only deeper tiers have: selling points, outreach, personality and the like.
+/// The texts that only deeper tiers have, such as selling points, outreach and personality.
 fn sections(findings: &Value) -> String {
     let told = SECTIONS.iter().filter(|name| !findings[**name].is_null());
     told.map(|name| format!("\n{}\n{}", capital(&words(name)), nested(&findings[*name], 2))).collect()
@@ -139,13 +139,13 @@ fn nested(value: &Value, indent: usize) -> String {
     }
 }
 
-/// Puts a bullet before lines that are indented two deeper than it.
+/// Puts a bullet before each line that is indented by two more than `indent`.
 fn bulleted(lines: &str, indent: usize) -> String {
     let rest = lines.get(indent + 2..).unwrap_or(lines);
     format!("{:indent$}- {rest}", "")
 }
 
-/// `engagementRate` → `engagement rate`.
+/// `engagementRate` becomes `engagement rate`.
 fn words(camel_case: &str) -> String {
     let mut words = String::new();
     for letter in camel_case.chars() {
@@ -171,7 +171,7 @@ fn figure(value: &Value) -> String {
     }
 }
 
-/// Lines of at most 100 characters, indented; line breaks stay.
+/// Wraps lines at 100 characters and indents them. Existing line breaks stay.
 fn wrap(text: &str, indent: usize) -> String {
     text.lines().map(|line| wrap_line(line, indent)).collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,4 @@
-//! `resume`: goes on with a run whose execution ended without settling it.
+//! `resume`: resumes a run whose execution ended without settling it.
 
 use crate::{
     run_id::RunId,
@@ -7,8 +7,8 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 
-/// Starts the execution `{runId}-{n}` with the input of the run's first one. Its steps find what the earlier one left (the
-/// profile in the cache, the models' answers) and do not pay for it again.
+/// Starts the execution `{runId}-{n}` with the input of the run's first one. Its steps find what the earlier
+/// execution left (the profile in the cache, the models' answers) and do not pay for it again.
 pub(crate) fn resume(stack: &Stack, run_id: &RunId, ui: &Ui) -> Result<()> {
     let description = stack.description()?;
     let machine = description.state_machines.get("analysis").context("the stack has no state machine")?;
@@ -31,12 +31,12 @@ pub(crate) fn resume(stack: &Stack, run_id: &RunId, ui: &Ui) -> Result<()> {
     Ok(print(format!("started the execution {name}"))?)
 }
 
-/// The names of a run's executions: the first, and those that resumed it.
+/// The name of a run's `n`th execution: the first one, or one that resumed the run.
 fn name(run_id: &RunId, n: usize) -> String {
     if n == 1 { run_id.to_string() } else { format!("{run_id}-{n}") }
 }
 
-/// The input to go on with, when the last of the executions has ended.
+/// Returns the input for the next execution, if the last one has ended.
 fn input<'a>(executions: &'a [Execution], run_id: &RunId) -> Result<&'a str> {
     let (Some(first), Some(last)) = (executions.first(), executions.last()) else {
         bail!(

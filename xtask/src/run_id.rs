@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// A UUID in lower case: nothing that SQL or a shell would stumble over.
+/// A UUID in lower case, which needs no quoting in SQL or a shell.
 #[derive(Clone, Debug)]
 pub(crate) struct RunId(String);
 

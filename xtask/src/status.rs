@@ -1,4 +1,4 @@
-//! What is running and where: the end of `up`, and `status` and `down`.
+//! What is running and where: the end of `up`, and the commands `status` and `down`.
 
 use crate::{
     intake,
@@ -73,7 +73,7 @@ pub(crate) fn down(stack: &Stack, ui: &Ui) -> Result<()> {
     ui.phase("stop", |_| stack.stop())
 }
 
-/// A connection string fit to be shown.
+/// A connection string without its password, which may be shown.
 fn without_password(url: &str) -> String {
     let Some((before, after)) = url.split_once('@') else { return url.to_owned() };
     let user = before.rsplit_once(':').map_or(before, |(user, _)| user);

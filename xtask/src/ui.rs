@@ -9,7 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The progress display of one command. Everything goes to standard error: standard output is for results.
+/// The progress display of one command. Everything goes to standard error, because standard output is for
+/// results.
 pub(crate) struct Ui {
     bars: MultiProgress,
     is_terminal: bool,
@@ -35,7 +36,7 @@ impl Ui {
         result
     }
 
-    /// One line above the spinners.
+    /// Prints one line above the spinners.
     pub(crate) fn line(&self, text: &str) {
         if self.is_terminal {
             self.bars.suspend(|| eprintln!("{text}"));
@@ -44,7 +45,7 @@ impl Ui {
         }
     }
 
-    /// A bar from 0 to 100, with a line below it for what is being done.
+    /// A bar from 0 to 100, with a line below it for the current step.
     pub(crate) fn percent(&self, name: &str) -> ProgressBar {
         let bar = self.bars.add(ProgressBar::new(100));
         bar.set_style(
@@ -57,8 +58,8 @@ impl Ui {
     }
 }
 
-/// Prints a result on standard output. When nobody reads on, as after `| head`, this program ends with the status
-/// that the shell gives to one that SIGPIPE ended.
+/// Prints a result on standard output. When nobody reads it any more, as after `| head`, this program ends
+/// with the status that a shell gives to a program ended by SIGPIPE.
 pub(crate) fn print(text: impl Display) -> io::Result<()> {
     const SIGPIPE: i32 = 128 + 13;
     match writeln!(stdout(), "{text}") {
@@ -75,7 +76,7 @@ fn style(template: &str) -> ProgressStyle {
 pub(crate) struct Phase(ProgressBar);
 
 impl Phase {
-    /// What it is doing now.
+    /// Shows what it is doing now.
     pub(crate) fn detail(&self, text: &str) {
         self.0.set_message(text.trim().to_owned());
     }

@@ -9,14 +9,14 @@ use std::{
     sync::LazyLock,
 };
 
-/// The root of the checkout. `cargo run` names the manifest's folder at run time.
+/// The root of the checkout. `cargo run` sets the manifest's folder at run time.
 pub(crate) static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
     let manifest =
         std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
     Path::new(&manifest).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 });
 
-/// The tools that stacks share: the Python environment and the state machine linter.
+/// The folder of the tools that stacks share: the Python environment and the state machine linter.
 pub(crate) fn tools() -> PathBuf {
     ROOT.join("target/local")
 }
@@ -35,27 +35,27 @@ pub(crate) fn host_triple() -> Result<String> {
     Ok(host.to_owned())
 }
 
-/// The host's name in Lambda's words.
+/// The host's architecture, as Lambda names it.
 pub(crate) fn host_architecture() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
 }
 
 /// `cargo SUBCOMMAND --workspace --target HOST …`.
 ///
-/// The selection is always the whole workspace, because Cargo unifies the features of shared dependencies over
-/// the packages it is asked for: `-p one-crate` would compile `tokio` and the AWS SDK again with other features.
-/// The target is always named, because `cargo lambda build` always does, and a named target has a folder of its
-/// own: without it everything is compiled a second time into `target/debug`. `cargo lambda build` passes no other
-/// flag in the dev profile (seen with strace, cargo-lambda 1.9.2).
+/// The selection is always the whole workspace, because Cargo unifies the features of shared dependencies
+/// over the packages that it is asked for: `-p one-crate` would compile `tokio` and the AWS SDK again with
+/// other features. The target is always named, because `cargo lambda build` always names it, and a named
+/// target has a folder of its own. Otherwise everything would be compiled a second time into `target/debug`.
+/// `cargo lambda build` passes no other flag in the dev profile (seen with strace, cargo-lambda 1.9.2).
 pub(crate) fn cargo(subcommand: &str, host: &str) -> Cmd {
     Cmd::new("cargo")
         .args([subcommand, "--workspace", "--target", host])
         .env("CARGO_TERM_COLOR", "never")
-        // The template names the zips below `target/`, wherever the developer's other projects are built.
+        // The template expects the zips below `target/`, wherever the developer's other projects are built.
         .env("CARGO_TARGET_DIR", ROOT.join("target"))
 }
 
-/// What `cargo metadata` says about one of our packages.
+/// One of our packages, as `cargo metadata` describes it.
 #[derive(Deserialize)]
 pub(crate) struct Package {
     pub(crate) name: String,

@@ -6,7 +6,6 @@ use oslira_lambda::{Reply, Request};
 use oslira_postgres::UserDb;
 use serde_json::json;
 
-/// What the API's description says of the route.
 pub(crate) fn verify_route() -> Route {
     let owner = example(json!({
         "userId": "00000000-0000-4000-8000-000000000001",

@@ -10,7 +10,7 @@ use oslira_postgres::UserDb;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What API Gateway asks.
+/// API Gateway's question.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizerRequest {
@@ -19,7 +19,7 @@ pub struct AuthorizerRequest {
     method_arn: String,
 }
 
-/// Whose tokens are good.
+/// What every accepted token says.
 #[derive(Debug)]
 pub struct Rules {
     /// `iss` of every token.
@@ -30,9 +30,9 @@ pub struct Rules {
 
 /// Answers with a policy and the caller's context, or refuses with 401.
 ///
-/// API Gateway remembers the answer for the token, whatever path it was asked for, so the policy covers all
-/// signed-in routes of this stage, and nothing else: no public route, no other stage, no other API. Which rows the
-/// caller may touch is not decided here but by row-level security.
+/// API Gateway remembers the answer for the token, whatever path it was asked for. So the policy covers all
+/// signed-in routes of this stage, and nothing else: no public route, no other stage, no other API. Which
+/// rows the caller may touch is decided by row-level security, not here.
 pub async fn authorize_request(
     keys: &KeySet,
     rules: &Rules,
@@ -59,12 +59,12 @@ pub async fn authorize_request(
                 "Resource": signed_in_routes(&request.method_arn).ok_or_else(|| refused("not a method ARN"))?,
             }],
         },
-        // API Gateway passes text, numbers and booleans only, and hands all of them on as text.
+        // API Gateway accepts text, numbers and booleans only, and passes all of them on as text.
         "context": {
             "userId": claims.sub.to_string(),
             "email": claims.email.unwrap_or_default(),
             "accountId": account_id,
-            // With the leeway, or a handler would refuse what was accepted here.
+            // The leeway is included, since a handler would otherwise refuse a token that was accepted here.
             "expiresAt": claims.exp.saturating_add_unsigned(LEEWAY).to_string(),
         },
     }))
@@ -75,11 +75,16 @@ fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
+<<<<<<< HEAD
 /// The methods of routes. An update is a PUT of the whole document, so there is no PATCH.
 pub const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
 
 /// `arn:…:{api}/{stage}/GET/api/leads` → every method of every route below `/api` of this stage. Methods are named
 /// one by one: a wildcard there would match slashes too, and so `/elsewhere/api/…`.
+=======
+/// `arn:…:{api}/{stage}/GET/api/leads` becomes every method of every route below `/api` of this stage. The
+/// methods are named one by one: a wildcard there would match slashes too, and so `/elsewhere/api/…`.
+>>>>>>> h7
 fn signed_in_routes(method_arn: &str) -> Option<Vec<String>> {
     let mut parts = method_arn.splitn(3, '/');
     let (api, stage, _route) = (parts.next()?, parts.next()?, parts.next()?);

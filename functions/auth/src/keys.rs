@@ -1,4 +1,4 @@
-//! The keys that tokens are signed with: Supabase's published ones, and its legacy shared secret.
+//! The keys that sign tokens: Supabase's published ones, and its legacy shared secret.
 
 use jsonwebtoken::{Algorithm, DecodingKey, jwk};
 use oslira_domain::{Error, Result};
@@ -11,27 +11,28 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-/// How long fetched keys are used without asking again.
+/// How long fetched keys are used before they are fetched again.
 const FRESH: Duration = Duration::from_secs(600);
-/// The least time between two fetches that unknown key ids cause, so that forged tokens cannot hammer Supabase.
+/// The shortest time between two fetches because of unknown key ids, so that forged tokens cannot flood
+/// Supabase with requests.
 const BETWEEN_FETCHES: Duration = Duration::from_secs(30);
-/// Supabase's legacy secrets are 40 characters and more; RFC 7518 wants 32 bytes for HS256.
+/// Supabase's legacy secrets have 40 characters or more. RFC 7518 demands 32 bytes for HS256.
 const SHORTEST_SECRET: usize = 32;
-/// How many unknown key ids are remembered.
+/// The most unknown key ids that are remembered.
 const MOST_UNKNOWN: usize = 1_000;
-/// The largest key set that is read. Supabase's has one or two keys of some 300 bytes.
+/// The largest key set that is read, in bytes. Supabase's has one or two keys of about 300 bytes each.
 const MOST_BYTES: usize = 64 * 1024;
-/// How long a fetch may take: the caller is waiting.
+/// How long a fetch may take. The caller is waiting meanwhile.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A key and the one algorithm it is for. The token's header has no say in that.
+/// A key and the one algorithm that it is for. The token's header does not choose the algorithm.
 #[derive(Clone)]
 pub(crate) struct Key {
     pub(crate) algorithm: Algorithm,
     pub(crate) decoding: DecodingKey,
 }
 
-/// The keys, fetched when needed and kept while Supabase is out of reach.
+/// The keys. They are fetched when needed, and kept while Supabase does not answer.
 pub struct KeySet {
     http: reqwest::Client,
     url: String,
@@ -41,31 +42,33 @@ pub struct KeySet {
 
 #[derive(Default)]
 struct State {
-    /// `None` until they were fetched once. A project with the legacy secret alone publishes none.
+    /// `None` until the keys were fetched once. A project with the legacy secret alone publishes no keys.
     keys: Option<HashMap<String, Key>>,
-    /// When they were last asked for, with or without success.
+    /// When the keys were last fetched, with or without success.
     asked_at: Option<Instant>,
-    /// That try brought them.
+    /// Whether that fetch succeeded.
     is_current: bool,
-    /// Key ids that a fetch did not bring: they cause no other. A key published later comes with the next
-    /// regular fetch.
+    /// Key ids that a fetch did not bring, so that they cause no further fetch. A key that is published later
+    /// comes with the next regular fetch.
     unknown: HashSet<String>,
 }
 
 impl KeySet {
-    /// `url` is the JWKS document's; `legacy_secret` signs HS256 tokens, where the project still has one.
+    /// `url` is the address of the JWKS document. `legacy_secret` signs HS256 tokens in projects that still
+    /// have one.
     pub fn new(http: reqwest::Client, url: String, legacy_secret: CachedSecret) -> Self {
         Self { http, url, legacy_secret, state: Mutex::default() }
     }
 
-    /// Fetches the keys during init, so that the first caller does not wait for it.
+    /// Fetches the keys during init, so that the first caller does not wait for them.
     pub async fn warm_up(&self) {
         if let Err(error) = self.fetch(&mut *self.state.lock().await).await {
             tracing::warn!(cause = error.chain(), "the token keys are not reachable at start");
         }
     }
 
-    /// The published key with this id. `None` when Supabase does not have it; an error when that is not known.
+    /// Returns the published key with this id. `None` when Supabase does not have the key; an error when that
+    /// is not known.
     pub(crate) async fn published(&self, key_id: &str) -> Result<Option<Key>> {
         let mut state = self.state.lock().await;
         let age = state.asked_at.map_or(Duration::MAX, |at| at.elapsed());
@@ -81,7 +84,7 @@ impl KeySet {
         }
         match self.fetch(&mut state).await {
             Ok(()) => {}
-            // An old key is better than none: a signature by it is still a good signature.
+            // An old key is better than none: its signatures are still good.
             Err(error) if known.is_some() => {
                 tracing::warn!(cause = error.chain(), "token keys not refreshed")
             }
@@ -97,10 +100,10 @@ impl KeySet {
         Ok(key)
     }
 
-    /// The key of HS256 tokens.
+    /// Returns the key of HS256 tokens.
     pub(crate) async fn legacy(&self) -> Result<Option<Key>> {
         let secret = self.legacy_secret.get().await?;
-        // A project without a legacy secret has some placeholder there, which must not open the door.
+        // A project without a legacy secret has a placeholder here, which must not be accepted as a key.
         if secret.len() < SHORTEST_SECRET {
             return Ok(None);
         }
@@ -108,7 +111,7 @@ impl KeySet {
     }
 
     async fn fetch(&self, state: &mut State) -> Result<()> {
-        // Whatever comes of it, this was a try: the next unknown key id waits its turn.
+        // This counts as a fetch whatever its outcome: the next unknown key id has to wait.
         (state.asked_at, state.is_current) = (Some(Instant::now()), false);
         let answer = self.http.get(&self.url).timeout(PATIENCE).send().await;
         let answer = answer.map_err(|error| Error::store(error.without_url()))?;
@@ -129,7 +132,7 @@ impl State {
     }
 }
 
-/// The keys of a key set's JSON by their ids. One of a kind that nobody here knows spoils no other.
+/// Reads the keys of a key set's JSON by their ids. A key of an unknown kind does not spoil the others.
 fn published_keys(body: &[u8]) -> Option<HashMap<String, Key>> {
     #[derive(Deserialize)]
     struct Set {
@@ -138,11 +141,12 @@ fn published_keys(body: &[u8]) -> Option<HashMap<String, Key>> {
     let set: Set = oslira_upstream::json(body).ok()?;
     let keys = set.keys.iter().filter_map(|jwk| key(&serde_json::from_str(jwk.get()).ok()?));
     let keys: HashMap<_, _> = keys.collect();
-    // A set of which nothing can be read is no key set. A project with the legacy secret alone publishes an empty one.
+    // A set without any readable key is not a key set. A project with the legacy secret alone publishes an
+    // empty one.
     (set.keys.is_empty() || !keys.is_empty()).then_some(keys)
 }
 
-/// Reads a published key; those we cannot use, and symmetric ones, are left out.
+/// Reads a published key. Keys that we cannot use and symmetric keys are left out.
 fn key(jwk: &jwk::Jwk) -> Option<(String, Key)> {
     let algorithm = match &jwk.algorithm {
         jwk::AlgorithmParameters::EllipticCurve(curve) if curve.curve == jwk::EllipticCurve::P256 => {
@@ -155,7 +159,7 @@ fn key(jwk: &jwk::Jwk) -> Option<(String, Key)> {
     Some((jwk.common.key_id.clone()?, Key { algorithm, decoding }))
 }
 
-/// Which key a token asks for. The answer's algorithm is the key's own.
+/// Finds the key that a token's header asks for. The key itself says which algorithm is used.
 pub(crate) async fn for_header(keys: &KeySet, header: &jsonwebtoken::Header) -> Result<Option<Key>> {
     match (&header.kid, header.alg) {
         (_, Algorithm::HS256) => keys.legacy().await,
@@ -170,7 +174,7 @@ mod tests {
     use oslira_domain::Code;
     use oslira_lambda::http_client;
 
-    /// Nobody is at its address: every fetch is an error.
+    /// Nobody listens at its address, so every fetch fails.
     fn keys_just_asked_for(is_current: bool) -> KeySet {
         let (url, secret) = ("http://127.0.0.1:1".to_owned(), CachedSecret::fixed("none"));
         let state = State {

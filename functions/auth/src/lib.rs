@@ -1,7 +1,7 @@
-//! Who is calling, and what they may call.
+//! Who is calling, and which routes they may call.
 //!
 //! `authorize-request` runs before every signed-in route: it checks the token and names the caller.
-//! `verify-token` tells a front end who its token belongs to.
+//! `verify-token` answers a front end whose token it has.
 
 mod accounts;
 mod authorize;
@@ -14,7 +14,6 @@ pub use accounts::verify_token;
 pub use authorize::{AuthorizerRequest, METHODS, Rules, authorize_request};
 pub use keys::KeySet;
 
-/// The routes of this feature.
 pub fn routes() -> Vec<Route> {
     vec![accounts::verify_route()]
 }

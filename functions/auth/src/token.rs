@@ -1,4 +1,4 @@
-//! Whether a token is a signed-in user's.
+//! Checks whether a token belongs to a signed-in user.
 
 use crate::keys::{self, KeySet};
 use jiff::Timestamp;
@@ -9,7 +9,8 @@ use serde::Deserialize;
 /// How far clocks may differ, in seconds.
 pub(crate) const LEEWAY: u64 = 60;
 
-/// What we read of an access token. Supabase's `anon` and `service_role` keys have no `sub`, so they are no users.
+/// The part of an access token that is read. Supabase's `anon` and `service_role` keys have no `sub`, so they
+/// are not users.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Claims {
     pub(crate) sub: UserId,
@@ -21,10 +22,10 @@ pub(crate) struct Claims {
     is_anonymous: bool,
 }
 
-/// Checks a token's signature and claims. The error is `Unauthorized` for a bad token, something else when that
-/// could not be found out.
+/// Checks a token's signature and claims. The error is `Unauthorized` for a bad token, and another one when
+/// the check was not possible.
 pub(crate) async fn verify(keys: &KeySet, issuer: &str, audience: &str, token: &str) -> Result<Claims> {
-    // `none` and algorithms of other families do not even parse.
+    // `none` and algorithms of other families cannot even be parsed.
     let header = decode_header(token).map_err(unread)?;
     if !is_plain(&header) {
         return Err(refused("the header asks for more than a signature"));
@@ -52,8 +53,8 @@ pub(crate) async fn verify(keys: &KeySet, issuer: &str, audience: &str, token: &
     Ok(claims)
 }
 
-/// A token that does not verify. What the library says of one that it cannot read may quote it; all its other errors are
-/// fixed words.
+/// The error for a token that cannot be verified. When the library cannot read a token, its message may quote
+/// the token. All its other messages are fixed texts.
 fn unread(error: jsonwebtoken::errors::Error) -> Error {
     match error.kind() {
         ErrorKind::Json(_) | ErrorKind::Base64(_) | ErrorKind::Utf8(_) => refused("the token cannot be read"),
@@ -61,20 +62,20 @@ fn unread(error: jsonwebtoken::errors::Error) -> Error {
     }
 }
 
-/// Whether a header asks for nothing that is not done here. What it offers of keys (`jwk`, `jku`, `x5u`, `x5c`) is not looked
-/// at at all: a key is one that Supabase publishes, or none.
+/// Whether a header asks only for what is supported here. Keys in the header (`jwk`, `jku`, `x5u`, `x5c`) are
+/// never read: a key must be published by Supabase.
 fn is_plain(header: &Header) -> bool {
-    // Whoever does not know what is critical must refuse (RFC 7515, 4.1.11), and nothing is known here. `b64` is critical by
-    // itself (RFC 7797).
+    // A reader that does not know a critical parameter must refuse the token (RFC 7515, 4.1.11), and no
+    // parameter is known here. `b64` is critical by itself (RFC 7797).
     let is_critical = header.crit.is_some() || header.extras.inner().contains_key("b64");
-    // A token in a token, or one that is encrypted or compressed.
+    // The token contains another token, or is encrypted or compressed.
     let is_wrapped = header.cty.is_some() || header.enc.is_some() || header.zip.is_some();
-    // What says of itself that it is something else, such as `logout+jwt`, is no access token (RFC 8725, 3.11).
+    // A token with another type, such as `logout+jwt`, is not an access token (RFC 8725, 3.11).
     let is_typed = header.typ.as_ref().is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
     !is_critical && !is_wrapped && is_typed
 }
 
-/// API Gateway turns an authorizer's error into a 401 only when its message is this one word.
+/// API Gateway turns an authorizer's error into a 401 only when the error's message is exactly this word.
 pub(crate) fn refused(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new(Code::Unauthorized, "Unauthorized").because(why)
 }

@@ -11,15 +11,16 @@ use std::time::Duration;
 use uuid::Uuid;
 
 const ROUTE: &str = "POST /api/business-profiles";
-/// How many business profiles an account may have, and with the deleted ones: the function `limit_business_profiles`.
+/// How many business profiles an account may have; the second number includes deleted ones. The function
+/// `limit_business_profiles` holds it to them.
 const MOST_PROFILES: u32 = 100;
 const MOST_WITH_DELETED: u32 = 1_000;
-/// How many keys it may use here while they are kept: this route's row in `oslira.idempotent_routes`.
+/// How many keys an account may use for this route while keys are kept. The limit is this route's row in
+/// `oslira.idempotent_routes`.
 const MOST_KEYS: u32 = 1_000;
 /// How long a key is kept.
 const KEYS_ARE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What the API's description says of the route.
 pub(crate) fn create_route() -> Route {
     let path = "/api/business-profiles";
     Route::post(
@@ -40,11 +41,11 @@ pub(crate) fn create_route() -> Route {
     .refuses_as("TooManyKeys", &too_many_keys())
 }
 
-/// Adds a business profile to the caller's account: 201 with it and its id. A repetition with the same
-/// `Idempotency-Key` answers with the first one's.
+/// Adds a business profile to the caller's account: 201 with the profile and its id. A repeated request with
+/// the same `Idempotency-Key` gets the first one's business profile.
 ///
 /// # Errors
-/// `BusinessProfileLimitReached`, `IdempotencyKeyReused`, and `TooManyRequests` for keys.
+/// `BusinessProfileLimitReached`, `IdempotencyKeyReused`, and `TooManyRequests` for too many keys.
 pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let key = request.idempotency_key()?;
@@ -75,11 +76,13 @@ pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Re
         .refused_by("business_profiles_per_account_in_all", too_many_with_deleted)
         .refused_by("idempotency_keys_per_account", too_many_keys)?;
     match &*row.read::<String>("outcome")? {
-        // None was made when this statement was sent before, and was carried out although no answer came.
+        // Without an id, this statement made nothing: an earlier try of it was carried out, and its answer
+        // was lost.
         "new" if row.read::<Option<BusinessProfileId>>("business_profile_id")?.is_some() => {
             Ok(Reply::created(saved::read(&row)?))
         }
-        // Who calls the database's functions themselves can claim the key for any id. What is answered is what they can see.
+        // Users who call the database's functions themselves can claim the key for any id. The answer only
+        // holds what they may see.
         "new" | "repeated" => {
             let sql = format!(
                 "select {} from public.business_profiles where business_profile_id = $1 and account_id = $2",

@@ -7,7 +7,6 @@ use oslira_lambda::{Reply, Request};
 use oslira_postgres::UserDb;
 use serde_json::json;
 
-/// What the API's description says of the route.
 pub(crate) fn delete_route() -> Route {
     let deleted = example(json!({"id": "01932a5e-8c1f-7d3a-9b64-0b1f6a5f2e01"}));
     let path = "/api/business-profiles/{businessProfileId}";
@@ -20,10 +19,10 @@ pub(crate) fn delete_route() -> Route {
         .refuses(&not_owner())
 }
 
-/// Deletes the business profile. A second time there is none to delete.
+/// Deletes the business profile. A second request finds none to delete.
 ///
 /// # Errors
-/// `OwnerRequired`, whether there is such a business profile or not.
+/// `OwnerRequired` for a member who is not an owner, whether there is such a business profile or not.
 pub async fn delete_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let id = saved::requested(&request)?;

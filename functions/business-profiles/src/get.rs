@@ -6,7 +6,6 @@ use oslira_domain::Result;
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::UserDb;
 
-/// What the API's description says of the route.
 pub(crate) fn get_route() -> Route {
     let path = "/api/business-profiles/{businessProfileId}";
     saved::about_one(Route::get(path, "getBusinessProfile", Tag::BusinessProfiles, "One business profile"))

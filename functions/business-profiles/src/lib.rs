@@ -15,7 +15,6 @@ pub use get::get_business_profile;
 pub use list::list_business_profiles;
 pub use update::update_business_profile;
 
-/// The routes of this feature.
 pub fn routes() -> Vec<Route> {
     vec![
         list::list_route(),

@@ -7,7 +7,6 @@ use oslira_domain::Result;
 use oslira_lambda::{FieldErrors, Reply, Request};
 use oslira_postgres::{List, UserDb};
 
-/// What the API's description says of the route.
 pub(crate) fn list_route() -> Route {
     let path = "/api/business-profiles";
     Route::get(
@@ -20,7 +19,7 @@ pub(crate) fn list_route() -> Route {
     .answers_pages_of::<SavedBusinessProfile>("A page of them.", vec![saved::saved_roaster()])
 }
 
-/// There is nothing to choose but the page.
+/// The list has no parameters except the page.
 #[derive(Debug, Deserr)]
 #[deserr(error = FieldErrors, deny_unknown_fields)]
 struct NoFilters {}

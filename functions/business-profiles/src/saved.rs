@@ -1,4 +1,4 @@
-//! A business profile as it is kept and answered.
+//! A business profile, as it is stored and answered.
 
 use oslira_api::{Route, SavedBusinessProfile, example};
 use oslira_domain::{BusinessProfileId, Code, Error, Result};
@@ -11,7 +11,7 @@ pub(crate) fn columns() -> String {
     format!("business_profile_id, {}, created_at, updated_at", business_profile::COLUMNS)
 }
 
-/// The answer, from a row that has [`columns`].
+/// Reads the answer from a row that has [`columns`].
 pub(crate) fn read(row: &Row) -> Result<SavedBusinessProfile> {
     Ok(SavedBusinessProfile {
         id: row.read("business_profile_id")?,
@@ -21,12 +21,13 @@ pub(crate) fn read(row: &Row) -> Result<SavedBusinessProfile> {
     })
 }
 
-/// The business profile named in the route; what is no id is no business profile.
+/// Reads the business profile's id from the path. A text that is not an id gets the same answer as an unknown
+/// business profile.
 pub(crate) fn requested(request: &Request) -> Result<BusinessProfileId> {
     request.path_id("businessProfileId", not_found)
 }
 
-/// Another tenant's, a deleted one and one that never was look the same.
+/// Another tenant's business profile, a deleted one and one that never existed look the same.
 pub(crate) fn not_found() -> Error {
     Error::new(Code::BusinessProfileNotFound, "There is no such business profile in this account.")
 }
@@ -42,7 +43,7 @@ pub(crate) fn about_one(route: Route) -> Route {
         .refuses(&not_found())
 }
 
-/// What a request says of a business, for the API's description.
+/// A request's content, as an example for the API's description.
 pub(crate) fn roaster() -> Value {
     json!({
         "name": "Kestrel Coffee Roasters",
@@ -59,7 +60,7 @@ pub(crate) fn roaster() -> Value {
     })
 }
 
-/// The same as it is kept.
+/// The same business profile, as it is stored.
 pub(crate) fn saved_roaster() -> SavedBusinessProfile {
     let mut saved = roaster();
     saved["id"] = json!("01932a5e-8c1f-7d3a-9b64-0b1f6a5f2e01");

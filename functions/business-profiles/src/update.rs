@@ -6,7 +6,6 @@ use oslira_domain::{BusinessProfile, Result};
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::{Parameter, UserDb, table::business_profile};
 
-/// What the API's description says of the route.
 pub(crate) fn update_route() -> Route {
     let path = "/api/business-profiles/{businessProfileId}";
     let summary = "Replace what is said of the business";
@@ -19,7 +18,7 @@ pub(crate) fn update_route() -> Route {
         .answers::<SavedBusinessProfile>(200, "As it is now.", [("roaster", saved::saved_roaster())])
 }
 
-/// Replaces the business profile and answers it. Doing it twice changes nothing more.
+/// Replaces the business profile and answers with the new one. A repeated request changes nothing more.
 pub async fn update_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let id = saved::requested(&request)?;

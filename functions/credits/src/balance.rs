@@ -6,7 +6,6 @@ use oslira_lambda::{Reply, Request};
 use oslira_postgres::UserDb;
 use serde_json::json;
 
-/// What the API's description says of the route.
 pub(crate) fn balance_route() -> Route {
     let free = example(json!({"balance": 9, "plan": "free", "periodEnd": null, "status": "active"}));
     Route::get("/api/credits/balance", "getCreditBalance", Tag::Account, "Credits left, and the plan")

@@ -1,4 +1,4 @@
-//! Credits as their owner sees them.
+//! Credits, as their owner sees them.
 
 mod balance;
 mod transactions;
@@ -8,7 +8,6 @@ use oslira_api::Route;
 pub use balance::get_credit_balance;
 pub use transactions::list_credit_transactions;
 
-/// The routes of this feature.
 pub fn routes() -> Vec<Route> {
     vec![balance::balance_route(), transactions::transactions_route()]
 }

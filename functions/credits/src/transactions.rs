@@ -6,7 +6,6 @@ use oslira_lambda::{Reply, Request};
 use oslira_postgres::{List, Row, UserDb};
 use serde_json::json;
 
-/// What the API's description says of the route.
 pub(crate) fn transactions_route() -> Route {
     let charge = example(json!({
         "id": "6e2f6a52-9d59-4a5f-8d0e-6f6f9b6a2c11", "kind": "charge", "amount": -1,
@@ -25,7 +24,7 @@ pub(crate) fn transactions_route() -> Route {
         .answers_pages_of::<CreditTransaction>("A page of the ledger.", vec![charge, sign_up])
 }
 
-/// Answers a page of the account's ledger.
+/// Answers with a page of the account's ledger.
 pub async fn list_credit_transactions(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let (filters, page) = request.page::<CreditTransactionFilters>()?;

@@ -1,4 +1,4 @@
-//! Instagram accounts as an account's business profiles see them.
+//! Leads: Instagram accounts as an account's business profiles see them.
 
 mod upsert;
 

@@ -1,4 +1,4 @@
-//! `upsert-lead`: shows the profile on the lead while AI is still at work.
+//! `upsert-lead`: shows the profile on the lead while AI tasks are still running.
 
 use oslira_domain::{Error, LeadId, Result, RunId};
 use oslira_lambda::{Invocation, note_account, note_run};
@@ -6,7 +6,7 @@ use oslira_postgres::SystemDb;
 use oslira_stores::ProfileStore;
 use serde::{Deserialize, Serialize};
 
-/// What the state machine passes.
+/// The state machine's input.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpsertLead {
@@ -15,14 +15,14 @@ pub struct UpsertLead {
     snapshot_key: String,
 }
 
-/// What it passes on.
+/// The output.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpsertedLead {
     lead_id: LeadId,
 }
 
-/// Writes the run's profile to its lead. An older snapshot than the lead already shows changes nothing.
+/// Writes the run's profile to its lead. A snapshot that is older than the lead's own changes nothing.
 pub async fn upsert_lead(
     db: &SystemDb,
     profiles: &ProfileStore,
@@ -72,7 +72,8 @@ pub async fn upsert_lead(
             ],
         )
         .await?;
-    // None at all when another run made the lead, with a newer profile, since this statement began: the next try sees it.
+    // There is no row when another run made the lead, with a newer profile, after this statement began. The
+    // next try sees that lead.
     let row = row.ok_or_else(|| Error::store("the lead was made at the same moment"))?;
     Ok(UpsertedLead { lead_id: row.read("lead_id")? })
 }

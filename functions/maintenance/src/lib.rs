@@ -1,4 +1,4 @@
-//! Jobs on a schedule. Each is safe to run twice, also at the same time.
+//! Scheduled jobs. Each is safe to run twice, even at the same time.
 
 mod stale_runs;
 

@@ -1,8 +1,9 @@
-//! `fail-stale-runs`: the last net under runs that nothing works on any more.
+//! `fail-stale-runs`: the last safety net, for runs that nothing works on any more.
 //!
-//! A run ends by itself, by its state machine's refund, or by `refund-stopped-run`. What is left over is a run whose
-//! start was lost between the charge and the execution, one whose settlement found no database for hours, and whatever a
-//! database restored to an earlier moment believes.
+//! A run ends by itself, by its state machine's refund, or by `refund-stopped-run`. Three kinds of runs are
+//! left over: those whose start was lost between the charge and the execution; those that could not be
+//! settled because the database was away for hours; and those that a database restored to an earlier moment
+//! takes for pending.
 
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{AnalysisInput, Class, Code, Error, Result, RunId};
@@ -15,40 +16,42 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// A run without progress for so long is looked into.
+/// A run without progress for this long is checked.
 const QUIET: SignedDuration = SignedDuration::from_mins(5);
-/// A run that was not started for so long is refunded: whoever asked for it has left.
+/// A run that was not started for this long is refunded, because its user has left.
 const TOO_LATE: SignedDuration = SignedDuration::from_hours(1);
-/// Runs read at once.
+/// How many runs are read at once.
 const PAGE: i64 = 100;
-/// A page of the pending runs that are older than five minutes. There is an index for it.
+/// A page of the pending runs that are older than five minutes. An index supports it.
 pub const PENDING_RUNS: &str = "select run_id, account_id, business_profile_id, username, tier, created_at
      from public.runs
      where status = 'pending' and created_at < now() - interval '5 minutes' and (created_at, run_id) > ($1, $2)
      order by created_at, run_id
      limit $3";
-/// What is kept back of the invocation's time: one run may take as long as Step Functions, DynamoDB and Postgres do.
+/// The part of the invocation's time that is kept for the run under way, which takes as long as Step
+/// Functions, DynamoDB and Postgres need.
 const RESERVE: Duration = Duration::from_secs(30);
 
-/// What the job did.
+/// How many runs the job found or treated in each way.
 #[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// Something works on them.
+    /// Runs that something works on.
     healthy: u32,
-    /// Had no execution, and got one.
+    /// Runs that had no execution and got one.
     started: u32,
-    /// Refunded by this job.
+    /// Runs that this job refunded.
     refunded: u32,
-    /// Settled by another while this job looked.
+    /// Runs that were settled by something else while this job looked at them.
     settled_meanwhile: u32,
-    /// A store did not answer, or new analyses are refused and this one was not begun; the next hour's job looks again.
+    /// Runs that the next hour's job checks again: a store did not answer, or new analyses are refused and
+    /// the run was not started.
     undecided: u32,
-    /// Every run that there was has been looked at. `false` when the time was up.
+    /// Whether every run was checked. `false` when the time was up before.
     is_complete: bool,
 }
 
-/// What is to be done about a run.
+/// What to do about a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Healthy,
@@ -56,20 +59,18 @@ enum Verdict {
     Refund(Code, &'static str),
 }
 
-/// What the job works with.
 #[derive(Debug)]
 pub struct FailStaleTools {
-    /// The state machine.
     pub executions: Executions,
-    /// The progress bars, and the wishes to cancel.
+    /// For the progress bars and the flags that ask runs to stop.
     pub progress: ProgressStore,
-    /// Whether analyses are taken in at all.
+    /// Whether analyses are accepted at all.
     pub intake: Intake,
-    /// The runs.
+    /// For the runs.
     pub db: SystemDb,
 }
 
-/// Looks at every pending run that is older than five minutes, the oldest first, until the time is up.
+/// Checks every pending run that is older than five minutes, the oldest first, until the time is up.
 ///
 /// # Errors
 /// `StoreUnavailable` when the runs cannot be read.
@@ -99,7 +100,7 @@ pub async fn fail_stale_runs(tools: &FailStaleTools, invocation: Invocation<Igno
     Ok(report)
 }
 
-/// Which number of the report a run adds to.
+/// The number of the report that a run adds to.
 enum Count {
     Healthy,
     Started,
@@ -121,7 +122,8 @@ impl Count {
 struct PendingRun {
     run_id: RunId,
     created_at: Timestamp,
-    /// What its execution begins with. A row that cannot be read must not keep the others from being looked at.
+    /// The input of the run's execution. A row that cannot be read must not keep the other runs from being
+    /// checked.
     input: Result<AnalysisInput>,
 }
 
@@ -148,8 +150,8 @@ impl FailStaleTools {
             Verdict::Healthy => Ok(Count::Healthy),
             Verdict::Start => {
                 let input = run.input.as_ref().map_err(|error| Error::internal(error.to_string()))?;
-                // It may be that no gate let it in: users can call the function of the database themselves. One that was
-                // cancelled spends nothing; its first step refunds it.
+                // Perhaps intake never accepted this run, since users can call the database function
+                // themselves. A cancelled run spends nothing: its first step refunds it.
                 if !progress.is_some_and(|progress| progress.cancel_requested) {
                     self.intake.check(input.account_id).await?;
                 }
@@ -194,7 +196,8 @@ fn verdict(execution: Option<Execution>, age: SignedDuration) -> Verdict {
         Some(Execution::EndedBadly) => {
             Verdict::Refund(Code::ExecutionStopped, "The analysis was stopped before it was finished.")
         }
-        // Saving is the last step before success, so only a database that has forgotten comes here. The result is gone.
+        // Saving is the last step before success. So only a database that has lost the result comes here, and
+        // the result is gone.
         Some(Execution::Succeeded) => {
             Verdict::Refund(Code::InternalError, "The result was lost by a fault of ours.")
         }

@@ -1,4 +1,4 @@
-//! `GET /health`: public, and so it says which part is down and nothing of why.
+//! `GET /health`. It is public, so it says which dependency is down, and never why.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use oslira_api::{Dependencies as States, DependencyState, Health, HealthStatus, Route, Tag, example};
@@ -14,10 +14,9 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-/// Nobody: row-level security shows this caller no row.
+/// No user: row-level security shows this caller no rows.
 const NOBODY: oslira_domain::UserId = oslira_domain::UserId(uuid::Uuid::nil());
 
-/// What Oslira cannot work without.
 #[derive(Debug)]
 pub struct Dependencies {
     db: UserDb,
@@ -35,7 +34,7 @@ pub struct Dependencies {
 }
 
 impl Dependencies {
-    /// Reads the names of the resources; opens the database connection.
+    /// Reads the names of the resources and opens the database connection.
     pub async fn new(env: &Env) -> Result<Self> {
         Ok(Self {
             db: UserDb::connect(env).await?,
@@ -56,10 +55,9 @@ impl Dependencies {
     }
 }
 
-/// How long a finding stands. The route is public, and some of what it asks has a small quota.
+/// How long a result is reused. The route is public, and some services that it asks have a small quota.
 const FINDING_STANDS: Duration = Duration::from_secs(5);
 
-/// What the API's description says of the route.
 pub(crate) fn health_route() -> Route {
     let health = |status, postgres| {
         let dependencies = json!({

@@ -1,4 +1,4 @@
-//! The platform's own Lambdas: is everything there, and is the database up to date?
+//! The platform's own Lambdas: one checks the dependencies, and one brings the database up to date.
 
 mod health;
 mod migrate;
@@ -10,7 +10,6 @@ pub use health::{Dependencies, check_health};
 pub use migrate::{MigrationSecrets, migrate_database};
 pub use migrations::Migrated;
 
-/// The routes of this feature.
 pub fn routes() -> Vec<Route> {
     vec![health::health_route()]
 }

@@ -1,5 +1,5 @@
-//! `migrate-database`: brings the database up to date. Run on every deploy, right after the new
-//! code is in place: so a migration only adds, and new code works on the old schema too (`migrations/README.md`).
+//! `migrate-database`: brings the database up to date. Every deploy runs it, right after the new code is in
+//! place. So a migration only adds, and new code works on the old schema too (`migrations/README.md`).
 
 use crate::migrations::{Migrated, migrate};
 use oslira_domain::Result;
@@ -7,7 +7,6 @@ use oslira_lambda::{CachedSecret, Env, Invocation, Secret};
 use oslira_postgres::database_root;
 use serde_json::Value;
 
-/// The three connection URLs.
 #[derive(Debug)]
 pub struct MigrationSecrets {
     migrations: CachedSecret,
@@ -17,7 +16,7 @@ pub struct MigrationSecrets {
 }
 
 impl MigrationSecrets {
-    /// Handles to the secrets; they are read per invocation.
+    /// Makes handles to the secrets, which are read in each invocation.
     pub fn new(env: &Env) -> Result<Self> {
         Ok(Self {
             migrations: env.secret(Secret::MigrationsDatabase)?,
@@ -28,7 +27,7 @@ impl MigrationSecrets {
     }
 }
 
-/// Applies what is new and sets the login roles' passwords. Answers which migrations were applied.
+/// Applies new migrations and sets the login roles' passwords. Returns which migrations were applied.
 pub async fn migrate_database(
     secrets: &MigrationSecrets,
     _invocation: Invocation<Value>,

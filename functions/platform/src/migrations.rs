@@ -1,4 +1,5 @@
-//! Applies `migrations/` and gives the Lambdas' login roles their passwords, and nothing else to go by.
+//! Applies `migrations/`, sets the passwords of the Lambdas' login roles, and removes all other settings of
+//! these roles.
 
 use oslira_domain::{Error, Result};
 use oslira_lambda::tls_config;
@@ -9,18 +10,19 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 refinery::embed_migrations!("../../migrations");
 
-/// Anything but the other locks' keys: it keeps two deploys from migrating at once.
+/// The key of the lock that keeps two deploys from migrating at once. Any number will do that no other lock
+/// uses.
 const LOCK: i64 = 0x05_11_2A;
 
-/// What a run did.
 #[derive(Debug, Serialize)]
 pub struct Migrated {
     /// The migrations applied now, in order.
     pub applied: Vec<String>,
 }
 
-/// Connects with `migrations_url` (the session port: the advisory lock belongs to the session), applies what is
-/// new, sets the password of each login role to the one in its connection URL, and takes back what was made its default.
+/// Connects with `migrations_url`, applies new migrations, and sets the password of each login role to the
+/// one in its connection URL. It removes the settings that were made the role's defaults. The URL uses the
+/// session port, because the advisory lock belongs to the session.
 pub(crate) async fn migrate(
     migrations_url: &str,
     login_urls: &[&str],
@@ -41,7 +43,7 @@ pub(crate) async fn migrate(
     Ok(Migrated { applied: report.applied_migrations().iter().map(ToString::to_string).collect() })
 }
 
-/// Sends a SCRAM verifier rather than the password, which would end up in the server's log.
+/// Sends a SCRAM verifier, not the password, which would appear in the server's log.
 async fn make_as_set_up(client: &Client, login: &Config) -> Result<()> {
     let (Some(user), Some(password)) = (login.get_user(), login.get_password()) else {
         return Err(Error::internal("a database secret lacks a user or a password"));
@@ -52,7 +54,7 @@ async fn make_as_set_up(client: &Client, login: &Config) -> Result<()> {
         return Err(Error::internal("a database secret names a login role that is not ours"));
     }
     let verifier = postgres_protocol::password::scram_sha_256(password);
-    // A role may set defaults for itself, here and in all databases. None of them is ours.
+    // A role may set defaults for itself, in this database and in all databases. None of them is ours.
     let database = "select quote_ident(current_database())";
     let row = client.query_typed_one(database, &[]).await.map_err(Error::internal)?;
     let database: String = row.try_get(0).map_err(Error::internal)?;

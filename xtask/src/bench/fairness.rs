@@ -1,7 +1,9 @@
-//! `bench fairness`: what one account's flood takes from another account's single run.
+//! `bench fairness`: measures how much one account's flood of requests slows down another account's single
+//! run.
 //!
-//! The emulator and all Lambdas share this machine's processors with the flood, which they do not on AWS. So each analysis is
-//! followed by one through the same states that calls nothing but [`NoOp`]: what a flood adds to that is the machine's doing.
+//! The emulator and all Lambdas share this machine's processors with the flood, which they do not on AWS. So
+//! each analysis is followed by one through the same states that only calls [`NoOp`]. What a flood adds to
+//! that one is due to the machine.
 
 use super::{
     deploy,
@@ -18,29 +20,30 @@ use anyhow::{Context, Result, ensure};
 use oslira_domain::Tier;
 use std::thread;
 
-/// Who asks for one analysis at a time, and who floods.
+/// The user who asks for one analysis at a time.
 const SINGLE: &str = "demo-1";
+/// The user whose account floods the system.
 const FLOOD: &str = "load";
-/// What an analysis may take while another account floods, as a multiple of what it takes on an idle system.
+/// How long an analysis may take while another account floods, as a multiple of its time on an idle system.
 const BUDGET: f64 = 2.0;
-/// What is told of many times: the median, the 95th percentile and the longest.
+/// The figures that are shown of many times: the median, the 95th percentile and the longest.
 const SHARES: [f64; 3] = [0.5, 0.95, 1.0];
-/// Requests of the flood under way at any time.
+/// How many requests of the flood are under way at any time.
 const STARTERS: u32 = 20;
 
-/// What the command line asks for.
+/// The options of the command line.
 pub(crate) struct Fairness {
-    /// Analyses on the idle system.
+    /// How many analyses to make on the idle system.
     pub(crate) runs: u32,
-    /// Analyses in a flood.
+    /// How many analyses a flood has.
     pub(crate) flood: u32,
-    /// Floods, one after the other.
+    /// How many floods to make, one after the other.
     pub(crate) floods: u32,
-    /// The debug build instead of the release build.
+    /// Whether to measure the debug build, not the release build.
     pub(crate) debug: bool,
 }
 
-/// Starts a stack for it, measures, prints, and stops the stack.
+/// Starts a stack of its own, measures, prints, and stops the stack.
 pub(crate) fn fairness(options: &Fairness, ui: &Ui) -> Result<()> {
     on_a_stack_of_its_own(true, ui, |stack| {
         let no_op = deploy(stack, &stack.description()?, options.debug, ui)?;
@@ -61,7 +64,7 @@ fn measure(stack: &Stack, options: &Fairness, no_op: &[u8], ui: &Ui) -> Result<S
         machine: description.state_machines.get("analysis").context("no state machine analysis")?,
     };
     let idle = ui.phase("the idle system", |phase| {
-        // The first one starts the Lambdas' processes.
+        // The first analysis starts the Lambdas' processes.
         bench.single("warm")?;
         let runs = 0..options.runs;
         runs.map(|run| {
@@ -84,7 +87,7 @@ fn measure(stack: &Stack, options: &Fairness, no_op: &[u8], ui: &Ui) -> Result<S
     Ok(report(&idle, &flooded, &floods, options.flood))
 }
 
-/// What one analysis of the other account took, and the no-op after it, in milliseconds.
+/// How long one analysis of the other account took, and the no-op after it, in milliseconds.
 struct Sample {
     wall: f64,
     no_op: f64,
@@ -111,7 +114,7 @@ impl Bench<'_> {
         Ok(Api { url: &self.description.api_url, user: self.description.user(user)? })
     }
 
-    /// One cold analysis of the account that does not flood.
+    /// Makes one cold analysis for the account that does not flood.
     fn single(&self, name: &str) -> Result<Sample> {
         let sent = seconds_since_1970()?;
         let run_id = self.api(SINGLE)?.start(Tier::Light, &format!("one.{name}"))?.to_string();
@@ -127,7 +130,8 @@ impl Bench<'_> {
         Ok(Sample { wall: (run.at - sent) * 1e3, no_op: (no_op.at - no_op_sent) * 1e3, at: run.at })
     }
 
-    /// Starts that many analyses of one account, and as many of the other, one at a time, as end before these do.
+    /// Starts this many analyses of one account. Meanwhile makes analyses of the other account, one at a
+    /// time, until the flood is over.
     fn flood(&self, number: u32, size: u32) -> Result<(Vec<Sample>, Flood)> {
         let sent = seconds_since_1970()?;
         let runs = thread::scope(|scope| {
@@ -239,7 +243,8 @@ fn no_ops(samples: &[Sample]) -> Vec<f64> {
     samples.iter().map(|sample| sample.no_op).collect()
 }
 
-/// The walls less what each one's no-op took beyond the usual: it went the same way at about the same time.
+/// The times, each reduced by what its no-op took beyond the usual. The no-op went the same way at about the
+/// same time.
 fn less_the_machines(samples: &[Sample], usual_no_op: f64) -> Vec<f64> {
     samples.iter().map(|sample| sample.wall - (sample.no_op - usual_no_op).max(0.0)).collect()
 }

@@ -1,4 +1,4 @@
-//! `bench`: builds for release and measures, on a local stack.
+//! `bench`: builds for release and measures on a local stack.
 
 mod fairness;
 mod no_op;
@@ -17,7 +17,8 @@ use crate::{
 use anyhow::{Context, Result};
 use std::{fs, path::Path};
 
-/// Prints size, start-up and memory of every Lambda, and the time of the handlers that a user waits for.
+/// Prints the size, start-up time and memory of every Lambda, and the time of the handlers that a user waits
+/// for.
 pub(crate) fn lambdas(stack: &Stack, ui: &Ui) -> Result<()> {
     let host = host_triple()?;
     let target = ROOT.join("target");
@@ -33,7 +34,7 @@ pub(crate) fn lambdas(stack: &Stack, ui: &Ui) -> Result<()> {
         ui.phase("measure", |_| {
             Cmd::new(target.join(&host).join("debug/bench"))
                 .env("OSLIRA_STACK", stack.description_file())
-                // The binaries are stripped: a backtrace would be pages of nothing.
+                // The binaries are stripped, so a backtrace would be pages without information.
                 .env("RUST_BACKTRACE", "0")
                 .args(["lambdas"])
                 .arg("--binaries", target.join(&host).join("release"))
@@ -44,7 +45,7 @@ pub(crate) fn lambdas(stack: &Stack, ui: &Ui) -> Result<()> {
     Ok(ui::print(tables)?)
 }
 
-/// Builds the Lambdas as a deploy does, and other packages with them: `{zips}/{lambda}/bootstrap.zip`.
+/// Builds the Lambdas as a deploy does, and other packages with them. Writes `{zips}/{lambda}/bootstrap.zip`.
 fn build_for_release(stack: &Stack, others: &[&str], zips: &Path, ui: &Ui) -> Result<()> {
     let packages = packages()?;
     let functions = packages.iter().filter(|package| package.is_function());
@@ -59,11 +60,11 @@ fn build_for_release(stack: &Stack, others: &[&str], zips: &Path, ui: &Ui) -> Re
     })
 }
 
-/// Starts a stack, with the user `load` if so wanted, for as long as something is measured on it.
+/// Runs a stack for as long as something is measured on it. With `load` it has the user `load`.
 fn on_a_stack_of_its_own(load: bool, ui: &Ui, measure: impl FnOnce(&Stack) -> Result<()>) -> Result<()> {
     let stack = &Stack::bench();
     let _lock = stack.lock_named("bench.lock")?;
-    // One that was killed may have left anything behind.
+    // A stack that was killed may have left anything behind.
     stack.stop()?;
     let up = Options { load, upstreams: Upstreams::StandIns, latency: Latency::Realistic, need: Need::Stack };
     stack::up(stack, &up, ui)?;
@@ -74,8 +75,8 @@ fn on_a_stack_of_its_own(load: bool, ui: &Ui, measure: impl FnOnce(&Stack) -> Re
     measured
 }
 
-/// Puts the release build in the place of the debug build that `up` has deployed, unless that is to be measured, and prints
-/// which of the two it is; the zip of the Lambda that does nothing, of the same build.
+/// Replaces the debug build that `up` has deployed by the release build, unless `debug` is set, and prints
+/// which of the two it is. Returns the zip of the Lambda that does nothing, of the same build.
 fn deploy(stack: &Stack, description: &Description, debug: bool, ui: &Ui) -> Result<Vec<u8>> {
     ui::print(if debug { "Debug build: its times are no promise." } else { "Release build." })?;
     if debug {

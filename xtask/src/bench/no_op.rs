@@ -1,11 +1,11 @@
-//! The analysis with nothing in it: the same states, each calling a Lambda that does nothing.
+//! An analysis with nothing in it: the same states, but each calls a Lambda that does nothing.
 
 use crate::{stack::Aws, workspace::ROOT};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::fs;
 
-/// Both stand beside the deployed ones, for as long as the stack lives.
+/// The name of both. They exist beside the deployed ones for as long as the stack lives.
 const NAME: &str = "no-op";
 
 /// The copy of the state machine and its only Lambda.
@@ -15,17 +15,18 @@ pub(super) struct NoOp {
 }
 
 impl NoOp {
-    /// Puts both onto the emulator.
+    /// Creates both on the emulator.
     pub(super) fn create(aws: &Aws, zip: &[u8]) -> Result<Self> {
-        // It logs as the others do: for the line of one that does not, the emulator waits 0.1 s.
+        // It logs as the other Lambdas do. When a Lambda does not log, the emulator waits 0.1 s for its log
+        // line.
         let function = aws.create_function(NAME, zip, &json!({ "RUST_LOG": "info" }))?;
         let definition = fs::read_to_string(ROOT.join("statemachines/analysis.asl.json"))?;
         let machine = aws.create_state_machine(NAME, &with_one_function(&definition, &function)?)?;
         Ok(Self { machine, function })
     }
 
-    /// What an execution is started with: as much as a real one's, and the answer of all of its steps. It takes the
-    /// same way through the states as a run of this tier that finds nothing, or all, in the cache.
+    /// The input of an execution. It is as long as a real one and contains the answers of all steps. It takes
+    /// the same way through the states as a run of this tier that finds nothing, or everything, in the cache.
     pub(super) fn input(run_id: &str, tier: &str, is_cached: bool) -> Value {
         let posts = match (tier, is_cached) {
             ("light", _) => "unneeded",
@@ -45,7 +46,7 @@ impl NoOp {
     }
 }
 
-/// Puts one ARN in the place of every `${NameArn}`.
+/// Replaces every `${NameArn}` by one ARN.
 fn with_one_function(definition: &str, arn: &str) -> Result<String> {
     let mut parts = definition.split("${");
     let mut text = parts.next().unwrap_or_default().to_owned();

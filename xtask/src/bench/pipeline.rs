@@ -1,4 +1,5 @@
-//! `bench pipeline`: an analysis's own time, and what hedging does to slow models, on a stack of its own.
+//! `bench pipeline`: measures an analysis's own time, and what hedging does about slow models, on a stack of
+//! its own.
 
 use super::{deploy, on_a_stack_of_its_own, times};
 use crate::{
@@ -9,17 +10,17 @@ use crate::{
 };
 use anyhow::Result;
 
-/// What the command line asks for.
+/// The options of the command line.
 pub(crate) struct Pipeline {
-    /// Analyses per tier, cold and again from the cache.
+    /// How many analyses to make per tier, each cold and again from the cache.
     pub(crate) runs: u32,
-    /// AI calls, with hedging and without.
+    /// How many AI calls to make, each with hedging and without.
     pub(crate) calls: u32,
-    /// The debug build instead of the release build.
+    /// Whether to measure the debug build, not the release build.
     pub(crate) debug: bool,
 }
 
-/// Starts a stack for it, measures, prints, and stops the stack.
+/// Starts a stack of its own, measures, prints, and stops the stack.
 pub(crate) fn pipeline(options: &Pipeline, ui: &Ui) -> Result<()> {
     on_a_stack_of_its_own(false, ui, |stack| measure(stack, options, ui))
 }
@@ -31,13 +32,13 @@ fn measure(stack: &Stack, options: &Pipeline, ui: &Ui) -> Result<()> {
     Ok(())
 }
 
-/// The AI call among slow ones: a table, and what its columns mean.
+/// Measures the AI call among slow ones. Returns a table, and what its columns mean.
 fn hedging(stack: &Stack, options: &Pipeline, ui: &Ui) -> Result<String> {
     let binaries = ROOT.join("target").join(host_triple()?);
     ui.phase("measure the AI call", |phase| {
         Cmd::new(stack::binary("bench", &host_triple()?))
             .env("OSLIRA_STACK", stack.description_file())
-            // The binaries are stripped: a backtrace would be pages of nothing.
+            // The binaries are stripped, so a backtrace would be pages without information.
             .env("RUST_BACKTRACE", "0")
             .args(["hedging", "--calls", &options.calls.to_string()])
             .arg("--binaries", binaries.join(if options.debug { "debug" } else { "release" }))

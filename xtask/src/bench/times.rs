@@ -1,7 +1,7 @@
-//! How long an analysis takes beyond its upstreams, and how much of that is the emulator's doing.
+//! Measures how long an analysis takes beyond its upstreams, and how much of that is due to the emulator.
 //!
-//! The emulator takes its time for every hop, as AWS does, but another time. So each analysis is followed by one through the
-//! same states that calls nothing but [`NoOp`], and what that takes is not counted as ours.
+//! The emulator takes time for every step, as AWS does, but not the same time. So each analysis is followed
+//! by one through the same states that only calls [`NoOp`]. The time of that one does not count as ours.
 
 use super::no_op::NoOp;
 use crate::{
@@ -20,23 +20,25 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// The tiers, and what each may take beyond the upstreams and the no-op, in milliseconds.
+/// The tiers, and how long each may take beyond the upstreams and the no-op, in milliseconds.
 const TIERS: [(Tier, f64); 3] = [(Tier::Light, 500.0), (Tier::Deep, 800.0), (Tier::Xray, 800.0)];
-/// Who asks first, and who asks for the same profile after that: the first would be refused as a duplicate.
+/// The users who ask, one after the other, for the same profile. The same user would be refused as a
+/// duplicate.
 const ASKERS: [(&str, &str); 2] = [("demo-1", "cold"), ("demo-2", "cached")];
-/// What one analysis in each tier costs.
+/// The credits that one analysis in each tier costs.
 const CREDITS: u32 = 1 + 5 + 6;
 
-/// A third of what the real services take. What is measured does not depend on it, as long as the AI tasks take longer
-/// than showing the lead, which goes on beside them.
+/// A third of what the real services take. It does not change the result, as long as the AI tasks take longer
+/// than showing the lead, which runs beside them.
 pub(super) const ACTOR_START_MS: u64 = 1_500;
 pub(super) const AI_MS: u64 = 900;
 
 const POLL: Duration = Duration::from_millis(50);
-/// A run that takes longer than this is stuck.
+/// A run that takes longer than this counts as stuck.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Analyses each tier so many times, cold and again from the cache; a table, and what its columns mean.
+/// Makes this many analyses of each tier, each cold and again from the cache. Returns a table, and what its
+/// columns mean.
 pub(super) fn measure(stack: &Stack, runs: u32, no_op: &[u8], ui: &Ui) -> Result<String> {
     let description = stack.description()?;
     let aws = &stack.aws()?;
@@ -48,7 +50,7 @@ pub(super) fn measure(stack: &Stack, runs: u32, no_op: &[u8], ui: &Ui) -> Result
     let all = TIERS.len() as u64 * u64::from(runs + 1);
     let mut measured = Vec::new();
     for (index, (tier, budget_ms)) in (0_u64..).zip(TIERS) {
-        // Signed in anew, since a token is good for an hour.
+        // Signs in again each time, since a token is good for an hour.
         let bench = Bench { description: &stack.signed_in()?, aws, no_op: &no_op, tier };
         let mut samples = ASKERS.map(|_| Vec::new());
         for round in 0..=runs {
@@ -59,7 +61,7 @@ pub(super) fn measure(stack: &Stack, runs: u32, no_op: &[u8], ui: &Ui) -> Result
                 let sample = bench
                     .sample(user, &username, label == "cached")
                     .with_context(|| format!("{tier} analysis of @{username} ({label})"))?;
-                // The first one starts the Lambdas' processes.
+                // The first round starts the Lambdas' processes.
                 if round > 0 {
                     samples.push(sample);
                 }
@@ -89,7 +91,7 @@ pub(super) fn measure(stack: &Stack, runs: u32, no_op: &[u8], ui: &Ui) -> Result
     ))
 }
 
-/// Gives every user's account so many credits more.
+/// Adds this many credits to every user's account.
 pub(super) fn grant(stack: &Stack, description: &Description, credits: u32, ui: &Ui) -> Result<()> {
     ui.phase("credits", |phase| {
         let accounts = description.users.iter().map(|user| format!("('{}')", user.account_id));
@@ -111,7 +113,7 @@ pub(super) fn set_latencies(description: &Description) -> Result<()> {
     http::put(&url, &[JSON], &latency.to_string())?.ok("setting the stand-ins' latencies").map(drop)
 }
 
-/// What one analysis and its no-op took, in milliseconds.
+/// How long one analysis and its no-op took, in milliseconds.
 struct Sample {
     run_id: String,
     wall: f64,
@@ -128,7 +130,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// One analysis, and the no-op after it.
+    /// Makes one analysis, and the no-op after it.
     fn sample(&self, user: &str, username: &str, is_cached: bool) -> Result<Sample> {
         let api = Api { url: &self.description.api_url, user: self.description.user(user)? };
         let machine = self.description.state_machines.get("analysis").context("no state machine analysis")?;
@@ -163,8 +165,8 @@ impl Bench<'_> {
     }
 }
 
-/// Waits for the end of an execution, for a minute at most. The emulator notes the times itself, so it does not matter that we
-/// ask only now and then, which costs it time too.
+/// Waits for the end of an execution, for a minute at most. The emulator itself notes the times, so rare
+/// questions are enough. Each question costs the emulator time, too.
 pub(super) fn end_of(aws: &Aws, machine: &str, name: &str) -> Result<Ended> {
     let started = Instant::now();
     loop {
@@ -187,7 +189,7 @@ pub(super) struct Ended {
     pub(super) at: f64,
 }
 
-/// What all analyses of one kind took, in milliseconds.
+/// How long all analyses of one kind took, in milliseconds.
 #[derive(Default)]
 struct Samples {
     wall: Vec<f64>,
@@ -198,7 +200,7 @@ struct Samples {
 }
 
 impl Samples {
-    /// With what the calls on each run's record took.
+    /// Collects the samples, with the times of the upstream calls on each run's record.
     fn of(samples: &[Sample], money: &BTreeMap<String, Money>) -> Result<Self> {
         let mut all = Self::default();
         for sample in samples {
@@ -216,7 +218,7 @@ impl Samples {
         self.no_op.push(sample.no_op);
     }
 
-    /// The overhead beyond what the no-op takes as a rule: its own ups and downs are not taken off.
+    /// The overhead beyond the no-op's usual time. The no-op's own variation is not taken off.
     fn beyond_no_op(&self) -> Vec<f64> {
         let usual = percentile(&self.no_op, 0.5);
         self.overhead.iter().map(|overhead| overhead - usual).collect()
@@ -256,7 +258,7 @@ fn report(measured: Vec<(Tier, &str, Samples, f64)>) -> comfy_table::Table {
     table
 }
 
-/// The smallest time that this share of all does not exceed.
+/// The smallest time that this share of all times does not exceed.
 pub(super) fn percentile(times: &[f64], share: f64) -> f64 {
     let mut times = times.to_vec();
     times.sort_by(f64::total_cmp);

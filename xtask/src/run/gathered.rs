@@ -1,11 +1,11 @@
-//! What `gather.py` answers.
+//! The output of `gather.py`.
 
 use jiff::Timestamp;
 use oslira_domain::Tier;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A part that was read, or why it could not be.
+/// A part that was read, or the reason why it could not be read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Part<T> {
@@ -29,7 +29,7 @@ impl<T> Part<T> {
     }
 }
 
-/// All about one run.
+/// Everything about one run.
 #[derive(Deserialize)]
 pub(super) struct Gathered {
     pub(super) database: Part<Database>,
@@ -39,7 +39,7 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    /// Which parts could not be read, and why.
+    /// Returns which parts could not be read, and why.
     pub(super) fn unreachable(&self) -> BTreeMap<&'static str, String> {
         let parts = [
             ("database", self.database.why_not()),
@@ -51,7 +51,7 @@ impl Gathered {
     }
 }
 
-/// What the system database has of it.
+/// What the system database holds about the run.
 #[derive(Deserialize)]
 pub(super) struct Database {
     pub(super) run: Option<Row>,
@@ -77,7 +77,7 @@ pub(super) struct Row {
     pub(super) finished_at: Option<Timestamp>,
 }
 
-/// What a complete run came to.
+/// The analysis of a complete run.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Analysis {
@@ -99,24 +99,24 @@ pub(super) struct LedgerRow {
     pub(super) created_at: Timestamp,
 }
 
-/// A call that we paid for, or that a kept answer saved us.
+/// A call that we paid for, or that a kept answer made unnecessary.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Call {
     /// The AI task, `scrape` or `scrape_posts`.
     pub(crate) task: String,
     pub(crate) provider: String,
-    /// Of a scrape the actor.
+    /// The model, or the actor for a scrape.
     pub(crate) model: String,
-    /// At full price.
+    /// Tokens at full price.
     pub(crate) input_tokens: u64,
-    /// From the vendor's cache.
+    /// Tokens from the vendor's cache.
     pub(crate) cached_tokens: u64,
     pub(crate) output_tokens: u64,
     pub(crate) cost_usd: f64,
     pub(crate) duration_ms: u64,
     pub(crate) is_fallback: bool,
-    /// The same question had been answered within a day; no model was asked.
+    /// Whether the same question had been answered within a day, so that no model was asked.
     pub(crate) is_cache_hit: bool,
     pub(crate) outcome: String,
     pub(crate) created_at: Timestamp,
@@ -126,7 +126,7 @@ pub(crate) struct Call {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Progress {
-    /// None of an anonymous run.
+    /// `None` for an anonymous run.
     pub(super) account_id: Option<String>,
     pub(super) status: Option<String>,
     pub(super) progress: u8,
@@ -135,7 +135,7 @@ pub(super) struct Progress {
     pub(super) created_at: Option<Timestamp>,
     pub(super) updated_at: Option<Timestamp>,
     pub(super) reached: Vec<Reached>,
-    /// Of an anonymous run.
+    /// Set for an anonymous run only.
     pub(super) failure_code: Option<String>,
     pub(super) failure_reason: Option<String>,
 }
@@ -162,16 +162,16 @@ pub(super) struct Execution {
     pub(super) events: Vec<Event>,
 }
 
-/// One event of its history.
+/// One event of an execution's history.
 #[derive(Deserialize)]
 pub(super) struct Event {
     pub(super) id: u64,
-    /// The event that it follows from. The emulator does not tell.
+    /// The event that this one follows from. The emulator does not report it.
     pub(super) previous: Option<u64>,
     pub(super) at: Timestamp,
     #[serde(rename = "type")]
     pub(super) kind: String,
-    /// Of an event that enters or leaves one.
+    /// The state, for an event that enters or leaves one.
     pub(super) state: Option<String>,
     pub(super) error: Option<String>,
 }
@@ -181,7 +181,7 @@ pub(super) struct Event {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Lines {
     pub(super) lines: Vec<Line>,
-    /// The Lambdas that wrote more than was read.
+    /// The Lambdas that wrote more lines than were read.
     pub(super) cut_off: Vec<String>,
 }
 
@@ -190,6 +190,6 @@ pub(super) struct Lines {
 pub(super) struct Line {
     /// The Lambda that wrote it.
     pub(super) function: String,
-    /// JSON, when our own code wrote it.
+    /// JSON if our own code wrote the line.
     pub(super) text: String,
 }

@@ -5,11 +5,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
-/// A state of the machine, as often as it was entered.
+/// A state of the machine, with all the times that it was entered.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Step {
-    /// The state's name.
     pub(super) state: String,
     /// `Task`, `Parallel`, `Choice`, `Wait`, …
     pub(super) kind: String,
@@ -17,25 +16,26 @@ pub(super) struct Step {
     pub(super) times: usize,
     /// When it was first entered.
     pub(super) started_at: Timestamp,
-    /// From entered to left, all times together.
+    /// From entering to leaving the state, summed over all times.
     pub(super) duration_ms: i64,
-    /// Tasks that were begun in it, repeated tries included. Of a Parallel, those that the history does not give to a state
-    /// of its branches: all of them in the emulator's, none in that of AWS.
+    /// How many tasks were started in it, repeated tries included. For a Parallel, the tasks that the history
+    /// does not assign to a state of its branches: in the emulator's history all of them, in that of AWS
+    /// none.
     pub(super) tasks: usize,
     /// How often tasks failed, by error.
     pub(super) failures: BTreeMap<String, usize>,
-    /// It has not been left.
+    /// Whether it has not been left yet.
     pub(super) is_open: bool,
 }
 
 impl Step {
-    /// It takes time, rather than only decide or reshape.
+    /// Whether the state does something that takes time, and does not only decide or reshape.
     pub(super) fn takes_time(&self) -> bool {
         matches!(&*self.kind, "Task" | "Parallel" | "Map" | "Wait")
     }
 }
 
-/// One time that a state was entered.
+/// One visit to a state.
 struct Visit<'a> {
     state: &'a str,
     kind: &'a str,
@@ -45,7 +45,8 @@ struct Visit<'a> {
     errors: Vec<&'a str>,
 }
 
-/// The steps in the order in which they were first entered. What was not left lasts until `end`.
+/// Returns the steps in the order in which they were first entered. A state that was not left lasts until
+/// `end`.
 pub(super) fn steps(events: &[Event], end: Timestamp) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for visit in visits(events) {
@@ -64,7 +65,7 @@ pub(super) fn steps(events: &[Event], end: Timestamp) -> Vec<Step> {
         });
         let step = &mut steps[index];
         step.times += 1;
-        // The emulator goes on with a task of an execution that was stopped.
+        // The emulator goes on with a task even when its execution was stopped.
         let left_at = visit.left_at.unwrap_or(end).min(end);
         step.duration_ms += left_at.as_millisecond() - visit.entered_at.as_millisecond();
         step.tasks += visit.tasks;
@@ -78,7 +79,7 @@ pub(super) fn steps(events: &[Event], end: Timestamp) -> Vec<Step> {
 
 fn visits(events: &[Event]) -> Vec<Visit<'_>> {
     let mut visits: Vec<Visit> = Vec::new();
-    // Which visit an event belongs to, by the event's id.
+    // The visit of each event, by the event's id.
     let mut owners: HashMap<u64, usize> = HashMap::new();
     for event in events {
         if let (Some(kind), Some(state)) = (event.kind.strip_suffix("StateEntered"), &event.state) {
@@ -95,7 +96,8 @@ fn visits(events: &[Event]) -> Vec<Visit<'_>> {
         }
         let is_open = |visit: &Visit| visit.left_at.is_none();
         if let (true, Some(state)) = (event.kind.ends_with("StateExited"), &event.state) {
-            // A state's name is one in the whole machine, so that this is the one also in a Parallel.
+            // A state's name is unique in the whole machine, so this finds the right one in a Parallel as
+            // well.
             if let Some(visit) = visits.iter_mut().find(|visit| is_open(visit) && visit.state == *state) {
                 visit.left_at = Some(event.at);
             }
@@ -122,7 +124,7 @@ mod tests {
         Timestamp::from_millisecond(ms).unwrap()
     }
 
-    /// An event by id, previous event, time, type, and the state or error.
+    /// Makes an event from its id, previous event, time, type, and the state or error.
     fn event(id: u64, previous: u64, ms: i64, kind: &str, name: &str) -> Event {
         let is_about_a_state = kind.contains("State");
         let name = (!name.is_empty()).then(|| name.to_owned());

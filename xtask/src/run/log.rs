@@ -1,10 +1,10 @@
-//! Log lines for people, and what those of an anonymous run say of its cost.
+//! Log lines for people, and what an anonymous run's lines say about its cost.
 
 use super::gathered::{Call, Line};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-/// Fields that are told elsewhere, or say nothing of one run.
+/// Fields that are shown elsewhere, or say nothing about the run.
 const LEFT_OUT: [&str; 13] = [
     "timestamp",
     "level",
@@ -20,13 +20,14 @@ const LEFT_OUT: [&str; 13] = [
     "target",
     "status",
 ];
-/// Lines that are alike are told once when there are more of them: a front end asks five times a second.
+/// When more lines than this are alike, they are shown once. A front end asks five times a second.
 const MOST_ALIKE: usize = 3;
 
-/// The lines as what they say, oldest first: objects with the function in them. What is no JSON is its `message`.
+/// Parses the lines and sorts them, oldest first. The results are objects that include the function. A line
+/// that is not JSON becomes the object's `message`.
 pub(super) fn sorted(lines: Vec<Line>) -> Vec<Value> {
     let mut lines: Vec<Value> = lines.into_iter().map(object).collect();
-    // Stable: what does not tell its time goes first.
+    // The sort is stable: lines without a time come first.
     lines.sort_by_key(|line| line["timestamp"].as_str().unwrap_or_default().to_owned());
     lines
 }
@@ -40,7 +41,7 @@ fn object(line: Line) -> Value {
     Value::Object(fields)
 }
 
-/// The lines as text, those that are alike folded into one.
+/// Returns the lines as text, with lines that are alike folded into one.
 pub(super) fn folded(lines: &[Value]) -> Vec<String> {
     let key = |line: &Value| ["function", "level", "message", "outcome"].map(|name| line[name].clone());
     let mut told: Vec<String> = Vec::new();
@@ -76,7 +77,8 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The calls that lines tell of. Those of an account's run are rows; an anonymous run has lines only.
+/// Returns the calls that the lines report. An account's run has rows for its calls; an anonymous run has
+/// lines only.
 pub(super) fn calls(lines: &[Value]) -> Vec<Call> {
     lines.iter().filter_map(call).collect()
 }

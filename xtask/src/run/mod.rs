@@ -1,7 +1,7 @@
-//! `run`: all that is known about one run, for an operator: of the local stack or of a stage on AWS.
+//! `run`: shows an operator everything that is known about one run, of the local stack or of a stage on AWS.
 //!
-//! AWS and the database are asked by a Python script in the stack's environment, which has an AWS SDK in any case: the same
-//! in Rust would be minutes of compiling before this program's first start.
+//! A Python script asks AWS and the database. It runs in the stack's environment, which contains an AWS SDK
+//! anyway. The same in Rust would take minutes to compile before this program's first start.
 
 mod gathered;
 mod history;
@@ -26,10 +26,10 @@ use report::Report;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
-/// Asks AWS and the system database.
+/// The script that asks AWS and the system database.
 const GATHER: &str = include_str!("gather.py");
 
-/// Where runs are.
+/// Where to look for a run.
 pub(crate) struct Place {
     name: &'static str,
     stack_name: String,
@@ -41,7 +41,7 @@ pub(crate) struct Place {
 impl Place {
     /// A stack on this machine.
     pub(crate) fn local(stack: &Stack) -> Result<Self> {
-        // Says what to do when the stack is not up.
+        // This fails with instructions when the stack is not up.
         let region = stack.description()?.region;
         Ok(Self {
             name: "the local stack",
@@ -52,7 +52,7 @@ impl Place {
         })
     }
 
-    /// A stage on AWS, as whoever the environment says.
+    /// A stage on AWS, with the AWS credentials of the environment.
     fn stage(stage: Stage) -> Result<Self> {
         Ok(Self {
             name: stage.name(),
@@ -122,7 +122,7 @@ fn told(unreachable: &BTreeMap<&str, String>) -> String {
     unreachable.iter().map(|(part, why)| format!("{part}: {why}")).collect::<Vec<_>>().join("\n")
 }
 
-/// What runs cost, by their ids.
+/// Returns what runs cost, by their ids.
 pub(crate) fn money_of(stack: &Stack, run_ids: &[String], ui: &Ui) -> Result<BTreeMap<String, Money>> {
     #[derive(Deserialize)]
     struct Answer {

@@ -1,4 +1,4 @@
-//! What a run cost us, and what it earned.
+//! What a run cost us, and what we earned with it.
 
 use super::gathered::{Call, LedgerRow, Row};
 use serde::Serialize;
@@ -10,18 +10,18 @@ use std::collections::BTreeMap;
 pub(crate) struct Money {
     /// What the upstream calls cost.
     pub(crate) total_usd: f64,
-    /// What the analysis costs by the price list; nothing of an anonymous one.
+    /// The analysis's price by the price list; `None` for an anonymous run.
     pub(crate) list_price_usd: Option<f64>,
-    /// What the credits that were not given back are worth by the price list.
+    /// The worth, by the price list, of the credits that were not given back.
     pub(crate) kept_usd: f64,
-    /// What was kept, less the cost.
+    /// `kept_usd` less `total_usd`.
     pub(crate) margin_usd: f64,
     /// The calls, oldest first.
     pub(crate) calls: Vec<Call>,
 }
 
 impl Money {
-    /// That of an account's run.
+    /// The money of an account's run.
     pub(super) fn of_account(run: &Row, ledger: &[LedgerRow], calls: Vec<Call>) -> Self {
         let kept = -ledger.iter().map(|row| row.amount).sum::<i64>();
         let list_price_usd = f64::from(run.tier.list_price_cents()) / 100.0;
@@ -29,7 +29,7 @@ impl Money {
         Self::new(Some(list_price_usd), kept_usd, calls)
     }
 
-    /// That of a run that nobody pays for.
+    /// The money of an anonymous run, which nobody pays for.
     pub(super) fn of_nobody(calls: Vec<Call>) -> Self {
         Self::new(None, 0.0, calls)
     }
@@ -46,20 +46,20 @@ impl Money {
     }
 }
 
-/// Rounded to a millionth of a dollar: the sums of binary fractions have noise behind it.
+/// Rounds to a millionth of a dollar: sums of binary fractions have noise behind it.
 fn micros(usd: f64) -> f64 {
     (usd * 1e6).round() / 1e6
 }
 
-/// What a run waited for upstream, in milliseconds: the longest scrape, and after it the longest AI task, for those of one
-/// kind run side by side.
+/// How long a run waited for upstreams, in milliseconds: the longest scrape, plus the longest AI task.
+/// Scrapes run side by side, and so do AI tasks.
 pub(crate) fn upstream_ms(calls: &[Call]) -> f64 {
     let longest = |is_scrape: bool| {
         let mut by_task = BTreeMap::<&str, (u64, u64)>::new();
         for call in calls.iter().filter(|call| (call.provider == "apify") == is_scrape) {
             let (one_after_another, abandoned) = by_task.entry(&call.task).or_default();
             if call.outcome == "abandoned" {
-                // It ran beside the one that won, not before or after it.
+                // It ran beside the call that won, not before or after it.
                 *abandoned = call.duration_ms;
             } else {
                 *one_after_another += call.duration_ms;
@@ -131,8 +131,8 @@ pub(super) mod tests {
             call("personality", "openai", 1_100, "abandoned"),
             call("personality", "openai", 600, "answered"),
         ];
-        // The posts of 6 s, then the outreach of 500 ms and, at the other provider, 700 ms; not the personality, whose
-        // second call won after 1.1 s.
+        // The posts took 6 s. The outreach then took 500 ms, and 700 ms at the other provider. The
+        // personality does not count, since its second call won after 1.1 s.
         assert!((upstream_ms(&calls) - 7_200.0).abs() < 1e-9);
     }
 }

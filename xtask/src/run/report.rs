@@ -1,4 +1,4 @@
-//! One run, put together from what was gathered.
+//! Puts together one run from the gathered parts.
 
 use super::{
     gathered::{Analysis, Execution, Gathered, LedgerRow, Lines, Part, Progress, Row},
@@ -12,24 +12,24 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// All that is known about a run: what `--json` prints.
+/// Everything that is known about a run, as `--json` prints it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
     pub(super) run_id: String,
-    /// Its row; none of an anonymous run.
+    /// The row of `runs`; `None` for an anonymous run.
     pub(super) run: Option<Row>,
-    /// What a complete run came to.
+    /// `None` unless the run is complete.
     pub(super) analysis: Option<Analysis>,
     pub(super) ledger: Vec<LedgerRow>,
-    /// None when the item has expired.
+    /// `None` when the item has expired.
     pub(super) progress: Option<Progress>,
     pub(super) executions: Vec<Executed>,
-    /// None when what tells it could not be read: the database, or the log of an anonymous run.
+    /// `None` when its source could not be read: the database, or the log for an anonymous run.
     pub(super) money: Option<Money>,
-    /// Lines that name the run, oldest first.
+    /// The lines that name the run, oldest first.
     pub(super) log: Vec<Value>,
-    /// Lambdas that wrote more lines than are here.
+    /// The Lambdas that wrote more lines than are here.
     pub(super) log_cut_off: Vec<String>,
     /// What could not be read, and why.
     pub(super) unreachable: BTreeMap<&'static str, String>,
@@ -105,14 +105,14 @@ impl Report {
         report
     }
 
-    /// It belongs to no account.
+    /// Whether the run belongs to no account.
     pub(super) fn is_anonymous(&self) -> bool {
         self.run.is_none()
             && (self.executions.iter().any(|execution| execution.machine == "anonymous-analysis")
                 || self.progress.as_ref().is_some_and(|progress| progress.account_id.is_none()))
     }
 
-    /// Nothing is known of such a run.
+    /// Whether nothing is known about such a run.
     pub(super) fn is_empty(&self) -> bool {
         self.run.is_none() && self.progress.is_none() && self.executions.is_empty()
     }

@@ -1,4 +1,4 @@
-//! One run as tables.
+//! Shows one run as tables.
 
 use super::{
     log,
@@ -165,7 +165,7 @@ fn balance(money: &Money) -> Table {
     right(row, &[0, 1, 2, 3])
 }
 
-/// These columns are figures.
+/// Aligns columns of figures to the right.
 fn right(mut table: Table, columns: &[usize]) -> Table {
     for column in columns {
         if let Some(column) = table.column_mut(*column) {

@@ -1,4 +1,4 @@
-//! The few AWS calls that the stack needs besides `sam deploy`, over plain HTTP to the emulator.
+//! The few AWS calls that the stack needs beside `sam deploy`, as plain HTTP requests to the emulator.
 
 use crate::{
     http,
@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-/// The emulator wants a role for what it makes, and asks nobody about it.
+/// The emulator demands a role for what it creates, and never uses it.
 const NO_ROLE: &str = "arn:aws:iam::000000000000:role/none";
 
-/// A client of the emulator at a port.
+/// A client of the emulator.
 pub(crate) struct Aws {
     endpoint: String,
 }
@@ -20,7 +20,7 @@ pub(crate) struct Aws {
 pub(crate) struct Resource {
     /// Its name in the template.
     pub(crate) logical_id: String,
-    /// Its own name: a table's or function's name, a queue's URL, a state machine's ARN.
+    /// Its actual name: a table's or function's name, a queue's URL, a state machine's ARN.
     pub(crate) physical_id: String,
     /// For example `AWS::SQS::Queue`.
     pub(crate) kind: String,
@@ -30,11 +30,11 @@ pub(crate) struct Resource {
 pub(crate) struct Execution {
     /// `RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`.
     pub(crate) status: String,
-    /// What it was started with, as JSON.
+    /// Its input, as JSON.
     pub(crate) input: String,
     /// When it was started, in seconds since 1970.
     pub(crate) started_at: f64,
-    /// When it ended.
+    /// When it ended, in seconds since 1970; `None` while it has not.
     pub(crate) stopped_at: Option<f64>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Execution {
 pub(crate) struct Invocation {
     /// Its answer, or its error.
     pub(crate) payload: Value,
-    /// Whether it failed.
+    /// Whether the Lambda failed.
     pub(crate) is_error: bool,
     /// The last lines of its log.
     pub(crate) log: String,
@@ -61,7 +61,7 @@ impl Aws {
         )
     }
 
-    /// Makes a bucket. One that is there already is fine.
+    /// Creates a bucket. Succeeds when the bucket exists already.
     pub(crate) fn create_bucket(&self, name: &str) -> Result<()> {
         let answer = http::put(
             &format!("{}/{name}", self.endpoint),
@@ -74,7 +74,7 @@ impl Aws {
         Ok(())
     }
 
-    /// The execution of this name, if there is one.
+    /// Returns the execution of this name, if there is one.
     pub(crate) fn execution(&self, machine: &str, name: &str) -> Result<Option<Execution>> {
         let target = "AWSStepFunctions.DescribeExecution";
         let body = json!({ "executionArn": execution_arn(machine, name) });
@@ -105,21 +105,21 @@ impl Aws {
         self.json("dynamodb", "DynamoDB_20120810.PutItem", &body).map(drop)
     }
 
-    /// Takes the item of this key from a table, if it is there.
+    /// Deletes the item with this key, if there is one.
     pub(crate) fn delete_item(&self, table: &str, key: &Value) -> Result<()> {
         let body = json!({ "TableName": table, "Key": key });
         self.json("dynamodb", "DynamoDB_20120810.DeleteItem", &body).map(drop)
     }
 
-    /// The item of this key.
+    /// Returns the item with this key.
     pub(crate) fn item(&self, table: &str, key: &Value) -> Result<Option<Value>> {
         let body = json!({ "TableName": table, "Key": key });
         let mut answer = self.json("dynamodb", "DynamoDB_20120810.GetItem", &body)?;
         Ok(Some(answer["Item"].take()).filter(Value::is_object))
     }
 
-    /// What has happened in an execution, sorted, since in a Parallel the order is chance. The emulator tells states by
-    /// name only outside of a Parallel; within one it tells of tasks.
+    /// Returns what happened in an execution, sorted, because the order within a Parallel is random. The
+    /// emulator names states outside of a Parallel only; inside one it only reports tasks.
     pub(crate) fn events(&self, machine: &str, name: &str) -> Result<Vec<String>> {
         let body = json!({ "executionArn": execution_arn(machine, name), "maxResults": 1000 });
         let history = self.json("states", "AWSStepFunctions.GetExecutionHistory", &body)?;
@@ -135,7 +135,7 @@ impl Aws {
         Ok(told)
     }
 
-    /// Makes a state machine; its ARN.
+    /// Creates a state machine and returns its ARN.
     pub(crate) fn create_state_machine(&self, name: &str, definition: &str) -> Result<String> {
         let body = json!({ "name": name, "definition": definition, "roleArn": NO_ROLE });
         let answer = self.json("states", "AWSStepFunctions.CreateStateMachine", &body)?;
@@ -164,7 +164,7 @@ impl Aws {
         Ok(())
     }
 
-    /// A secret's value.
+    /// Returns a secret's value.
     pub(crate) fn secret(&self, name: &str) -> Result<String> {
         let answer =
             self.json("secretsmanager", "secretsmanager.GetSecretValue", &json!({ "SecretId": name }))?;
@@ -174,12 +174,12 @@ impl Aws {
             .to_owned())
     }
 
-    /// The resources of a deployed stack.
+    /// Returns the resources of a deployed stack.
     pub(crate) fn resources(&self, stack: &str) -> Result<Vec<Resource>> {
         resources(&self.cloudformation("DescribeStackResources", stack)?)
     }
 
-    /// The template of a deployed stack after its transforms, as JSON.
+    /// Returns the template of a deployed stack after its transforms, as JSON.
     pub(crate) fn template(&self, stack: &str) -> Result<String> {
         let xml = self.cloudformation("GetTemplate", stack)?;
         let document = roxmltree::Document::parse(&xml).context("GetTemplate answered no XML")?;
@@ -215,14 +215,14 @@ impl Aws {
             .map(drop)
     }
 
-    /// A function's configuration: its ARN and its environment.
+    /// Returns a function's configuration: its ARN and its environment.
     pub(crate) fn function(&self, name: &str) -> Result<Value> {
         let url = format!("{}/2015-03-31/functions/{name}/configuration", self.endpoint);
         http::get(&url, &[("authorization", &Self::authorization("lambda"))])?
             .json(&format!("the configuration of {name}"))
     }
 
-    /// Makes a function of a zip, with these environment variables; its ARN.
+    /// Creates a function from a zip, with these environment variables, and returns its ARN.
     pub(crate) fn create_function(&self, name: &str, zip: &[u8], environment: &Value) -> Result<String> {
         let body = json!({
             "FunctionName": name, "Runtime": "provided.al2023", "Handler": "bootstrap", "Role": NO_ROLE,
@@ -235,7 +235,7 @@ impl Aws {
         Ok(answer["FunctionArn"].as_str().context("a function without an ARN")?.to_owned())
     }
 
-    /// Gives a function another zip.
+    /// Replaces a function's zip.
     pub(crate) fn update_function(&self, function: &str, zip: &[u8]) -> Result<()> {
         let url = format!("{}/2015-03-31/functions/{function}/code", self.endpoint);
         let body = json!({ "ZipFile": BASE64_STANDARD.encode(zip) }).to_string();
@@ -262,7 +262,7 @@ impl Aws {
         })
     }
 
-    /// The newest log lines of a function, oldest first, with their time in milliseconds since 1970.
+    /// Returns the newest log lines of a function, oldest first, with their time in milliseconds since 1970.
     pub(crate) fn logs(&self, function: &str, since_ms: u64) -> Result<Vec<(u64, String)>> {
         let body = json!({ "logGroupName": format!("/aws/lambda/{function}"), "startTime": since_ms });
         let answer = self.json("logs", "Logs_20140328.FilterLogEvents", &body)?;

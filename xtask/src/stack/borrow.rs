@@ -6,8 +6,8 @@ use crate::{
 };
 use anyhow::{Context, Result};
 
-/// Does some work on a stack with these upstreams, and leaves the stack as it was: stopped, or running with the
-/// upstreams that it had.
+/// Does some work on a stack with these upstreams, and leaves the stack as it was: stopped, or running with
+/// its earlier upstreams.
 pub(crate) fn borrow<T>(
     stack: &Stack,
     upstreams: Upstreams,
@@ -31,7 +31,7 @@ pub(crate) fn borrow<T>(
     let former = Options::of(stack)?;
     ui.line(&format!("The stack is up with the upstreams {}; this needs {upstreams}.", former.upstreams));
     let result = up(stack, &Options { upstreams, ..former.clone() }, ui).and_then(|description| {
-        // Interrupted, it is rather stopped than left with upstreams that nobody chose for it.
+        // On an interrupt the stack is stopped. Otherwise it would keep upstreams that nobody chose for it.
         stack.stop_when_interrupted(true);
         work(&description)
     });
@@ -40,7 +40,7 @@ pub(crate) fn borrow<T>(
     }
     let restored = up(stack, &former, ui)
         .with_context(|| format!("the stack does not have its upstreams {} back", former.upstreams));
-    // What the work says comes first.
+    // The result of the work counts more.
     let result = result?;
     restored?;
     ui.line(&format!("The stack was up before and stays up, with the upstreams {} again.", former.upstreams));

@@ -14,11 +14,12 @@ use std::{
     time::SystemTime,
 };
 
-/// Zips binaries, in Python because this program is a debug build: its own compressor would be slow.
+/// A script that zips binaries. It is Python because this program is a debug build, whose own compressor
+/// would be slow.
 const ZIP: &str = include_str!("zip.py");
 
-/// Compiles every program of the workspace; a test that does not compile yet is no obstacle. This needs none of
-/// the pinned tools, so it runs while they are being installed.
+/// Compiles every program of the workspace. A test that does not compile yet does not matter. This needs none
+/// of the pinned tools, so it runs while they are being installed.
 pub(crate) fn compile(stack: &Stack, host: &str, phase: &Phase) -> Result<()> {
     cargo("build", host)
         .args(["--bins"])
@@ -27,11 +28,12 @@ pub(crate) fn compile(stack: &Stack, host: &str, phase: &Phase) -> Result<()> {
         .run("cargo build", phase)
 }
 
-/// Zips the Lambdas whose binary is newer than its zip.
+/// Zips the Lambdas whose binary is newer than their zip.
 ///
-/// Compiling is what `cargo lambda build --compiler cargo` would do (seen with strace: `cargo build --target HOST`,
-/// nothing else). But it zips every Lambda every time, one after the other, 1.2 s each (measured, debug binaries of
-/// 28 MB): half a minute where this takes two seconds. Releases are built by it.
+/// The compiling is the same as with `cargo lambda build --compiler cargo` (seen with strace: it calls `cargo
+/// build --target HOST` and nothing else). But that command zips every Lambda every time, one after the
+/// other, 1.2 s each (measured with debug binaries of 28 MB). That takes half a minute, and this takes two
+/// seconds. Releases are built with that command.
 pub(crate) fn package(stack: &Stack, host: &str, phase: &Phase) -> Result<()> {
     let outdated: Vec<String> = lambdas()?.into_iter().filter(|lambda| !is_packaged(lambda, host)).collect();
     phase.detail(&format!("{} of them", outdated.len()));
@@ -52,7 +54,7 @@ fn zip_share(stack: &Stack, index: usize, lambdas: &[String], host: &str, phase:
     zip_binaries(&stack.log(&format!("zip-{index}")), pairs, phase)
 }
 
-/// Zips binaries, each into the file beside it.
+/// Zips each binary into the file beside it.
 pub(crate) fn zip_binaries(
     log: &Path,
     pairs: impl IntoIterator<Item = [PathBuf; 2]>,

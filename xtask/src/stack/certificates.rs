@@ -1,7 +1,7 @@
-//! A certificate authority of the checkout's own, and the certificate that PostgreSQL and pgbouncer show.
+//! The checkout's own certificate authority, and the certificate of PostgreSQL and pgbouncer.
 //!
-//! TLS is on locally as it is in production, and verified against this authority: a Lambda that did not verify
-//! would work here just as well, and that is the mistake to notice.
+//! TLS is on locally as it is in production, and verified against this authority. A Lambda that skips the
+//! verification would work here just as well, so that is the mistake to look out for.
 
 use crate::{process::Cmd, stack::Stack, ui::Phase, workspace::ROOT};
 use anyhow::{Context, Result};
@@ -16,7 +16,7 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Makes them, unless they are there.
+    /// Makes the files, unless they exist.
     pub(crate) fn ensure(stack: &Stack, phase: &Phase) -> Result<Self> {
         let made = Self { folder: stack.path("tls") };
         if made.folder.join("server.crt").exists() {
@@ -34,7 +34,7 @@ impl Certificates {
             "ca.crt",
         ];
         made.openssl(stack, &authority, phase)?;
-        // The server's certificate is written last: it is what says that all are there.
+        // The server's certificate is written last, since its presence shows that all files are there.
         let server = [
             "-extensions",
             "server",
@@ -79,8 +79,8 @@ impl Certificates {
         [self.folder.join("server.crt"), self.folder.join("server.key")]
     }
 
-    /// The authority's certificate as the template's parameter takes it: DER in base64 on one line, which survives
-    /// parameters and environment variables; a PEM's line breaks do not.
+    /// The authority's certificate as the template's parameter takes it: DER in base64 on one line.
+    /// Parameters and environment variables keep such a line, but not a PEM's line breaks.
     pub(crate) fn authority(&self) -> Result<String> {
         base64_der(&self.folder.join("ca.crt"))
     }

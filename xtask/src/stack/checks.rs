@@ -1,4 +1,4 @@
-//! What the checks of `cargo xtask test` use of the stack.
+//! What the checks of `cargo xtask test` need from the stack.
 
 use crate::{
     process::Cmd,
@@ -13,7 +13,7 @@ pub(crate) fn prepare_for_tests(stack: &Stack, phase: &Phase) -> Result<()> {
     tools::ensure_venv(stack, phase)
 }
 
-/// `pg_prove` on the running stack, with pgTAP installed there. The functions of pgTAP are in the schema
+/// `pg_prove` on the running stack, where pgTAP gets installed. pgTAP's functions are in the schema
 /// `extensions`, where Supabase puts extensions, and every role may call them.
 pub(crate) fn pg_prove(stack: &Stack, phase: &Phase) -> Result<Cmd> {
     let programs = prerequisites::ensure(stack, Need::Tests, phase)?;

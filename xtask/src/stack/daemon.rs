@@ -1,5 +1,5 @@
-//! The stack's servers: started once, left running, found again by later commands, and stopped with all their
-//! children.
+//! The stack's servers. They are started once and keep running. Later commands find them again, and stop them
+//! with all their children.
 
 use crate::{
     process::{self, Cmd, create_log, indent, last_lines, signal_group, spawn_group, wait_until},
@@ -16,41 +16,40 @@ use std::{
     time::Duration,
 };
 
-/// How long a server may take to answer for the first time.
+/// How long a server may take until its first answer.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long a server may take to end before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(8);
 
-/// One server as `processes.json` remembers it.
+/// One server, as `processes.json` holds it.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Daemon {
-    /// What it is.
     pub(crate) name: String,
-    /// Its process id, which is its process group too.
+    /// Its process id, which is also the id of its process group.
     pub(crate) pid: i32,
-    /// Where it listens.
+    /// The port that it listens on.
     pub(crate) port: u16,
-    /// Changes when it has to be started anew to be up to date.
+    /// When this changes, the server has to be restarted to be up to date.
     pub(crate) version: String,
     start_ticks: u64,
     boot_id: String,
 }
 
 impl Daemon {
-    /// It still runs: the same process, not a later one with its number.
+    /// Whether it still runs: the same process, not a later one with its number.
     pub(crate) fn is_alive(&self) -> bool {
         self.boot_id == procfs::boot_id()
             && Process::find(self.pid).is_some_and(|p| p.start_ticks == self.start_ticks && !p.is_zombie)
     }
 
-    /// PostgreSQL takes SIGTERM as "when the last client has left", and SIGINT as "now, in good order".
+    /// PostgreSQL takes SIGTERM as "end when the last client has left", and SIGINT as "end now, cleanly".
     fn stop_signal(&self) -> Signal {
         if self.name == "postgres" { Signal::INT } else { Signal::TERM }
     }
 
-    /// What is left of its group. A server that was killed from outside leaves its children behind; they are ours
-    /// when they work below the stack's folder.
+    /// The remaining processes of its group. A server that was killed from outside leaves its children
+    /// behind. They are ours if their working directory is below the stack's folder.
     fn remains(&self, folder: &Path) -> Vec<Process> {
         if self.boot_id != procfs::boot_id() {
             return Vec::new();
@@ -79,7 +78,7 @@ impl Daemons {
         self.folder.join("processes.json")
     }
 
-    /// All that were started and not stopped by us, alive or not.
+    /// All servers that were started and not stopped by us, alive or not.
     pub(crate) fn all(&self) -> Vec<Daemon> {
         let text = fs::read_to_string(self.file()).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or_default()
@@ -133,7 +132,7 @@ impl Daemons {
     }
 
     fn write(&self, all: &[Daemon]) -> Result<()> {
-        // Renamed into place, so that a reader never sees half of it.
+        // The file is renamed into place, so that a reader never sees half of it.
         let new = self.folder.join("processes.json.new");
         fs::write(&new, serde_json::to_string_pretty(all)?)?;
         fs::rename(new, self.file())?;

@@ -1,4 +1,4 @@
-//! `sam deploy` onto the emulator, with the same template as production.
+//! `sam deploy` to the emulator, with the same template as production.
 
 use crate::{
     process::Cmd,
@@ -22,17 +22,16 @@ use std::{
     path::PathBuf,
 };
 
-/// The stack's name in CloudFormation.
+/// The name of the stack in CloudFormation.
 pub(crate) const STACK_NAME: &str = "oslira-local";
-/// Where `sam deploy` puts the zips.
+/// The bucket that `sam deploy` puts the zips into.
 const ARTIFACTS: &str = "oslira-artifacts";
 
-/// The template.
 pub(crate) fn template() -> PathBuf {
     ROOT.join("infra/template.yaml")
 }
 
-/// What the local stack gives for the template's parameters. Secrets are never parameters.
+/// The local stack's values for the template's parameters. Secrets are never parameters.
 pub(crate) fn parameters(options: &Options, stand_ins: &StandIns, keys: &Keys, authority: &str) -> Value {
     let [apify, open_ai, anthropic] = options.upstreams.base_urls(&stand_ins.url);
     let mut parameters = json!({
@@ -47,8 +46,14 @@ pub(crate) fn parameters(options: &Options, stand_ins: &StandIns, keys: &Keys, a
         "DatabaseCaCertificate": authority,
         "S3ForcePathStyle": "true",
     });
+<<<<<<< HEAD
     // Load comes from one address and of one account. The tests have a user for load too, and the limits of production.
     if options.load && options.need != Need::Tests {
+=======
+    // A load test comes from one address and one account. The tests have a user for load, too, and the limits
+    // of production.
+    if options.load && options.need == Need::Stack {
+>>>>>>> h7
         parameters["AnonymousPerHour"] = json!("1000");
         parameters["AnonymousPerDay"] = json!("5000");
         parameters["DailyAiSpendLimitUsd"] = json!("10000");
@@ -56,8 +61,8 @@ pub(crate) fn parameters(options: &Options, stand_ins: &StandIns, keys: &Keys, a
     parameters
 }
 
-/// Deploys, unless what was deployed last is the same, with the same values for the secrets. What it answers is for
-/// [`finish`], once the rest is done too; nothing, when nothing has changed.
+/// Deploys, unless the same was deployed last, with the same values of the secrets. The returned stamp is for
+/// [`finish`], once everything else is done. `None` when nothing has changed.
 pub(crate) fn deploy(
     stack: &Stack,
     port: u16,
@@ -71,7 +76,7 @@ pub(crate) fn deploy(
         phase.detail("nothing has changed");
         return Ok(None);
     }
-    // A deploy that breaks off leaves an unknown mixture, so the stamp goes first and comes back last.
+    // A deploy that breaks off leaves an unknown mixture. So the stamp is removed first and written last.
     let _there_was_none = fs::remove_file(&stamp);
     Aws::at(port).create_bucket(ARTIFACTS)?;
     let file = stack.path("parameters.yaml");
@@ -90,17 +95,17 @@ pub(crate) fn deploy(
     Ok(Some(wanted))
 }
 
-/// Remembers what was deployed. Without it, the next `up` does everything again.
+/// Notes what was deployed. Without this note, the next `up` does everything again.
 pub(crate) fn finish(stack: &Stack, stamp: &str) -> Result<()> {
     Ok(fs::write(stack.path("deployed"), stamp)?)
 }
 
-/// `sam`, with nothing of the developer's AWS configuration, and writing nothing outside `target/`.
+/// `sam` without the developer's AWS configuration. It writes nothing outside `target/`.
 pub(crate) fn sam() -> Cmd {
     let home = crate::workspace::tools().join("sam");
     apart(Cmd::new(tools::program("sam")))
         .env("SAM_CLI_TELEMETRY", "0")
-        // Seconds between looks at a deployment; the emulator is done long before the usual 5.
+        // Seconds between two checks of a deployment. The emulator is done long before the usual 5.
         .env("SAM_CLI_POLL_DELAY", "0.1")
         .env("__SAM_CLI_APP_DIR", &home)
 }
@@ -115,7 +120,8 @@ pub(super) fn apart(command: Cmd) -> Cmd {
         .remove_env("AWS_SESSION_TOKEN")
 }
 
-/// Changes with the template, the state machines, the parameters, the vendors' keys and the Lambdas' zips.
+/// A value that changes with the template, the state machines, the parameters, the vendors' keys and the
+/// Lambdas' zips.
 fn fingerprint(parameters: &Value, secrets: &VendorKeys) -> Result<String> {
     let mut hasher = DefaultHasher::new();
     secrets.hash(&mut hasher);

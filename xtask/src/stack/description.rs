@@ -8,28 +8,26 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The file's contents. Its keys are a contract.
+/// The content of the file. Others rely on its keys.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Description {
-    /// The public API's base URL, without a slash at its end.
+    /// The base URL of the public API, without a slash at its end.
     pub(crate) api_url: String,
-    /// The AWS emulator.
     pub(crate) aws_endpoint: String,
-    /// Its region.
+    /// The region of the AWS emulator.
     pub(crate) region: String,
-    /// The superuser, directly.
+    /// The superuser's connection, without the pooler.
     pub(crate) postgres_url: String,
-    /// The role of Lambdas that act for a user, through the pooler.
+    /// The connection of Lambdas that act for a user, through the pooler.
     pub(crate) pooler_url: String,
-    /// The upstream servers' stand-ins.
+    /// The URL of the stand-ins for the upstream services.
     pub(crate) stand_ins_url: String,
     /// The page that shows and tries the API, where `cargo xtask up` started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) viewer_url: Option<String>,
     /// Who answers in place of Apify, OpenAI and Anthropic: `stand-ins`, `live`, or the URL of other servers.
     pub(crate) upstreams: String,
-    /// How quickly the stand-ins answer.
     pub(crate) latency: Latency,
     /// ARNs by name.
     pub(crate) state_machines: BTreeMap<String, String>,
@@ -37,27 +35,27 @@ pub(crate) struct Description {
     pub(crate) functions: BTreeMap<String, String>,
     /// URLs by name.
     pub(crate) queues: BTreeMap<String, String>,
-    /// Table names by name.
+    /// Names in DynamoDB by name.
     pub(crate) tables: BTreeMap<String, String>,
-    /// Bucket names by name.
+    /// Names in S3 by name.
     pub(crate) buckets: BTreeMap<String, String>,
-    /// What Stripe's events are signed with.
+    /// The secret that signs Stripe's events.
     pub(crate) webhook_secret: String,
-    /// Supabase's public keys.
+    /// The URL of Supabase's public keys.
     pub(crate) jwks_url: String,
-    /// Users to work as.
+    /// The users for tests, tools and people.
     pub(crate) users: Vec<User>,
 }
 
-/// A user who is signed in.
+/// A signed-in user.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct User {
     /// `demo-1`, `demo-2` or `load`.
     pub(crate) name: String,
-    /// Supabase's id.
+    /// The user's id at Supabase.
     pub(crate) user_id: String,
-    /// The account it owns.
+    /// The account that the user owns.
     pub(crate) account_id: String,
     /// A business profile of that account.
     pub(crate) business_profile_id: String,
@@ -66,7 +64,6 @@ pub(crate) struct User {
 }
 
 impl Description {
-    /// The user of this name.
     pub(crate) fn user(&self, name: &str) -> Result<&User> {
         self.users
             .iter()
@@ -74,7 +71,6 @@ impl Description {
             .with_context(|| format!("the stack has no user {name}"))
     }
 
-    /// The ARN of a function.
     pub(crate) fn function(&self, name: &str) -> Result<&str> {
         let names = || self.functions.keys().cloned().collect::<Vec<_>>().join(", ");
         let arn = self.functions.get(name);
@@ -90,7 +86,7 @@ pub(crate) struct Deployed {
     pub(crate) queues: BTreeMap<String, String>,
     pub(crate) tables: BTreeMap<String, String>,
     pub(crate) buckets: BTreeMap<String, String>,
-    /// The environment of all functions together.
+    /// The environment variables of all functions together.
     pub(crate) environment: BTreeMap<String, String>,
 }
 
@@ -112,7 +108,8 @@ impl Deployed {
                 environment.insert(name.clone(), value.as_str().unwrap_or_default().to_owned());
             }
         }
-        // SAM makes a second stage beside the template's, so the API's own list does not say which is ours.
+        // SAM makes a second stage beside the template's. So the API's own list does not say which stage is
+        // ours.
         let only = |kind: &str| {
             of(kind, "").into_values().next().with_context(|| format!("the template has no {kind}"))
         };
@@ -129,7 +126,7 @@ impl Deployed {
     }
 }
 
-/// `StartRunsQueue` → `start-runs`.
+/// `StartRunsQueue` becomes `start-runs`.
 fn name(resource: &Resource, suffix: &str) -> String {
     kebab_case(resource.logical_id.strip_suffix(suffix).unwrap_or(&resource.logical_id))
 }

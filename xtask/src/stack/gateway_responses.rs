@@ -1,16 +1,17 @@
-//! API Gateway's own answers (401, 404, 5xx), as the template words them.
+//! API Gateway's own answers (401, 404, 5xx), with the template's words.
 //!
-//! AWS reads them from the API's definition, where SAM puts them. The emulator reads everything else from there, but
-//! knows these only by their own API calls: so they are made here, from the deployed template.
+//! AWS reads them from the API's definition, where SAM puts them. The emulator reads everything else from
+//! there, but accepts these answers only through their own API calls. So they are set here, from the deployed
+//! template.
 
 use crate::stack::aws::Aws;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// Where SAM puts them in the API's definition.
+/// The key under which SAM puts them into the API's definition.
 const EXTENSION: &str = "x-amazon-apigateway-gateway-responses";
 
-/// Sets the answers of the deployed API, and deploys it again: they take effect with a deployment.
+/// Sets the answers of the deployed API, and deploys it again, because they take effect with a deployment.
 pub(crate) fn set(aws: &Aws, stack: &str) -> Result<()> {
     let template: Value = serde_json::from_str(&aws.template(stack)?).context("the deployed template")?;
     let resources = aws.resources(stack)?;

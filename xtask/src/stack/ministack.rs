@@ -8,16 +8,16 @@ use crate::{
 use anyhow::Result;
 use std::fs;
 
-/// The one region of the local stack.
+/// The only region of the local stack.
 pub(crate) const REGION: &str = "us-east-1";
 
-/// The emulator's address at a port.
+/// The emulator's address.
 pub(crate) fn endpoint(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// Starts it. It hands its own environment to the Lambdas, so that is made from nothing: no real AWS credentials
-/// and no vendor keys of the developer's shell get into it.
+/// Starts the emulator. It passes its own environment on to the Lambdas. So that environment starts empty: no
+/// real AWS credentials and no vendor keys of the developer's shell get into it.
 pub(crate) fn start(stack: &Stack, port: u16) -> Result<()> {
     let temporary = stack.path("tmp");
     fs::create_dir_all(&temporary)?;
@@ -29,13 +29,13 @@ pub(crate) fn start(stack: &Stack, port: u16) -> Result<()> {
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("LANG", "C.UTF-8")
         .env("HOME", &home)
-        // Lambdas are unpacked and run from here.
+        // Lambdas are unpacked and run here.
         .env("TMPDIR", &temporary)
         .envs(aws_environment(port))
         .env("GATEWAY_PORT", port.to_string())
         .env("BIND_HOST", "127.0.0.1")
         .env("MINISTACK_HOST", "127.0.0.1")
-        // It would bind a fixed port.
+        // Otherwise it would listen on a fixed port.
         .env("IOT_MTLS_ENABLED", "0")
         .env("LOG_LEVEL", "WARNING")
         .directory(&temporary);
@@ -44,7 +44,7 @@ pub(crate) fn start(stack: &Stack, port: u16) -> Result<()> {
     })
 }
 
-/// What makes an AWS client talk to the emulator, and to nothing else.
+/// The environment variables that make an AWS client call the emulator, and nothing else.
 pub(crate) fn aws_environment(port: u16) -> [(&'static str, String); 5] {
     [
         ("AWS_ENDPOINT_URL", endpoint(port)),

@@ -1,4 +1,5 @@
-//! The local stack: PostgreSQL, pgbouncer, the AWS emulator and the upstream stand-ins, with our template on top.
+//! The local stack: PostgreSQL, pgbouncer, the AWS emulator and the stand-ins for upstream services, with our
+//! template deployed to it.
 
 mod aws;
 mod borrow;
@@ -50,20 +51,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A stack is a folder: everything it has on disk is in there.
+/// A stack is a folder that contains all of its files.
 #[derive(Clone)]
 pub(crate) struct Stack {
     folder: PathBuf,
 }
 
+<<<<<<< HEAD
 /// The servers without which it is not up.
+=======
+>>>>>>> h7
 const SERVERS: [&str; 4] = ["postgres", "pgbouncer", "ministack", "stand-ins"];
 
 /// How quickly the stand-ins answer.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Latency {
-    /// As the real services do.
+    /// As quickly as the real services do.
     Realistic,
     /// At once.
     Fast,
@@ -79,22 +83,22 @@ impl fmt::Display for Latency {
 }
 
 impl Stack {
-    /// The developer's: `target/local`.
+    /// The developer's stack: `target/local`.
     pub(crate) fn local() -> Self {
         Self { folder: ROOT.join("target/local") }
     }
 
-    /// The one that `cargo xtask test` makes and takes down: `target/test`.
+    /// The stack that `cargo xtask test` starts and stops: `target/test`.
     pub(crate) fn test() -> Self {
         Self { folder: ROOT.join("target/test") }
     }
 
-    /// The one that `cargo xtask bench pipeline` and `bench fairness` make and take down: `target/bench-stack`.
+    /// The stack that `cargo xtask bench pipeline` and `bench fairness` start and stop: `target/bench-stack`.
     pub(crate) fn bench() -> Self {
         Self { folder: ROOT.join("target/bench-stack") }
     }
 
-    /// The one whose description the variable `OSLIRA_STACK` names, as tests do; otherwise the developer's.
+    /// The stack whose description the variable `OSLIRA_STACK` names, as in tests; otherwise the developer's.
     pub(crate) fn chosen() -> Self {
         let description = std::env::var_os("OSLIRA_STACK").map(PathBuf::from);
         match description.as_deref().and_then(Path::parent) {
@@ -103,17 +107,17 @@ impl Stack {
         }
     }
 
-    /// A path in its folder.
+    /// A path in the stack's folder.
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// The log of this name.
+    /// The log file of this name.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.path(format!("logs/{name}.log"))
     }
 
-    /// Its contract with tests and tools.
+    /// The file that describes the stack to tests and tools.
     pub(crate) fn description_file(&self) -> PathBuf {
         self.path("stack.json")
     }
@@ -140,23 +144,23 @@ impl Stack {
         }
     }
 
-    /// Its servers that were started and not stopped.
+    /// The stack's servers that were started and not stopped.
     pub(crate) fn servers(&self) -> Vec<Daemon> {
         self.daemons().all()
     }
 
-    /// All of its servers run, and it was described: it is up.
+    /// Whether the stack is up: all servers run, and it was described.
     pub(crate) fn is_up(&self) -> bool {
         let daemons = self.daemons();
         SERVERS.iter().all(|name| daemons.alive(name).is_some()) && self.description_file().exists()
     }
 
-    /// It is up, deployed to the end, and asks these upstreams.
+    /// Whether the stack is up, completely deployed, and uses these upstreams.
     fn runs_with(&self, upstreams: &Upstreams) -> Result<bool> {
         Ok(self.path("deployed").exists() && Options::of(self)?.upstreams == *upstreams)
     }
 
-    /// What is known about it while it is up.
+    /// Returns the description of the stack, if it is up.
     pub(crate) fn description(&self) -> Result<Description> {
         if !self.is_up() {
             bail!("the local stack is not running: start it with `cargo xtask up`");
@@ -167,7 +171,7 @@ impl Stack {
         })
     }
 
-    /// The stack that is up, with its users signed in anew: their tokens are good for an hour.
+    /// Returns the description with the users signed in again, because their tokens are good for an hour.
     pub(crate) fn signed_in(&self) -> Result<Description> {
         let mut description = self.description()?;
         let secrets = secrets::Secrets::ensure(self)?;
@@ -177,7 +181,7 @@ impl Stack {
         Ok(description)
     }
 
-    /// The emulator of the running stack.
+    /// A client of the running stack's emulator.
     pub(crate) fn aws(&self) -> Result<Aws> {
         Ok(Aws::at(self.emulator()?.port))
     }
@@ -187,13 +191,14 @@ impl Stack {
         emulator.context("the local stack is not running: start it with `cargo xtask up`")
     }
 
-    /// Python with the pinned tools, which finds the emulator of the running stack as it would find AWS.
+    /// Python with the pinned tools. It finds the emulator of the running stack as it would find AWS.
     pub(crate) fn python(&self) -> Result<Cmd> {
         let emulator = self.emulator()?;
         Ok(deploy::apart(Cmd::new(program("python3"))).envs(ministack::aws_environment(emulator.port)))
     }
 
-    /// Stops every server and removes what only made sense while they ran. Logs, passwords and certificates stay.
+    /// Stops every server and removes what only made sense while they ran. Logs, passwords and certificates
+    /// stay.
     pub(crate) fn stop(&self) -> Result<()> {
         self.daemons().stop_all()?;
         for name in [
@@ -218,7 +223,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Takes it down when interrupted, from now on; with `false`, no longer.
+    /// With `true`, an interrupt stops the stack from now on; with `false`, it no longer does.
     pub(crate) fn stop_when_interrupted(&self, stop: bool) {
         let stack = self.clone();
         process::when_interrupted(stop.then(|| Box::new(move || stack.stop()) as _));
@@ -230,14 +235,14 @@ fn write_private(path: &Path, text: &str) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    // Made anew, because the mode counts only when a file is created.
+    // The file is made anew, because the mode counts only when a file is created.
     let _there_was_none = fs::remove_file(path);
     let file = File::options().write(true).create_new(true).mode(0o600).open(path);
     file.with_context(|| format!("cannot write {}", shown(path)))?.write_all(text.as_bytes())?;
     Ok(())
 }
 
-/// A thread's result; its panic goes on here.
+/// Waits for a thread and returns its result. If the thread panicked, the panic goes on here.
 pub(crate) fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

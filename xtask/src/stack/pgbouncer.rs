@@ -13,7 +13,7 @@ use crate::{
 use anyhow::Result;
 use std::net::TcpStream;
 
-/// Starts it in front of the server at `postgres_port`.
+/// Starts pgbouncer in front of the server at `postgres_port`.
 pub(crate) fn start(
     stack: &Stack,
     port: u16,
@@ -32,8 +32,8 @@ pub(crate) fn start(
     give(&users)?;
 
     let server = format!("host=127.0.0.1 port={postgres_port} dbname=postgres");
-    // `single` is the same database behind a pool of one connection: whatever one transaction leaves behind, the
-    // next one gets.
+    // `single` is the same database behind a pool of one connection, so that each transaction gets whatever
+    // the one before it left behind.
     let configuration = format!(
         "[databases]
 postgres = {server} pool_size=20

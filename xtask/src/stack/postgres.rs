@@ -1,4 +1,4 @@
-//! A PostgreSQL cluster of the stack's own, prepared as a Supabase project is before our migrations.
+//! The stack's own PostgreSQL cluster, prepared like a Supabase project before our migrations.
 
 use crate::{
     process::Cmd,
@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The superuser: Supabase's name for it.
+/// The superuser, under Supabase's name for it.
 const SUPERUSER: &str = "supabase_admin";
 
 /// How to reach the server as its superuser.
@@ -23,13 +23,13 @@ pub(crate) struct Postgres<'a> {
     secrets: &'a Secrets,
 }
 
-/// The system user that runs the servers: they refuse to run as root.
+/// The system user that runs the servers, which refuse to run as root. `None` when this process is not root.
 pub(crate) fn server_user() -> Option<&'static str> {
     rustix::process::geteuid().is_root().then_some("postgres")
 }
 
 impl<'a> Postgres<'a> {
-    /// The server at this port, taken to run.
+    /// The server at this port, which is taken to be running.
     pub(crate) fn at(port: u16, programs: &'a Programs, secrets: &'a Secrets) -> Self {
         Self { port, bin: &programs.postgres_bin, secrets }
     }
@@ -54,7 +54,8 @@ impl<'a> Postgres<'a> {
         fs::remove_file(&password_file)?;
 
         phase.detail("starting");
-        // No durability: the cluster is made anew by every start. No Unix socket: its path could be too long.
+        // Durability is off, because every start makes the cluster anew. There is no Unix socket, because its
+        // path could be too long.
         let settings = [
             format!("port={}", self.port),
             "listen_addresses=127.0.0.1".into(),
@@ -76,7 +77,7 @@ impl<'a> Postgres<'a> {
 
         phase.detail("preparing it as Supabase does");
         let sql = fs::read_to_string(ROOT.join("infra/local/supabase.sql"))?;
-        // The passwords follow on standard input; hexadecimal needs no quoting.
+        // The passwords follow on standard input. They are hexadecimal, so they need no quoting.
         let passwords = format!("alter role postgres password '{}';\n", self.secrets.postgres_password);
         self.sql("preparing the database as Supabase does", &format!("{sql}\n{passwords}"))?;
         Ok(())
@@ -90,12 +91,12 @@ impl<'a> Postgres<'a> {
             .is_ok()
     }
 
-    /// Runs SQL as the superuser, stopping at the first error; the rows as bare text.
+    /// Runs SQL as the superuser and stops at the first error. Returns the rows as bare text.
     pub(crate) fn sql(&self, what: &str, sql: &str) -> Result<String> {
         self.psql("postgres").input(sql).output(what)
     }
 
-    /// `psql` as the superuser, reading standard input.
+    /// `psql` as the superuser, which reads standard input.
     pub(crate) fn psql(&self, database: &str) -> Cmd {
         Cmd::new(self.bin.join("psql"))
             .args([
@@ -110,7 +111,7 @@ impl<'a> Postgres<'a> {
             .env("PGDATABASE", database)
     }
 
-    /// What PostgreSQL's own programs read to connect as the superuser.
+    /// The environment variables with which PostgreSQL's own programs connect as the superuser.
     pub(crate) fn environment(&self) -> [(&'static str, String); 6] {
         [
             ("PGHOST", "127.0.0.1".to_owned()),
@@ -118,17 +119,17 @@ impl<'a> Postgres<'a> {
             ("PGUSER", SUPERUSER.to_owned()),
             ("PGPASSWORD", self.secrets.superuser_password.clone()),
             ("PGSSLMODE", "require".to_owned()),
-            // Notices of "already exists" are no news.
+            // Hides notices of "already exists".
             ("PGOPTIONS", "-c client_min_messages=warning".to_owned()),
         ]
     }
 
-    /// The URL for the superuser, directly.
+    /// The superuser's URL, without the pooler.
     pub(crate) fn superuser_url(&self) -> String {
         self.url(SUPERUSER, &self.secrets.superuser_password)
     }
 
-    /// The URL for Supabase's role `postgres`, directly, as migrations need it.
+    /// The URL for Supabase's role `postgres`, without the pooler, as migrations need it.
     pub(crate) fn migrations_url(&self) -> String {
         self.url("postgres", &self.secrets.postgres_password)
     }
@@ -138,7 +139,7 @@ impl<'a> Postgres<'a> {
     }
 }
 
-/// A folder of the stack that the servers' user owns, made anew.
+/// Makes a folder of the stack anew, and gives it to the servers' user.
 pub(crate) fn server_folder(stack: &Stack, name: &str) -> Result<PathBuf> {
     let folder = stack.path(name);
     if folder.exists() {
@@ -164,7 +165,7 @@ pub(crate) fn server_folder(stack: &Stack, name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Copies the server's certificate and key to where its user may read them.
+/// Copies the server's certificate and key to where the servers' user may read them.
 pub(crate) fn give_certificates(folder: &Path, certificates: &Certificates) -> Result<[PathBuf; 2]> {
     let copies = [folder.join("server.crt"), folder.join("server.key")];
     for (from, to) in certificates.server().iter().zip(&copies) {

@@ -1,4 +1,5 @@
-//! What has to be installed on the machine: checked first, installed with apt when we may.
+//! The software that has to be installed on the machine. It is checked first, and installed with apt when we
+//! may.
 
 use crate::{process::Cmd, stack::Stack, ui::Phase};
 use anyhow::{Result, bail};
@@ -10,26 +11,30 @@ use std::{
 /// The oldest PostgreSQL that Supabase runs.
 const OLDEST_POSTGRES: u32 = 15;
 
-/// What a command needs.
+/// The purpose of a command's software.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// Running the stack.
+    /// To run the stack.
     Stack,
+<<<<<<< HEAD
     /// The page that shows the API too.
     Viewer,
     /// The checks too.
+=======
+    /// To run the stack and the checks.
+>>>>>>> h7
     Tests,
 }
 
-/// The programs that were found.
 pub(crate) struct Programs {
     /// PostgreSQL's own folder of programs.
     pub(crate) postgres_bin: PathBuf,
 }
 
-/// Finds what is needed; installs what is missing, as root, or says with which command to.
+/// Finds the needed software. As root it installs what is missing; otherwise it says with which command to
+/// install it.
 pub(crate) fn ensure(stack: &Stack, need: Need, phase: &Phase) -> Result<Programs> {
-    // Twice, because only with the server there it is known which pgTAP fits it.
+    // Two rounds, because the fitting pgTAP is known only once the server is there.
     for _ in 0..2 {
         let missing = missing(need);
         if !missing.is_empty() {
@@ -43,7 +48,7 @@ pub(crate) fn ensure(stack: &Stack, need: Need, phase: &Phase) -> Result<Program
     }
 }
 
-/// Debian packages that are not there. pgTAP is one of them only when the server is there.
+/// Returns the missing Debian packages. pgTAP is among them only when the server is there.
 fn missing(need: Need) -> Vec<String> {
     let mut packages = Vec::new();
     let mut require = |present: bool, package: &str| {
@@ -79,7 +84,7 @@ fn install(stack: &Stack, packages: &[String], phase: &Phase) -> Result<()> {
             "missing on this machine: {list}\nWhat to do: install them, on Debian and Ubuntu with\n\n  sudo sh -c '{command}'\n"
         );
     }
-    // Debian's postgresql package would otherwise create and start a cluster of its own.
+    // Without this, Debian's postgresql package would create and start a cluster of its own.
     let quiet = "mkdir -p /etc/postgresql-common/createcluster.d && \
         printf 'create_main_cluster = false\\n' > /etc/postgresql-common/createcluster.d/oslira.conf";
     let script = if packages.iter().any(|package| package == "postgresql") {
@@ -95,7 +100,7 @@ fn install(stack: &Stack, packages: &[String], phase: &Phase) -> Result<()> {
         .run(&format!("installing {list}"), phase)
 }
 
-/// The newest PostgreSQL server that is new enough: its major version and its programs.
+/// Returns the newest PostgreSQL server that is new enough: its major version and the folder of its programs.
 fn postgres() -> Option<(u32, PathBuf)> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
     versions
@@ -110,7 +115,7 @@ fn on_path(program: &str) -> bool {
     env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]).any(|folder| folder.join(program).exists())
 }
 
-/// Debian packages Python's `venv` apart, and `ensurepip` is the part that is then missing.
+/// Debian packages Python's `venv` separately. Without that package `ensurepip` is missing.
 fn has_venv() -> bool {
     Cmd::new("python3").args(["-c", "import venv, ensurepip"]).output("asking Python for venv").is_ok()
 }

@@ -1,4 +1,4 @@
-//! Asking the running stack's database.
+//! Queries the running stack's database.
 
 use crate::{
     stack::{Need, Stack, postgres::Postgres, prerequisites, secrets::Secrets},
@@ -6,7 +6,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 
-/// Runs SQL as the superuser; the rows as bare text.
+/// Runs SQL as the superuser and returns the rows as bare text.
 pub(crate) fn query(stack: &Stack, phase: &Phase, what: &str, sql: &str) -> Result<String> {
     let programs = prerequisites::ensure(stack, Need::Stack, phase)?;
     let secrets = Secrets::ensure(stack)?;

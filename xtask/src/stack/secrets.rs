@@ -1,31 +1,31 @@
-//! Passwords of the local stack. They are made once per checkout, readable by their owner only, and reach
-//! programs by files, standard input and environment variables, never on a command line.
+//! The passwords of the local stack. They are made once per checkout, and only their owner can read them.
+//! Programs get them by files, standard input and environment variables, never on a command line.
 
 use crate::stack::{Stack, write_private};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::{fs, fs::File, io::Read};
 
-/// What `secrets.json` holds.
+/// The content of `secrets.json`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Secrets {
-    /// PostgreSQL's superuser `supabase_admin`.
+    /// The password of PostgreSQL's superuser `supabase_admin`.
     pub(crate) superuser_password: String,
-    /// Supabase's role `postgres`, which runs the migrations.
+    /// The password of Supabase's role `postgres`, which runs the migrations.
     pub(crate) postgres_password: String,
-    /// The role of Lambdas that act for a user.
+    /// The password of the role of Lambdas that act for a user.
     pub(crate) user_password: String,
-    /// The role of pipeline stages, queues and crons.
+    /// The password of the role of pipeline stages, queues and scheduled jobs.
     pub(crate) system_password: String,
-    /// What the demo users sign in with.
+    /// The password that the demo users sign in with.
     pub(crate) demo_user_password: String,
-    /// What Stripe's events are signed with.
+    /// The secret that signs Stripe's events.
     pub(crate) webhook_secret: String,
 }
 
 impl Secrets {
-    /// The checkout's secrets, made if there are none.
+    /// Returns the checkout's secrets, and makes them if there are none.
     pub(crate) fn ensure(stack: &Stack) -> Result<Self> {
         let path = stack.path("secrets.json");
         if let Ok(text) = fs::read_to_string(&path) {
@@ -44,7 +44,7 @@ impl Secrets {
     }
 }
 
-/// 128 random bits in hexadecimal: safe in SQL, URLs and configuration files.
+/// 128 random bits in hexadecimal, which need no quoting in SQL, URLs and configuration files.
 fn random() -> Result<String> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;

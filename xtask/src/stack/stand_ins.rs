@@ -7,20 +7,20 @@ use crate::{
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-/// The stand-ins at a port.
 pub(crate) struct StandIns {
     pub(crate) url: String,
 }
 
 impl StandIns {
-    /// The stand-ins at this port, taken to run.
+    /// The stand-ins at this port, which are taken to be running.
     pub(crate) fn at(port: u16) -> Self {
         Self { url: format!("http://127.0.0.1:{port}") }
     }
 
-    /// Starts them, or starts them anew on the same port when their binary or the latency has changed.
+    /// Starts the stand-ins. Restarts them on the same port when their binary or the latency has changed.
     pub(crate) fn ensure(stack: &Stack, host: &str, port: u16, latency: Latency) -> Result<Self> {
         let stand_ins = Self::at(port);
+<<<<<<< HEAD
         let latency = latency.to_string();
         let server = OwnServer { name: "stand-ins", port, settings: &latency, health: "_control/health" };
         server.ensure(stack, host, |command| {
@@ -28,11 +28,29 @@ impl StandIns {
                 .arg("--latency", &latency)
                 .arg("--port-file", stack.path("stand-ins.port"))
                 .arg("--key-file", stack.path("stand-ins.keys"))
+=======
+        let binary = build::binary("oslira-stand-ins", host);
+        let version = format!("{latency} {}", modified(&binary)?);
+        if stack.daemons().alive("stand-ins").is_some_and(|daemon| daemon.version == version) {
+            return Ok(stand_ins);
+        }
+        stack.daemons().stop("stand-ins")?;
+        // They run from a copy, so that the next build does not have to replace a running program.
+        let copy = stack.path("oslira-stand-ins");
+        fs::copy(&binary, &copy).with_context(|| format!("cannot copy {}", binary.display()))?;
+        let command = Cmd::new(copy)
+            .args(["--port", &port.to_string(), "--latency", &latency.to_string()])
+            .arg("--port-file", stack.path("stand-ins.port"))
+            .arg("--key-file", stack.path("stand-ins.keys"));
+        let health = format!("{}/_control/health", stand_ins.url);
+        stack.daemons().start("stand-ins", port, &version, command, || {
+            http::get(&health, &[]).is_ok_and(|answer| answer.status == 200)
+>>>>>>> h7
         })?;
         Ok(stand_ins)
     }
 
-    /// What tokens are signed with.
+    /// Returns the keys that sign tokens.
     pub(crate) fn keys(&self) -> Result<Keys> {
         let answer = http::get(&format!("{}/_control/keys", self.url), &[])?.json("the stand-ins' keys")?;
         let text = |name: &str| -> Result<String> {
@@ -51,7 +69,7 @@ impl StandIns {
         Ok(())
     }
 
-    /// Signs a user in, as a front end does: the access token, good for an hour.
+    /// Signs a user in as a front end does. Returns the access token, which is good for an hour.
     pub(crate) fn sign_in(&self, email: &str, password: &str) -> Result<String> {
         let url = format!("{}/supabase/auth/v1/token?grant_type=password", self.url);
         let body = json!({ "email": email, "password": password }).to_string();
@@ -60,7 +78,7 @@ impl StandIns {
     }
 }
 
-/// Supabase's side of a token.
+/// Supabase's settings for tokens.
 pub(crate) struct Keys {
     pub(crate) hs256_secret: String,
     pub(crate) jwks_url: String,

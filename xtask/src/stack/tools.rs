@@ -19,7 +19,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
     workspace::tools().join("venv/bin").join(name)
 }
 
-/// Makes the Python environment, unless it was made from the same pins.
+/// Makes the Python environment, unless it was made from the same pinned versions.
 pub(crate) fn ensure_venv(stack: &Stack, phase: &Phase) -> Result<()> {
     let pins = ROOT.join("infra/local/requirements.txt");
     let venv = workspace::tools().join("venv");
@@ -30,7 +30,7 @@ pub(crate) fn ensure_venv(stack: &Stack, phase: &Phase) -> Result<()> {
             .log(stack.log("venv"))
             .hint("is Python 3.10 or later there, with its venv module?")
             .run("making the Python environment", phase)?;
-        // The pins name everything that is needed, so pip need not work out dependencies.
+        // The file names every package that is needed, so pip need not resolve dependencies.
         Cmd::new(venv.join("bin/pip"))
             .args([
                 "install",
@@ -47,8 +47,13 @@ pub(crate) fn ensure_venv(stack: &Stack, phase: &Phase) -> Result<()> {
     })
 }
 
+<<<<<<< HEAD
 /// Installs the npm packages, unless the same were installed before; their folder. No script of theirs is run.
 pub(crate) fn ensure_node_modules(stack: &Stack, phase: &Phase) -> Result<PathBuf> {
+=======
+/// Installs the state machine linter, unless the same version is installed. Returns its program.
+pub(crate) fn ensure_asl_validator(stack: &Stack, phase: &Phase) -> Result<PathBuf> {
+>>>>>>> h7
     let lock = ROOT.join("infra/local/package-lock.json");
     let node = workspace::tools().join("node");
     made_from(&lock, &node, || {
@@ -66,8 +71,9 @@ pub(crate) fn ensure_node_modules(stack: &Stack, phase: &Phase) -> Result<PathBu
     Ok(node.join("node_modules"))
 }
 
-/// Makes a folder from a file, and again when the file has changed. The copy of the file that says so is written
-/// last, so that half a folder is never taken for whole; a lock keeps two commands from making it at once.
+/// Makes a folder from a file, and makes it again when the file has changed. A copy of the file inside the
+/// folder shows what the folder was made from. It is written last, so that half a folder never counts as
+/// complete. A lock keeps two commands from making the folder at once.
 fn made_from(pins: &Path, folder: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
     fs::create_dir_all(workspace::tools())?;
     let lock = File::create(folder.with_extension("lock"))?;

@@ -1,4 +1,4 @@
-//! `cargo xtask up`, in the order of what needs what.
+//! `cargo xtask up`: brings the stack up, in the order in which the parts need each other.
 
 use crate::{
     process,
@@ -33,7 +33,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// What the running stack was brought up with.
+    /// The options with which the running stack was brought up.
     pub(super) fn of(stack: &Stack) -> Result<Self> {
         let description = stack.description()?;
         Ok(Self {
@@ -45,14 +45,14 @@ impl Options {
     }
 }
 
-/// Brings a stack up, or a running one up to date. One that did not run before is taken down again when this
-/// fails; one that ran is left as it is.
+/// Brings a stack up, or brings a running one up to date. When this fails, a stack that did not run before is
+/// stopped again, and a stack that ran is left as it is.
 pub(crate) fn up(stack: &Stack, options: &Options, ui: &Ui) -> Result<Description> {
     let _lock = stack.lock()?;
     let was_up = stack.is_up();
     stack.stop_when_interrupted(true);
     if !was_up {
-        // Something may be left of a stack that died, or that a reboot ended.
+        // A stack that died, or that a reboot ended, may have left something behind.
         stack.stop()?;
     }
     let result = bring_up(stack, options, ui, was_up);
@@ -75,8 +75,13 @@ fn bring_up(stack: &Stack, options: &Options, ui: &Ui, was_up: bool) -> Result<D
     let postgres = &Postgres::at(ports.postgres, programs, secrets);
     let aws = &Aws::at(ports.ministack);
 
+<<<<<<< HEAD
     // Things that do not need each other.
     let (authority, stand_ins, node_modules) = thread::scope(|scope| -> Result<_> {
+=======
+    // These three do not need each other.
+    let (authority, stand_ins) = thread::scope(|scope| -> Result<_> {
+>>>>>>> h7
         let database = scope.spawn(|| {
             ui.phase("PostgreSQL and pgbouncer", |phase| {
                 let certificates = Certificates::ensure(stack, phase)?;
@@ -160,7 +165,7 @@ fn bring_up(stack: &Stack, options: &Options, ui: &Ui, was_up: bool) -> Result<D
     Ok(description)
 }
 
-/// Where the servers listen.
+/// The ports of the servers.
 struct Ports {
     postgres: u16,
     pgbouncer: u16,
@@ -169,7 +174,7 @@ struct Ports {
 }
 
 impl Ports {
-    /// Those of the running stack, or free ones.
+    /// The ports of the running stack, or free ones.
     fn of(stack: &Stack, was_up: bool) -> Result<Self> {
         if !was_up {
             let [postgres, pgbouncer, ministack, stand_ins] = free_ports()?;
@@ -189,9 +194,16 @@ impl Ports {
     }
 }
 
+<<<<<<< HEAD
 /// Ports that nobody listens on, below the range from which the system takes ports for outgoing connections.
 /// Where the search begins depends on the process, so that two stacks that start together do not meet.
 pub(super) fn free_ports<const N: usize>() -> Result<[u16; N]> {
+=======
+/// Finds ports that nobody listens on, below the range from which the system takes ports for outgoing
+/// connections. The search begins at a place that depends on the process, so that two stacks that start
+/// together find different ports.
+fn free_ports<const N: usize>() -> Result<[u16; N]> {
+>>>>>>> h7
     const RANGE: std::ops::Range<u32> = 20_000..32_000;
     let first = std::process::id().wrapping_mul(97);
     let candidates = (0..RANGE.len()).filter_map(|step| {
@@ -244,8 +256,9 @@ fn migrate(aws: &Aws, deployed: &Deployed) -> Result<()> {
     Ok(())
 }
 
-/// What `cargo lambda watch --env-file` needs: every function's environment in one, and how to reach the emulator.
-/// Quoted, because cargo-lambda's reader refuses an `=` in a bare value, with which base64 may end.
+/// The file that `cargo lambda watch --env-file` needs: the environment variables of all functions together,
+/// and how to reach the emulator. Values are quoted, because cargo-lambda refuses an `=` in a bare value, and
+/// base64 may end with one.
 fn functions_env(deployed: &Deployed, ports: &Ports) -> String {
     let emulator = ministack::aws_environment(ports.ministack);
     let emulator = emulator.iter().map(|(name, value)| format!("{name}='{value}'\n"));

@@ -1,4 +1,4 @@
-//! Who answers in place of Apify, OpenAI and Anthropic, and with which keys they are asked.
+//! Who answers in place of Apify, OpenAI and Anthropic, and the keys for asking them.
 
 use crate::stack::aws::Aws;
 use anyhow::{Result, bail};
@@ -15,7 +15,7 @@ pub(crate) enum Upstreams {
     Live(VendorKeys),
 }
 
-/// As `stack.json` and `cargo xtask status` name them: without the keys.
+/// The form that `stack.json` and `cargo xtask status` show, without the keys.
 impl fmt::Display for Upstreams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -27,7 +27,7 @@ impl fmt::Display for Upstreams {
 }
 
 impl Upstreams {
-    /// What the command line's flags ask for.
+    /// The upstreams that the command line's flags ask for.
     pub(crate) fn new(url: Option<String>, live: bool) -> Result<Self> {
         match url {
             _ if live => Ok(Self::Live(VendorKeys::from_environment()?)),
@@ -36,7 +36,8 @@ impl Upstreams {
         }
     }
 
-    /// Those of a running stack, by their name. The real services' keys are kept nowhere but in the emulator.
+    /// The upstreams of a running stack, from their name. The real services' keys are stored in the emulator
+    /// only.
     pub(super) fn of(name: &str, aws: &Aws) -> Result<Self> {
         Ok(match name {
             "stand-ins" => Self::StandIns,
@@ -58,7 +59,7 @@ impl Upstreams {
         }
     }
 
-    /// The keys to ask them with.
+    /// The keys for asking them.
     pub(super) fn keys(&self) -> VendorKeys {
         match self {
             Self::Live(keys) => keys.clone(),
@@ -102,7 +103,7 @@ impl VendorKeys {
         Ok(Self { apify: key("apify-token")?, open_ai: key("openai-key")?, anthropic: key("anthropic-key")? })
     }
 
-    /// The secrets that hold them, and their values.
+    /// The names of the secrets that hold the keys, with the keys.
     pub(super) fn secrets(self) -> [(&'static str, String); 3] {
         [("apify-token", self.apify), ("openai-key", self.open_ai), ("anthropic-key", self.anthropic)]
     }

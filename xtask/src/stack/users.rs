@@ -1,17 +1,17 @@
-//! The demo users: there in the database, known to the sign-in stand-in, and signed in.
+//! The demo users: they are in the database, known to the sign-in stand-in, and signed in.
 
 use crate::stack::{description::User, postgres::Postgres, secrets::Secrets, stand_ins::StandIns};
 use anyhow::Result;
 use serde_json::json;
 
-/// A user to be had.
+/// A user that should exist.
 pub(super) struct Wanted {
     pub(super) name: &'static str,
     user_id: &'static str,
     account_id: &'static str,
     business_profile_id: &'static str,
     credits: u32,
-    /// Columns of `business_profiles` after the account: SQL literals.
+    /// The columns of `business_profiles` after the account, as SQL literals.
     business_profile: &'static str,
 }
 
@@ -52,15 +52,15 @@ pub(super) const LOAD: Wanted = Wanted {
     business_profile: COACH,
 };
 
-/// What a user of this name signs in with.
+/// The e-mail address that a user of this name signs in with.
 fn email(name: &str) -> String {
     format!("{name}@oslira.example")
 }
 
 impl Wanted {
-    /// Makes the user with an account and a business profile, and fills the balance up; each only where it is
-    /// missing. The ids are the same in every stack, so that the samples in `events/` fit; the sign-up trigger
-    /// would choose others, so it does not fire for these users.
+    /// SQL that makes the user with an account and a business profile, and fills the balance up. Whatever
+    /// exists already stays. The ids are the same in every stack, so that the samples in `events/` fit. The
+    /// sign-up trigger would choose other ids, so it does not fire for these users.
     fn sql(&self) -> String {
         let Self { user_id, account_id, business_profile_id, credits, business_profile, .. } = self;
         let email = email(self.name);
@@ -87,7 +87,7 @@ impl Wanted {
     }
 }
 
-/// Makes the users there and signed in; a second time it fills their balances up again.
+/// Makes the users exist and signs them in. A second call fills their balances up again.
 pub(crate) fn ensure(
     postgres: &Postgres,
     stand_ins: &StandIns,

@@ -20,25 +20,24 @@ use std::{
 
 /// The package whose tests look at the project from outside.
 const TESTS: &str = "oslira-tests";
-/// The test target of it that needs no stack.
+/// The test target that needs no stack.
 const CONTRACTS: &str = "contracts";
 
-/// The test target of it whose tests disturb all others: they run last, and one at a time.
+/// The test target whose tests disturb all others. They run last, and one at a time.
 const OUTAGES: &str = "outages";
 
 /// One check.
 pub(crate) struct Check {
-    /// What it is called on the command line and in the table.
+    /// Its name on the command line and in the table.
     pub(crate) name: String,
-    /// What has to be there.
+    /// What it needs to run.
     pub(crate) needs: Needs,
-    /// It runs test programs, whose tests can be chosen by name.
+    /// Whether it runs test programs, whose tests can be chosen by name.
     pub(crate) has_named_tests: bool,
-    /// Runs it.
     pub(crate) run: Box<Run>,
 }
 
-/// What has to be there before a check can run.
+/// What a check needs to run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needs {
     /// Cargo alone.
@@ -49,23 +48,24 @@ pub(crate) enum Needs {
     Stack,
 }
 
-/// What a check does.
+/// The code of a check.
 pub(crate) type Run = dyn Fn(&Setting, &Phase) -> Result<Outcome>;
 
-/// How a check went, when it did not fail.
+/// The outcome of a check that did not fail.
 pub(crate) enum Outcome {
-    /// It passed; with which tests, if it has any.
+    /// The check passed, with its tests if it has any.
     Passed(Option<Ran>),
-    /// It had nothing to look at, or not what it looks with.
+    /// The check was skipped, for this reason: it had nothing to check, or something that it needs is
+    /// missing.
     Skipped(String),
 }
 
 /// The tests of a check that passed.
 #[derive(Default)]
 pub(crate) struct Ran {
-    /// How many.
+    /// How many tests ran.
     pub(crate) tests: u64,
-    /// What they tell the developer: lines that begin with `note: `.
+    /// What the tests tell the developer: lines that begin with `note: `.
     pub(crate) notes: Vec<String>,
 }
 
@@ -75,7 +75,6 @@ impl From<u64> for Ran {
     }
 }
 
-/// All checks.
 pub(crate) fn all() -> Result<Vec<Check>> {
     let check = |name: &str, needs: Needs, run: fn(&Setting, &Phase) -> Result<Outcome>| Check {
         name: name.to_owned(),
@@ -122,8 +121,9 @@ fn format(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     Ok(Outcome::Passed(None))
 }
 
-/// Tests must not ask for features of shared dependencies that the Lambdas' build does not ask for: Cargo would
-/// compile these dependencies, and everything above them, once for `cargo build` and again for `cargo test`.
+/// Checks features of dependencies. Tests must not ask for features of shared dependencies that the Lambdas'
+/// build does not ask for. Otherwise Cargo would compile these dependencies, and everything above them, once
+/// for `cargo build` and again for `cargo test`.
 fn features(setting: &Setting, _: &Phase) -> Result<Outcome> {
     let features = |edges: &str| -> Result<BTreeSet<String>> {
         let tree = cargo("tree", &setting.host).args([
@@ -161,8 +161,8 @@ fn lints(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     Ok(Outcome::Passed(None))
 }
 
-/// The tests within crates. Those of binaries too, but not of the Lambdas: they are twenty lines without tests,
-/// and linking a test program for each takes minutes.
+/// The tests within crates, including those of binaries, but not of the Lambdas. A Lambda's binary is twenty
+/// lines without tests, and linking a test program for each takes minutes.
 fn unit(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     let packages = packages()?;
     let mut selection = vec!["--lib"];
@@ -173,7 +173,7 @@ fn unit(setting: &Setting, phase: &Phase) -> Result<Outcome> {
         }
     }
     let mut programs = programs::build(setting, &selection)?;
-    // A test of the same name in the other package was built with it.
+    // This build also contains a test of the same name in the other package.
     programs.retain(|program| !(program.is_integration && program.manifest == tests_manifest()));
     Ok(Outcome::Passed(Some(programs::run(setting, "unit", &programs, &[], phase)?)))
 }
@@ -182,7 +182,7 @@ fn tests_manifest() -> PathBuf {
     ROOT.join("tests/Cargo.toml")
 }
 
-/// Pages without warnings, and the examples in them.
+/// Checks that the documentation builds without warnings, and runs the examples in it.
 fn docs(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     cargo("doc", &setting.host)
         .args(["--no-deps"])
@@ -203,7 +203,7 @@ fn validate_template(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     Ok(Outcome::Passed(None))
 }
 
-/// Validates the state machines as they are once SAM has filled in their placeholders.
+/// Validates the state machines with their placeholders filled in, as SAM would do.
 fn state_machines(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     let validator = stack::ensure_node_modules(setting.stack, phase)?.join(".bin/asl-validator");
     let filled = setting.stack.path("statemachines");
@@ -225,7 +225,7 @@ fn state_machines(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     Ok(Outcome::Passed(None))
 }
 
-/// `${StartAnalysisArn}` → an ARN of that name.
+/// `${StartAnalysisArn}` becomes an ARN of that name.
 fn fill_placeholders(definition: &str) -> String {
     let mut filled = String::new();
     let mut rest = definition;
@@ -248,7 +248,7 @@ fn dependencies(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     Ok(Outcome::Passed(None))
 }
 
-/// pgTAP, as the superuser; the tests become other roles themselves.
+/// Runs pgTAP as the superuser. The tests themselves change to other roles.
 fn database(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     let tests = files(&ROOT.join("tests/db"), ".sql")?;
     if tests.is_empty() {
@@ -259,7 +259,7 @@ fn database(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     Ok(Outcome::Passed(Some(pg_prove_tests(&log)?.into())))
 }
 
-/// The files of a folder whose names end so, in order.
+/// Returns the files of a folder whose names end with `ending`, in order.
 fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let Ok(entries) = fs::read_dir(folder) else { bail!("{} is missing", folder.display()) };
     let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;

@@ -1,4 +1,4 @@
-//! What the test runners print: how many tests ran, and why some failed.
+//! Reads the output of test runners: how many tests ran, and why some failed.
 
 use crate::process::indent;
 use anyhow::{Context, Result};
@@ -14,13 +14,14 @@ pub(crate) fn pg_prove_tests(log: &Path) -> Result<u64> {
     Ok(sum(&read(log)?, ", Tests=", ','))
 }
 
-/// The lines by which passing tests tell the developer something, from the log of a `cargo test --show-output`.
+/// Returns the lines with which passing tests tell the developer something, from the log of a `cargo test
+/// --show-output`.
 pub(crate) fn notes(log: &Path) -> Result<Vec<String>> {
     Ok(note_lines(&read(log)?))
 }
 
 fn note_lines(text: &str) -> Vec<String> {
-    // The standard library's own hint begins so too, where a test makes something panic.
+    // The standard library's own hint also begins with `note:`, when a test causes a panic.
     let is_note = |line: &&str| line.starts_with("note: ") && !line.contains("RUST_BACKTRACE");
     text.lines().filter(is_note).map(str::to_owned).collect()
 }
@@ -29,20 +30,21 @@ fn read(log: &Path) -> Result<String> {
     fs::read_to_string(log).with_context(|| format!("{} cannot be read", log.display()))
 }
 
-/// What failing tests printed, from the log of a `cargo test`; `None` when none failed but the build.
+/// Returns what failing tests printed, from the log of a `cargo test`. `None` when no test failed, but the
+/// build did.
 pub(crate) fn failures(log: &Path) -> Option<String> {
     let text = sections(&read(log).ok()?);
     (!text.is_empty()).then_some(text)
 }
 
-/// From each "failures:" with the tests' output to the list of names that follows it.
+/// Keeps each part from "failures:" with the tests' output to the list of names that follows it.
 fn sections(text: &str) -> String {
     let sections =
         text.split("\nfailures:\n\n").skip(1).filter_map(|rest| rest.split("\nfailures:\n").next());
     indent(sections.collect::<Vec<_>>().join("\n").trim())
 }
 
-/// The sum of the numbers between `before` and `after`.
+/// The sum of the numbers that stand between `before` and `after`.
 fn sum(text: &str, before: &str, after: char) -> u64 {
     let numbers = text.split(before).skip(1).filter_map(|rest| rest.split(after).next()?.parse::<u64>().ok());
     numbers.sum()

@@ -1,4 +1,4 @@
-//! `test`: every check, from nothing, with a stack of its own that is gone afterwards.
+//! `test`: runs every check, from nothing, with a stack of its own that is gone afterwards.
 
 mod checks;
 mod count;
@@ -21,7 +21,7 @@ use std::{
 pub(crate) struct Setting<'a> {
     stack: &'a Stack,
     host: String,
-    /// Only tests whose name contains this.
+    /// When set, only tests run whose name contains this.
     name: Option<&'a str>,
 }
 
@@ -38,8 +38,8 @@ pub(crate) fn list() -> Result<()> {
     Ok(ui::print(names.join("\n"))?)
 }
 
-/// Runs the checks of these names, or all of them; fails when one of them fails. With `name`, only tests whose
-/// name contains it.
+/// Runs the checks of these names, or all of them. Fails when one of them fails. With `name`, only tests run
+/// whose name contains it.
 pub(crate) fn test(wanted: &[String], name: Option<&str>, ui: &Ui) -> Result<()> {
     let stack = &Stack::test();
     let _lock = stack.lock_named("test.lock")?;
@@ -68,7 +68,7 @@ pub(crate) fn test(wanted: &[String], name: Option<&str>, ui: &Ui) -> Result<()>
     conclude(&lines, name)
 }
 
-/// The checks of these names, or all; when tests are chosen by name, those that have such tests.
+/// Returns the checks of these names, or all. With `by_name`, only checks whose tests can be chosen by name.
 fn selected(mut checks: Vec<Check>, wanted: &[String], by_name: bool) -> Result<Vec<Check>> {
     if let Some(unknown) = wanted.iter().find(|wanted| checks.iter().all(|check| check.name != **wanted)) {
         let names: Vec<&str> = checks.iter().map(|check| &*check.name).collect();
@@ -84,13 +84,13 @@ fn selected(mut checks: Vec<Check>, wanted: &[String], by_name: bool) -> Result<
     Ok(checks)
 }
 
-/// Runs the checks that need the stack, which is stopped whatever they do.
+/// Runs the checks that need the stack. The stack is stopped whatever they do.
 fn run_on_stack(checks: &[&Check], setting: &Setting, ui: &Ui) -> Vec<Line> {
     let stack = setting.stack;
     let started = Instant::now();
     let options =
         Options { load: true, upstreams: Upstreams::StandIns, latency: Latency::Fast, need: Need::Tests };
-    // One that a killed `test` left behind may hold anything.
+    // A stack that a killed `test` left behind may contain anything.
     let up = stack.stop().and_then(|()| stack::up(stack, &options, ui));
     stack.stop_when_interrupted(true);
     let mut lines = Vec::new();
@@ -169,7 +169,7 @@ fn ran(line: &Line) -> Option<&Ran> {
     }
 }
 
-/// The verdict: the last line of a success counts the tests.
+/// The verdict. After a success, the last line counts the tests.
 fn conclude(lines: &[Line], name: Option<&str>) -> Result<()> {
     let failed = lines.iter().filter(|line| line.result.is_err()).count();
     if failed > 0 {

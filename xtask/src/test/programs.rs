@@ -1,7 +1,8 @@
-//! Test programs: built by Cargo, run by us.
+//! Test programs: Cargo builds them, and we run them.
 //!
-//! Cargo cannot be asked for one package's test `api` within a build of the whole workspace (see [`cargo`]): it
-//! takes every package's test of that name. So it builds, says what it has built, and the right ones are run here.
+//! Within a build of the whole workspace (see [`cargo`]), Cargo cannot be asked for the test `api` of one
+//! package: it takes every package's test of that name. So Cargo builds them and says what it has built, and
+//! the right ones are run here.
 
 use super::{Setting, checks::Ran, count};
 use crate::{
@@ -13,13 +14,12 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// One test program.
 pub(super) struct Program {
     /// The manifest of its package.
     pub(super) manifest: PathBuf,
     /// The name of its target.
     pub(super) name: String,
-    /// It is an integration test, not the tests within a library or binary.
+    /// Whether it is an integration test, not the tests within a library or binary.
     pub(super) is_integration: bool,
     path: PathBuf,
 }
@@ -33,7 +33,7 @@ pub(super) fn build(setting: &Setting, selection: &[&str]) -> Result<Vec<Program
     Ok(messages.lines().filter_map(program).collect())
 }
 
-/// The program that one of Cargo's messages tells of, if it does.
+/// Returns the test program that one of Cargo's messages reports, if it reports one.
 fn program(message: &str) -> Option<Program> {
     #[derive(Deserialize)]
     struct Built {
@@ -60,7 +60,8 @@ fn program(message: &str) -> Option<Program> {
     })
 }
 
-/// Runs test programs one after the other, all of them even when one fails, with these arguments more.
+/// Runs test programs one after the other, with these additional arguments. All of them run, even when one
+/// fails.
 pub(super) fn run(
     setting: &Setting,
     check: &str,
@@ -77,12 +78,12 @@ pub(super) fn run(
         let result = Cmd::new(&program.path)
             .args(setting.name)
             .args(args)
-            // What passing tests print would be hidden, notes included.
+            // Otherwise the output of passing tests would be hidden, notes included.
             .args(["--show-output"])
             .directory(folder)
             .env("CARGO_MANIFEST_DIR", folder)
             .env("OSLIRA_STACK", setting.stack.description_file())
-            // The binaries are stripped: a backtrace would be pages of nothing.
+            // The binaries are stripped, so a backtrace would be pages without information.
             .env("RUST_BACKTRACE", "0")
             .log(&log)
             .run(&format!("{} of {}", program.name, shown(&program.manifest)), phase);

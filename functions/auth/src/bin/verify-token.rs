@@ -1,4 +1,4 @@
-//! `GET /api/auth/verify`: who the token belongs to.
+//! `GET /api/auth/verify`: whose token it is.
 
 use oslira_auth::verify_token;
 use oslira_lambda::{RuntimeError, init, serve};

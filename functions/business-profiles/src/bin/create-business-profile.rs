@@ -1,4 +1,4 @@
-//! `POST /api/business-profiles`: say what the account sells, and to whom.
+//! `POST /api/business-profiles`: describe what the account sells, and to whom.
 
 use oslira_business_profiles::create_business_profile;
 use oslira_lambda::{RuntimeError, init, serve};

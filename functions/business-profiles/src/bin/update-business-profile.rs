@@ -1,4 +1,4 @@
-//! `PUT /api/business-profiles/{businessProfileId}`: replace what is said of the business.
+//! `PUT /api/business-profiles/{businessProfileId}`: replace a business profile's content.
 
 use oslira_business_profiles::update_business_profile;
 use oslira_lambda::{RuntimeError, init, serve};

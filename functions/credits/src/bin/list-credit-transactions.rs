@@ -1,4 +1,4 @@
-//! `GET /api/credits/transactions`: every move of credits.
+//! `GET /api/credits/transactions`: every change of the balance.
 
 use oslira_credits::list_credit_transactions;
 use oslira_lambda::{RuntimeError, init, serve};

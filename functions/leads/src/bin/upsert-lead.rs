@@ -1,4 +1,4 @@
-//! Stage "Upsert Lead": shows the profile on the lead while AI is still at work.
+//! Stage "Upsert Lead": shows the profile on the lead while AI tasks are still running.
 
 use oslira_lambda::{RuntimeError, init, serve_stage};
 use oslira_leads::upsert_lead;

@@ -1,4 +1,4 @@
-//! Every hour: starts, or refunds, runs on which nothing works.
+//! Every hour: starts or refunds the runs that nothing works on.
 
 use oslira_lambda::{RuntimeError, init, serve_stage};
 use oslira_maintenance::{FailStaleTools, fail_stale_runs};

@@ -1,4 +1,4 @@
-//! `GET /health`: is everything there?
+//! `GET /health`: whether every dependency works.
 
 use oslira_lambda::{RuntimeError, init, serve};
 use oslira_platform::{Dependencies, check_health};

@@ -1,4 +1,4 @@
-//! Run on every deploy: brings the database up to date.
+//! Brings the database up to date. Every deploy runs it.
 
 use oslira_lambda::{RuntimeError, init, serve_stage};
 use oslira_platform::{MigrationSecrets, migrate_database};
