@@ -57,10 +57,7 @@ pub(crate) struct Stack {
     folder: PathBuf,
 }
 
-<<<<<<< HEAD
 /// The servers without which it is not up.
-=======
->>>>>>> h7
 const SERVERS: [&str; 4] = ["postgres", "pgbouncer", "ministack", "stand-ins"];
 
 /// How quickly the stand-ins answer.

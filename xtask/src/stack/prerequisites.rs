@@ -16,13 +16,9 @@ const OLDEST_POSTGRES: u32 = 15;
 pub(crate) enum Need {
     /// To run the stack.
     Stack,
-<<<<<<< HEAD
     /// The page that shows the API too.
     Viewer,
     /// The checks too.
-=======
-    /// To run the stack and the checks.
->>>>>>> h7
     Tests,
 }
 

@@ -20,7 +20,6 @@ impl StandIns {
     /// Starts the stand-ins. Restarts them on the same port when their binary or the latency has changed.
     pub(crate) fn ensure(stack: &Stack, host: &str, port: u16, latency: Latency) -> Result<Self> {
         let stand_ins = Self::at(port);
-<<<<<<< HEAD
         let latency = latency.to_string();
         let server = OwnServer { name: "stand-ins", port, settings: &latency, health: "_control/health" };
         server.ensure(stack, host, |command| {
@@ -28,24 +27,6 @@ impl StandIns {
                 .arg("--latency", &latency)
                 .arg("--port-file", stack.path("stand-ins.port"))
                 .arg("--key-file", stack.path("stand-ins.keys"))
-=======
-        let binary = build::binary("oslira-stand-ins", host);
-        let version = format!("{latency} {}", modified(&binary)?);
-        if stack.daemons().alive("stand-ins").is_some_and(|daemon| daemon.version == version) {
-            return Ok(stand_ins);
-        }
-        stack.daemons().stop("stand-ins")?;
-        // They run from a copy, so that the next build does not have to replace a running program.
-        let copy = stack.path("oslira-stand-ins");
-        fs::copy(&binary, &copy).with_context(|| format!("cannot copy {}", binary.display()))?;
-        let command = Cmd::new(copy)
-            .args(["--port", &port.to_string(), "--latency", &latency.to_string()])
-            .arg("--port-file", stack.path("stand-ins.port"))
-            .arg("--key-file", stack.path("stand-ins.keys"));
-        let health = format!("{}/_control/health", stand_ins.url);
-        stack.daemons().start("stand-ins", port, &version, command, || {
-            http::get(&health, &[]).is_ok_and(|answer| answer.status == 200)
->>>>>>> h7
         })?;
         Ok(stand_ins)
     }

@@ -47,13 +47,8 @@ pub(crate) fn ensure_venv(stack: &Stack, phase: &Phase) -> Result<()> {
     })
 }
 
-<<<<<<< HEAD
 /// Installs the npm packages, unless the same were installed before; their folder. No script of theirs is run.
 pub(crate) fn ensure_node_modules(stack: &Stack, phase: &Phase) -> Result<PathBuf> {
-=======
-/// Installs the state machine linter, unless the same version is installed. Returns its program.
-pub(crate) fn ensure_asl_validator(stack: &Stack, phase: &Phase) -> Result<PathBuf> {
->>>>>>> h7
     let lock = ROOT.join("infra/local/package-lock.json");
     let node = workspace::tools().join("node");
     made_from(&lock, &node, || {

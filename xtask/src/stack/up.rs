@@ -75,13 +75,8 @@ fn bring_up(stack: &Stack, options: &Options, ui: &Ui, was_up: bool) -> Result<D
     let postgres = &Postgres::at(ports.postgres, programs, secrets);
     let aws = &Aws::at(ports.ministack);
 
-<<<<<<< HEAD
     // Things that do not need each other.
     let (authority, stand_ins, node_modules) = thread::scope(|scope| -> Result<_> {
-=======
-    // These three do not need each other.
-    let (authority, stand_ins) = thread::scope(|scope| -> Result<_> {
->>>>>>> h7
         let database = scope.spawn(|| {
             ui.phase("PostgreSQL and pgbouncer", |phase| {
                 let certificates = Certificates::ensure(stack, phase)?;
@@ -194,16 +189,9 @@ impl Ports {
     }
 }
 
-<<<<<<< HEAD
 /// Ports that nobody listens on, below the range from which the system takes ports for outgoing connections.
 /// Where the search begins depends on the process, so that two stacks that start together do not meet.
 pub(super) fn free_ports<const N: usize>() -> Result<[u16; N]> {
-=======
-/// Finds ports that nobody listens on, below the range from which the system takes ports for outgoing
-/// connections. The search begins at a place that depends on the process, so that two stacks that start
-/// together find different ports.
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
->>>>>>> h7
     const RANGE: std::ops::Range<u32> = 20_000..32_000;
     let first = std::process::id().wrapping_mul(97);
     let candidates = (0..RANGE.len()).filter_map(|step| {
