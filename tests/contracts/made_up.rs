@@ -7,10 +7,11 @@ use crate::{
 use serde_json::{Value, json};
 
 /// Every rule that is about a template alone.
-const RULES: [fn(&Template) -> Vec<String>; 18] = [
+const RULES: [fn(&Template) -> Vec<String>; 19] = [
     declared::undeclared,
     kinds::called_otherwise,
     kinds::strangers_to_databases,
+    kinds::migrations_secrets_that_spread,
     kinds::throttled_wrongly,
     kinds::starters_by_mistake,
     kinds::webhooks_that_work,
@@ -182,6 +183,72 @@ fn a_kind_has_one_way_to_be_called() {
         "Kind: authorizer",
         "Kind: operator-job",
         "AuthorizeRequest: as its Kind is operator-job it must have nothing that calls it alone; it has a place among the API's Authorizers",
+    );
+}
+
+/// An operator's, which may know every database.
+const MIGRATE: &str = r#"
+  MigrateDatabase:
+    Type: AWS::Serverless::Function
+    Metadata: {Oslira: {Kind: operator-job}}
+    Properties:
+      Environment:
+        Variables:
+          MIGRATIONS_DATABASE_SECRET: !Ref MigrationsDatabaseSecret
+      Policies:
+        - Statement:
+            - {Effect: Allow, Action: secretsmanager:GetSecretValue, Resource: !Ref MigrationsDatabaseSecret}
+
+  MigrationsDatabaseSecret:
+    Type: AWS::SecretsManager::Secret
+    Metadata: {Oslira: {For: migrations-database}}
+    Properties: {Name: !Sub "oslira/${Stage}/migrations-database"}
+"#;
+
+#[test]
+fn nothing_calls_an_operators_job() {
+    let with = |more: &str| problems(&Template::parse(&format!("{PAYMENTS}{MIGRATE}{more}")));
+    none(with(""));
+    let of = |kind: &str, properties: &str| {
+        format!("\n  Caller:\n    Type: {kind}\n    Properties: {properties}\n")
+    };
+    for (kind, properties) in [
+        ("AWS::Lambda::Url", "{AuthType: NONE, TargetFunctionArn: !Ref MigrateDatabase}"),
+        ("AWS::Lambda::Permission", "{FunctionName: !GetAtt MigrateDatabase.Arn, Principal: '*'}"),
+        ("AWS::Lambda::EventSourceMapping", "{FunctionName: {Fn::GetAtt: [MigrateDatabase, Arn]}}"),
+        ("AWS::Events::Rule", "{Targets: [{Id: A, Arn: !GetAtt MigrateDatabase.Arn}]}"),
+        ("AWS::Scheduler::Schedule", "{Target: {Arn: !Sub '${MigrateDatabase.Arn}:live'}}"),
+    ] {
+        let problem = format!(
+            "MigrateDatabase: as its Kind is operator-job it must have nothing that calls it alone; it has the {kind} Caller"
+        );
+        assert_eq!(with(&of(kind, properties)), [problem]);
+    }
+    none(with(&of("AWS::CloudWatch::Alarm", "{Dimensions: [{Name: F, Value: !Ref MigrateDatabase}]}")));
+    let url = MIGRATE.replace(
+        "    Properties:\n      Env",
+        "    Properties:\n      FunctionUrlConfig: {AuthType: NONE}\n      Env",
+    );
+    assert_eq!(
+        problems(&Template::parse(&format!("{PAYMENTS}{url}"))),
+        [
+            "MigrateDatabase: as its Kind is operator-job it must have nothing that calls it alone; it has a FunctionUrlConfig"
+        ]
+    );
+    let for_all = problems_with(
+        "  Function:\n    Timeout: 10",
+        "  Function:\n    FunctionUrlConfig: {AuthType: NONE}\n    Timeout: 10",
+    );
+    assert_eq!(for_all.len(), 4, "one of each function: {for_all:#?}");
+}
+
+#[test]
+fn the_database_of_the_migrations_is_known_to_one_function() {
+    let second = MIGRATE.split("  MigrationsDatabaseSecret:").next().unwrap_or_default();
+    let second = second.replace("MigrateDatabase", "LookAround");
+    assert_eq!(
+        problems(&Template::parse(&format!("{PAYMENTS}{MIGRATE}{second}"))),
+        ["MigrationsDatabaseSecret: let one function alone know it, not MigrateDatabase and LookAround"]
     );
 }
 
