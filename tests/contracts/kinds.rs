@@ -348,6 +348,23 @@ pub(crate) fn health_checks_that_change(template: &Template) -> Vec<String> {
         .collect()
 }
 
+/// Health checks beside the one at `/health`. Anyone may call them, and they know a database.
+pub(crate) fn health_checks_elsewhere(template: &Template) -> Vec<String> {
+    let checks = template.functions().filter(|function| function.kind_of_function() == Kind::HealthCheck);
+    checks
+        .enumerate()
+        .filter_map(|(index, check)| {
+            let elsewhere = check.routes().find(|route| route.path != "/health");
+            match elsewhere {
+                Some(route) => {
+                    Some(format!("{}: a health check's Path is /health, not {}", check.name, route.path))
+                }
+                None => (index > 0).then(|| format!("{}: there is a health check already", check.name)),
+            }
+        })
+        .collect()
+}
+
 #[test]
 fn a_function_is_called_as_its_kind_says() {
     let template = Template::read();
@@ -383,4 +400,9 @@ fn a_webhook_verifies_and_puts_into_a_queue() {
 #[test]
 fn a_health_check_only_looks() {
     none(health_checks_that_change(&Template::read()));
+}
+
+#[test]
+fn there_is_one_health_check() {
+    none(health_checks_elsewhere(&Template::read()));
 }

@@ -7,7 +7,7 @@ use crate::{
 use serde_json::{Value, json};
 
 /// Every rule that is about a template alone.
-const RULES: [fn(&Template) -> Vec<String>; 19] = [
+const RULES: [fn(&Template) -> Vec<String>; 20] = [
     declared::undeclared,
     kinds::called_otherwise,
     kinds::strangers_to_databases,
@@ -16,6 +16,7 @@ const RULES: [fn(&Template) -> Vec<String>; 19] = [
     kinds::starters_by_mistake,
     kinds::webhooks_that_work,
     kinds::health_checks_that_change,
+    kinds::health_checks_elsewhere,
     permissions::loose_statements,
     permissions::secrets_named_or_readable_alone,
     permissions::secrets_of_nobody,
@@ -250,6 +251,35 @@ fn the_database_of_the_migrations_is_known_to_one_function() {
         problems(&Template::parse(&format!("{PAYMENTS}{MIGRATE}{second}"))),
         ["MigrationsDatabaseSecret: let one function alone know it, not MigrateDatabase and LookAround"]
     );
+}
+
+#[test]
+fn there_is_one_health_check_and_it_is_at_health() {
+    let check = r#"
+  CheckHealth:
+    Type: AWS::Serverless::Function
+    Metadata: {Oslira: {Kind: health-check}}
+    Properties:
+      Events:
+        Route:
+          Type: Api
+          Properties: {Method: get, Path: /health, Auth: {Authorizer: NONE}}
+"#;
+    let setting = "      MethodSettings:\n";
+    let throttled = |path: &str| {
+        let entry = format!(
+            "        - {{ResourcePath: /~1{path}, HttpMethod: GET, ThrottlingRateLimit: 5, ThrottlingBurstLimit: 5}}\n"
+        );
+        PAYMENTS.replace(setting, &format!("{setting}{entry}"))
+    };
+    let with = |path: &str, more: &str| problems(&Template::parse(&format!("{}{more}", throttled(path))));
+    none(with("health", check));
+    assert_eq!(
+        with("leads", &check.replace("/health,", "/leads,")),
+        ["CheckHealth: a health check's Path is /health, not /leads"]
+    );
+    let second = check.replace("CheckHealth", "CheckAll");
+    assert_eq!(with("health", &format!("{check}{second}")), ["CheckAll: there is a health check already"]);
 }
 
 #[test]
