@@ -399,6 +399,34 @@ fn queues_and_schedules_keep_their_rules() {
 }
 
 #[test]
+fn what_a_table_holds_expires_or_is_said_to_stay() {
+    let table = r#"
+  PaymentsTable:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TimeToLiveSpecification: {AttributeName: expiresAt, Enabled: true}
+"#;
+    let with = |place: &str, change: &str| {
+        problems(&Template::parse(&format!("{PAYMENTS}{}", table.replace(place, change))))
+    };
+    none(with("", ""));
+    let wrong = "PaymentsTable: set the AttributeName of its TimeToLiveSpecification to expiresAt, which its items have";
+    assert_eq!(with("expiresAt", "expires_at"), [wrong]);
+    let never = "PaymentsTable: enable its TimeToLiveSpecification, or say why its items stay, as Metadata: {Oslira: {Lasting: …}}";
+    assert_eq!(with("Enabled: true", "Enabled: false"), [never]);
+    let lasting = "Table\n    Metadata: {Oslira: {Lasting: one item}}\n    Properties:\n      BillingMode: X";
+    none(with(
+        "Table\n    Properties:\n      TimeToLiveSpecification: {AttributeName: expiresAt, Enabled: true}",
+        lasting,
+    ));
+    let both = "PaymentsTable: its items expire, and its Metadata says that they stay (one item); keep one of the two";
+    assert_eq!(
+        with("Table\n    Prop", "Table\n    Metadata: {Oslira: {Lasting: one item}}\n    Prop"),
+        [both]
+    );
+}
+
+#[test]
 fn samples_of_a_webhook_and_of_a_job_are_what_they_get() {
     let template = Template::parse(PAYMENTS);
     let problem =
