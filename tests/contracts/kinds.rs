@@ -37,18 +37,6 @@ impl fmt::Display for Caller {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 9] = [
-        Self::SignedInRoute,
-        Self::AnonymousRoute,
-        Self::Webhook,
-        Self::HealthCheck,
-        Self::Authorizer,
-        Self::Stage,
-        Self::QueueConsumer,
-        Self::ScheduledJob,
-        Self::OperatorJob,
-    ];
-
     /// Who calls it; nothing of the template calls an operator's.
     fn caller(self) -> Option<Caller> {
         match self {

@@ -108,7 +108,7 @@ fn a_browser_may_send_what_every_route_takes() {
         template.cors("AllowHeaders").iter().map(|name| name.to_lowercase()).collect();
     // Beside what handlers read: the header that API Gateway hands to the authorizer, and what says that a body is JSON.
     let identity = &template.api()["Auth"]["Authorizers"]["Token"]["Identity"]["Header"];
-    let read = Header::ALL.into_iter().filter(|header| header.is_sent_by_pages()).map(Header::name);
+    let read = Header::ALL.iter().copied().filter(|header| header.is_sent_by_pages()).map(Header::name);
     let needed: BTreeSet<String> =
         read.map(str::to_owned).chain([string(identity).to_lowercase(), "content-type".to_owned()]).collect();
     none(needed.symmetric_difference(&allowed).map(|header| {
