@@ -31,7 +31,7 @@ pub use http::{ORIGIN, Refusal, Reply, refused};
 pub use proxy::DatabaseProxy;
 pub use recovery::Unsettleable;
 pub use runtime::{Answer, Lambda, Message, xtask};
-pub use scraping::{Payer, Scraped};
+pub use scraping::{Payer, Scraped, with_scrape};
 pub use stack::{Stack, dynamodb_at};
 pub use stand_ins::StandIns;
 pub use user::{Run, User};
