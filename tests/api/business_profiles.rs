@@ -263,7 +263,7 @@ async fn profiles_are_listed_newest_first_a_page_at_a_time() -> Result<()> {
     assert_eq!(ids(&left), [json!(second), json!(user.business_profile_id)]);
     let odd = user.get(&paths::with_query(paths::BUSINESS_PROFILES, "name=Brew")).await?;
     assert_eq!(odd.status, 400, "{}", odd.body);
-    assert_eq!(odd.body["details"]["name"], "is not a known field; there are none but page and pageSize");
+    assert_eq!(odd.body["details"]["name"], "is not a known parameter; known are page, pageSize");
     Ok(())
 }
 

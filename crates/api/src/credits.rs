@@ -15,10 +15,14 @@ pub struct CreditBalance {
     #[schemars(range(min = 0))]
     pub balance: i32,
     /// The plan's id, such as `free`.
+    #[schemars(example = &"free", example = &"starter", example = &"growth")]
     pub plan: String,
     /// When the paid period ends; `null` without a paid plan.
     pub period_end: Option<Timestamp>,
     /// The subscription's status, in Stripe's words; `active` without a subscription.
+    #[schemars(extend("enum" = [
+        "active", "canceled", "incomplete", "incomplete_expired", "past_due", "paused", "trialing", "unpaid"
+    ]))]
     pub status: String,
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// How many entries a page has: by default, and at most.
 pub const PAGE_SIZE: (u32, u32) = (50, 100);
 /// The last page that can be asked for. Beyond it the offset would be too large.
-const LAST_PAGE: u32 = 1_000_000;
+pub(crate) const LAST_PAGE: u32 = 1_000_000;
 
 /// Which page of a list to return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

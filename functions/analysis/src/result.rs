@@ -8,7 +8,9 @@ use oslira_postgres::{Row, UserDb};
 use serde_json::{Value, json};
 
 pub(crate) fn result_route() -> Route {
-    let read = |json| example(serde_json::from_str(json).unwrap_or_default());
+    let read = |json: &str| {
+        example(serde_json::from_str(json).unwrap_or_else(|error| json!({"no JSON": error.to_string()})))
+    };
     let light = read(include_str!("../../../crates/api/examples/light-result.json"));
     let xray = read(include_str!("../../../crates/api/examples/xray-result.json"));
     let private = "The account is private, so there is nothing to analyse.";
@@ -28,6 +30,7 @@ pub(crate) fn result_route() -> Route {
 /// the reason when it failed or was cancelled.
 pub async fn get_analysis_result(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let run_id = run::requested(&request)?;
     let sql = "select r.status, r.username, r.tier, r.credits_charged, r.failure_code, r.failure_message,
                       a.lead_id, a.result, a.data_as_of, a.cache_hit

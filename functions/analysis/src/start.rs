@@ -32,6 +32,7 @@ pub struct StartTools {
 /// and the queue finds out.
 pub async fn start_analysis(tools: &StartTools, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let asked = Asked {
         user_id: caller.user_id,
         account_id,

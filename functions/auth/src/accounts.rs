@@ -23,6 +23,7 @@ pub(crate) fn verify_route() -> Route {
 /// Answers [`Identity`].
 pub async fn verify_token(db: &UserDb, request: Request) -> Result<Reply> {
     let caller = request.caller()?;
+    request.no_query()?;
     let sql = "select m.account_id, a.name, m.role
                  from public.members m join public.accounts a using (account_id)
                  where m.user_id = (select auth.uid())

@@ -38,6 +38,7 @@ pub(crate) fn create_route() -> Route {
         [("roaster", saved::saved_roaster())],
     )
     .refuses(&too_many())
+    .refuses_as("TooManyWithDeleted", &too_many_with_deleted())
     .refuses_as("TooManyKeys", &too_many_keys())
 }
 
@@ -48,6 +49,7 @@ pub(crate) fn create_route() -> Route {
 /// `BusinessProfileLimitReached`, `IdempotencyKeyReused`, and `TooManyRequests` for too many keys.
 pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let key = request.idempotency_key()?;
     let profile: BusinessProfile = request.body()?;
 

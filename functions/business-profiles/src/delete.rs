@@ -25,6 +25,7 @@ pub(crate) fn delete_route() -> Route {
 /// `OwnerRequired` for a member who is not an owner, whether there is such a business profile or not.
 pub async fn delete_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let id = saved::requested(&request)?;
     let sql = "select public.delete_business_profile($1, $2) as outcome";
     let row = db.one(caller.user_id, sql, &[&account_id, &id]).await?;

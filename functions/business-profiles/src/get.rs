@@ -15,6 +15,7 @@ pub(crate) fn get_route() -> Route {
 /// Answers [`SavedBusinessProfile`].
 pub async fn get_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let id = saved::requested(&request)?;
     let sql = format!(
         "select {} from public.business_profiles

@@ -11,7 +11,7 @@ pub(crate) fn update_route() -> Route {
     let summary = "Replace what is said of the business";
     saved::about_one(Route::put(path, "updateBusinessProfile", Tag::BusinessProfiles, summary))
         .describe(
-            "The body is the whole document: what is left out is removed. Analyses that were accepted before go on with the \
+            "The body is the whole document, without `id`, `createdAt` and `updatedAt`: what is left out is removed. Analyses that were accepted before go on with the \
              business profile as it was then.",
         )
         .takes::<BusinessProfile>([("roaster", saved::roaster())])
@@ -21,6 +21,7 @@ pub(crate) fn update_route() -> Route {
 /// Replaces the business profile and answers with the new one. A repeated request changes nothing more.
 pub async fn update_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let id = saved::requested(&request)?;
     let profile: BusinessProfile = request.body()?;
     let sql = format!(

@@ -67,6 +67,7 @@ pub(crate) fn health_route() -> Route {
     };
     Route::get("/health", "checkHealth", Tag::Platform, "Is everything there")
         .open()
+        .ignores_query()
         .describe("Says which dependency is down, and nothing of why.")
         .answers::<Health>(200, "Every dependency is up.", [("healthy", health("healthy", "up"))])
         .answers::<Health>(

@@ -16,6 +16,7 @@ const FULL_SHARE: f64 = 0.2;
 #[serde(rename_all = "camelCase")]
 pub struct SubScore {
     /// `aiFit`, `contentThemes`, `followerRange`, `engagement` or `geoFocus`.
+    #[schemars(extend("enum" = ["aiFit", "contentThemes", "followerRange", "engagement", "geoFocus"]))]
     pub name: String,
     /// 0 to 100; `null` when it cannot be judged.
     #[schemars(range(min = 0, max = 100))]

@@ -29,6 +29,7 @@ pub struct StartAnonymousTools {
 /// # Errors
 /// `Paused`, `TooManyRequests`; `StoreUnavailable` when the run was not started.
 pub async fn start_anonymous_analysis(tools: &StartAnonymousTools, request: Request) -> Result<Reply> {
+    request.no_query()?;
     let body: AnonymousRequest = request.body()?;
     let token = RunToken::generate()?;
     let address = request.source_ip.ok_or_else(|| Error::internal("the request has no source address"))?;
