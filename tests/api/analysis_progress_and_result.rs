@@ -1,8 +1,10 @@
 //! `GET /api/analysis/{runId}/progress` and `…/result`
 
 use anyhow::Result;
-use oslira_tests::{DynamoDbProxy, Lambda, Run, Stack, User};
-use serde_json::{Value, json};
+use oslira_domain::Tier;
+use oslira_tests::{DynamoDbProxy, Fault, Lambda, Stack, Upstream, User, paths, refused};
+use serde_json::Value;
+use std::time::Duration;
 
 #[tokio::test]
 async fn another_tenants_run_does_not_exist() -> Result<()> {
@@ -10,16 +12,16 @@ async fn another_tenants_run_does_not_exist() -> Result<()> {
     let (user, stranger) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
     let run = user.start(&user.username("mine")).await?;
     let account = [("x-account-id", user.account_id.as_str())];
-    for path in ["progress", "result"].map(|what| format!("/api/analysis/{}/{what}", run.run_id)) {
+    for path in [paths::progress(&run.run_id), paths::result(&run.run_id)] {
         let reply = stranger.get(&path).await?;
-        assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{}", reply.body);
+        assert_eq!(reply.refusal(), refused(404, "RunNotFound"), "{}", reply.body);
         // Naming the owner's account does not help: the database knows who is in it.
         let reply = stranger.request(reqwest::Method::GET, &path, &account, None).await?;
-        assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{}", reply.body);
+        assert_eq!(reply.refusal(), refused(404, "RunNotFound"), "{}", reply.body);
     }
     for id in ["1", "00000000-0000-7000-8000-000000000000", "%27%3B--"] {
-        let reply = user.get(&format!("/api/analysis/{id}/progress")).await?;
-        assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{id}: {}", reply.body);
+        let reply = user.get(&paths::progress(id)).await?;
+        assert_eq!(reply.refusal(), refused(404, "RunNotFound"), "{id}: {}", reply.body);
     }
     user.finished(&run).await?;
     Ok(())
@@ -32,11 +34,11 @@ async fn a_result_is_not_ready_before_the_run_is_complete() -> Result<()> {
     let username = user.username("slow");
     stack
         .stand_ins
-        .fault(json!({"upstream": "apify", "match": username, "kind": "slow", "delayMs": 2_000, "times": 1}))
+        .fault(Fault::slow(Upstream::Apify, Duration::from_secs(2)).of(&username).times(1))
         .await?;
     let run = user.start(&username).await?;
     let early = user.result(&run).await?;
-    assert_eq!((early.status, early.code()), (409, "NotReady"), "{}", early.body);
+    assert_eq!(early.refusal(), refused(409, "NotReady"), "{}", early.body);
     assert_eq!(user.finished(&run).await?["status"], "complete");
     assert_eq!(user.result(&run).await?.status, 200);
     Ok(())
@@ -58,7 +60,7 @@ fn fields(document: &Value) -> Vec<&str> {
 async fn a_result_does_not_tell_what_it_cost_us() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
-    let (run, _) = user.analyze_tier("deep", &user.username("costly")).await?;
+    let (run, _) = user.analyze_tier(Tier::Deep, &user.username("costly")).await?;
     assert!(stack.calls(&run).await?.len() >= 5, "what it cost is kept");
     let reply = user.result(&run).await?;
     assert_eq!(reply.status, 200, "{}", reply.body);
@@ -93,7 +95,8 @@ async fn a_result_that_was_saved_before_scores_had_points_gets_them() -> Result<
     );
     stack.database.run(&sql).await?;
     let before = user.result(&run).await?;
-    assert_eq!((before.status, before.data()), (200, now.data()), "{}", before.body);
+    assert_eq!(before.status, 200, "{}", before.body);
+    assert_eq!(before.data(), now.data());
     Ok(())
 }
 
@@ -102,11 +105,9 @@ async fn progress_outlives_its_item() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let (run, last) = user.analyze(&user.username("expired")).await?;
-    assert_eq!((&last["status"], &last["progress"]), (&json!("complete"), &json!(100)));
-    stack
-        .aws
-        .delete_item(&stack.description.tables["run-progress"], json!({"runId": {"S": run.run_id}}))
-        .await?;
+    assert_eq!(last["status"], "complete", "status");
+    assert_eq!(last["progress"], 100, "progress");
+    stack.forget_progress(&run).await?;
     let after = user.finished(&run).await?;
     assert_eq!(after, last, "Postgres answers when the item is gone");
     Ok(())
@@ -116,19 +117,19 @@ async fn progress_outlives_its_item() -> Result<()> {
 async fn a_run_that_ends_while_it_is_asked_about_is_shown_as_ended() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
-    let run = user.accept(&user.username("ending"), "0 minutes").await?;
+    let run = user.accept(&user.username("ending")).await?;
     let dynamodb = DynamoDbProxy::start(&stack).await?;
     let url = [("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url.as_str())];
     let mut lambda = Lambda::start(&stack, "get-analysis-progress", &url).await?;
     let mut item = dynamodb.hold("GetItem");
-    let path = "/api/analysis/{runId}/progress";
-    lambda.send(&user.event("GET", path, &json!({"runId": run.run_id}), &Value::Null))?;
+    lambda.send(&user.get_event(paths::PROGRESS, &[("runId", &run.run_id)]))?;
     item.reached().await?;
     // Postgres was asked at the same time, and said that the run is pending.
     stack.refund(&run).await?;
     item.let_go();
-    let (status, body) = lambda.answered().await?.http()?;
-    assert_eq!((status, &body["data"]["status"]), (200, &json!("failed")), "{body}");
+    let reply = lambda.answered().await?.http()?;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!(reply.data()["status"], "failed", "{}", reply.body);
     Ok(())
 }
 
@@ -136,10 +137,10 @@ async fn a_run_that_ends_while_it_is_asked_about_is_shown_as_ended() -> Result<(
 async fn progress_never_goes_back() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
-    let Run { run_id, .. } = user.start(&user.username("forward")).await?;
+    let run = user.start(&user.username("forward")).await?;
     let mut seen = Vec::new();
     loop {
-        let reply = user.get(&format!("/api/analysis/{run_id}/progress")).await?;
+        let reply = user.get(&paths::progress(&run.run_id)).await?;
         let (status, percent) = (reply.data()["status"].clone(), reply.data()["progress"].as_u64());
         seen.push(percent);
         if status == "complete" {

@@ -1,8 +1,11 @@
 //! `POST /api/analyze/anonymous` and `GET /api/analyze/anonymous/{runToken}`
 
 use anyhow::{Context, Result};
-use oslira_tests::{AnonymousCaller, Lambda, Stack, User};
+use oslira_tests::{
+    AnonymousCaller, AnonymousRun, Ending, Fault, Lambda, ORIGIN, Stack, Upstream, User, paths, refused,
+};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[tokio::test]
 async fn an_anonymous_caller_gets_an_explained_result_without_an_account() -> Result<()> {
@@ -15,19 +18,21 @@ async fn an_anonymous_caller_gets_an_explained_result_without_an_account() -> Re
     });
     let reply = caller.post(&body).await?;
     assert_eq!(reply.status, 202, "{}", reply.body);
-    assert_eq!(reply.headers["access-control-allow-origin"], "http://localhost:3000");
+    assert_eq!(reply.headers["access-control-allow-origin"], ORIGIN);
     let data = reply.data();
     let token = data["runToken"].as_str().context("no token")?;
-    assert_eq!((token.len(), &data["status"]), (32, &json!("queued")));
-    assert_eq!(data["statusUrl"], format!("/api/analyze/anonymous/{token}"));
+    assert_eq!(token.len(), 32, "{token}");
+    assert_eq!(data["status"], "queued");
+    assert_eq!(data["statusUrl"], paths::anonymous_run(token));
     let [accepted, expires] = [&reply.body["timestamp"], &data["expiresAt"]]
         .map(|time| time.as_str().unwrap_or_default().parse::<jiff::Timestamp>());
     let lifetime = expires?.duration_since(accepted?).as_secs();
     assert!((86_300..=86_400).contains(&lifetime), "{lifetime} s");
 
-    let run = oslira_tests::AnonymousRun::of(data, body["username"].as_str().unwrap_or_default())?;
+    let run = AnonymousRun::of(data, body["username"].as_str().unwrap_or_default())?;
     let ended = caller.finished(&run).await?;
-    assert_eq!((&ended["status"], &ended["progress"]), (&json!("complete"), &json!(100)), "{ended}");
+    assert_eq!(ended["status"], "complete", "{ended}");
+    assert_eq!(ended["progress"], 100, "{ended}");
     let result = &ended["result"];
     let fields: Vec<&str> = result.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
     let wanted = [
@@ -45,7 +50,8 @@ async fn an_anonymous_caller_gets_an_explained_result_without_an_account() -> Re
         "cacheHit",
     ];
     assert_eq!(fields, wanted, "that of a LIGHT analysis, without what belongs to an account");
-    assert_eq!((&result["analysisType"], &result["cacheHit"]), (&json!("light"), &json!(false)));
+    assert_eq!(result["analysisType"], "light");
+    assert_eq!(result["cacheHit"], false, "nothing was in the cache");
     let evidence = |name: &str| {
         let parts = result["subScores"].as_array().into_iter().flatten();
         parts
@@ -75,7 +81,8 @@ async fn without_criteria_the_models_fit_is_the_score() -> Result<()> {
     let (_, ended) = caller.analyze(&caller.username("nocriteria")).await?;
     let parts = ended["result"]["subScores"].as_array().context("no parts")?;
     let names: Vec<&Value> = parts.iter().map(|part| &part["name"]).collect();
-    assert_eq!((names, &parts[0]["weight"]), (vec![&json!("aiFit")], &json!(1.0)), "{ended}");
+    assert_eq!(names, ["aiFit"], "{ended}");
+    assert_eq!(parts[0]["weight"], 1.0, "{ended}");
     Ok(())
 }
 
@@ -138,11 +145,11 @@ async fn bad_bodies_are_explained_and_cost_nothing() -> Result<()> {
         (change("/business/icp", json!({})), "business.icp.engagementMin"),
     ] {
         let reply = caller.post(&body).await?;
-        assert_eq!((reply.status, reply.code()), (400, "ValidationFailed"), "{body}: {}", reply.body);
+        assert_eq!(reply.refusal(), refused(400, "ValidationFailed"), "{body}: {}", reply.body);
         assert!(reply.body["details"][field].is_string(), "{field}: {}", reply.body);
     }
     let reply = caller.post(&change("/business/summary", json!("x".repeat(70_000)))).await?;
-    assert_eq!((reply.status, reply.code()), (413, "PayloadTooLarge"), "{}", reply.body);
+    assert_eq!(reply.refusal(), refused(413, "PayloadTooLarge"), "{}", reply.body);
     assert_eq!(caller.limit().await?, None, "none of them counts");
     let reply = caller.post(&change("/business/summary", json!(format!(" {} ", "é".repeat(500))))).await?;
     assert_eq!(reply.status, 202, "{}", reply.body);
@@ -173,9 +180,9 @@ async fn a_token_that_opens_nothing_does_not_tell_why() -> Result<()> {
     ];
     for token in tokens {
         let reply = caller.show(&token).await?;
-        assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{token}: {}", reply.body);
+        assert_eq!(reply.refusal(), refused(404, "RunNotFound"), "{token}: {}", reply.body);
         assert_eq!(reply.body["error"], "There is no such analysis. An anonymous one is kept for a day.");
-        assert_eq!(reply.headers["access-control-allow-origin"], "http://localhost:3000");
+        assert_eq!(reply.headers["access-control-allow-origin"], ORIGIN);
         assert_eq!(reply.body.get("details"), None);
     }
     Ok(())
@@ -186,16 +193,16 @@ async fn signed_in_users_neither_see_nor_cancel_an_anonymous_run() -> Result<()>
     let stack = Stack::connect().await?;
     let (caller, user) = (AnonymousCaller::arrive(&stack), User::sign_up(&stack, 10).await?);
     let username = caller.username("untouched");
-    let slow = json!({"upstream": "apify", "match": username, "kind": "slow", "delayMs": 1_500, "times": 1});
+    let slow = Fault::slow(Upstream::Apify, Duration::from_millis(1_500)).of(&username).times(1);
     stack.stand_ins.fault(slow).await?;
     let run = caller.start(&username).await?;
-    for path in ["progress", "result"] {
-        let reply = user.get(&format!("/api/analysis/{}/{path}", run.run_id)).await?;
-        assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{path}: {}", reply.body);
+    for path in [paths::progress(&run.run_id), paths::result(&run.run_id)] {
+        let reply = user.get(&path).await?;
+        assert_eq!(reply.refusal(), refused(404, "RunNotFound"), "{path}: {}", reply.body);
     }
-    let path = format!("/api/analysis/{}/cancel", run.run_id);
+    let path = paths::cancel(&run.run_id);
     let reply = user.request(reqwest::Method::POST, &path, &[], None).await?;
-    assert_eq!((reply.status, reply.code()), (404, "RunNotFound"), "{}", reply.body);
+    assert_eq!(reply.refusal(), refused(404, "RunNotFound"), "{}", reply.body);
     assert_eq!(caller.finished(&run).await?["status"], "complete");
     Ok(())
 }
@@ -206,9 +213,10 @@ async fn a_run_without_a_result_says_why() -> Result<()> {
     let caller = AnonymousCaller::arrive(&stack);
     for (word, code) in [("private", "ProfilePrivate"), ("missing", "ProfileNotFound")] {
         let (_, ended) = caller.analyze(&caller.username(word)).await?;
-        assert_eq!((&ended["status"], &ended["code"]), (&json!("failed"), &json!(code)), "{ended}");
+        assert_eq!(Ending::of(&ended), Ending::failed(code), "{ended}");
         assert!(ended["reason"].as_str().is_some_and(|reason| reason.ends_with('.')), "{ended}");
-        assert_eq!((&ended["currentStep"], ended.get("result")), (&json!("Failed"), None));
+        assert_eq!(ended["currentStep"], "Failed");
+        assert_eq!(ended.get("result"), None);
     }
     Ok(())
 }
@@ -222,10 +230,9 @@ async fn a_paused_intake_turns_anonymous_callers_away_and_does_not_count_them() 
     let caller = AnonymousCaller::arrive(&stack);
     let limit = [("DAILY_AI_SPEND_LIMIT_USD", "0.000000001")];
     let mut lambda = Lambda::start(&stack, "start-anonymous-analysis", &limit).await?;
-    let answer = lambda.invoke(&caller.event(&caller.analysis_of("nasa"))).await?;
-    let (status, body) = answer.http()?;
-    assert_eq!((status, &body["code"]), (503, &json!("Paused")), "{body}");
-    assert_eq!(body["details"], json!({"reason": "dailySpend"}));
+    let reply = lambda.invoke(&caller.event(&caller.analysis_of("nasa"))).await?.http()?;
+    assert_eq!(reply.refusal(), refused(503, "Paused"), "{}", reply.body);
+    assert_eq!(reply.body["details"], json!({"reason": "dailySpend"}));
     assert_eq!(caller.limit().await?, None);
     Ok(())
 }

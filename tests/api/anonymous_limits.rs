@@ -2,14 +2,14 @@
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use oslira_tests::{AnonymousCaller, Lambda, Stack};
-use serde_json::{Value, json};
+use oslira_tests::{AnonymousCaller, Lambda, NOWHERE, Reply, Stack, refused};
+use serde_json::json;
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 
-fn retry_after(headers: &Value) -> Result<i64> {
-    Ok(headers["retry-after"][0].as_str().context("no Retry-After")?.parse()?)
+fn retry_after(reply: &Reply) -> Result<i64> {
+    reply.header("retry-after").parse().context("no Retry-After")
 }
 
 #[tokio::test]
@@ -19,18 +19,19 @@ async fn of_fifty_at_once_exactly_three_are_let_through() -> Result<()> {
     let caller = AnonymousCaller::arrive(&stack);
     let body = caller.analysis_of(&caller.username("crowd"));
     let answers = try_join_all((0..50).map(|_| caller.invoke(&body))).await?;
-    let of = |wanted: u16| answers.iter().filter(|(status, ..)| *status == wanted).count();
+    let of = |wanted: u16| answers.iter().filter(|reply| reply.status == wanted).count();
     println!(
         "note: of 50 requests at once from one address, {} were let through and {} got 429",
         of(202),
         of(429)
     );
-    let statuses: Vec<u16> = answers.iter().map(|(status, ..)| *status).collect();
-    assert_eq!((of(202), of(429)), (3, 47), "{statuses:?}");
-    for (_, headers, body) in answers.iter().filter(|(status, ..)| *status == 429) {
-        assert_eq!((&body["code"], &body["details"]["limit"]), (&json!("TooManyRequests"), &json!(3)));
-        assert_eq!(body["details"]["windowSeconds"], 3_600);
-        assert!((3_500..=3_600).contains(&retry_after(headers)?), "{headers}");
+    let statuses: Vec<u16> = answers.iter().map(|reply| reply.status).collect();
+    assert_eq!(of(202), 3, "let through: {statuses:?}");
+    assert_eq!(of(429), 47, "refused: {statuses:?}");
+    for reply in answers.iter().filter(|reply| reply.status == 429) {
+        assert_eq!(reply.code(), "TooManyRequests");
+        assert_eq!(reply.body["details"], json!({"limit": 3, "windowSeconds": 3_600}));
+        assert!((3_500..=3_600).contains(&retry_after(reply)?), "{:?}", reply.headers);
     }
     Ok(())
 }
@@ -40,15 +41,14 @@ async fn the_windows_slide() -> Result<()> {
     let stack = Stack::connect().await?;
     let caller = AnonymousCaller::arrive(&stack);
     let body = caller.analysis_of(&caller.username("patient"));
-    let status = async || Ok::<_, anyhow::Error>(caller.invoke(&body).await?.0);
+    let status = async || anyhow::Ok(caller.invoke(&body).await?.status);
     // One in the first minute of an hour, two in its last: the next hour has room for one, not for three.
     assert_eq!(status().await?, 202);
     caller.wait(59 * MINUTE).await?;
-    assert_eq!((status().await?, status().await?, status().await?), (202, 202, 429));
+    assert_eq!([status().await?, status().await?, status().await?], [202, 202, 429]);
     caller.wait(MINUTE).await?;
-    assert_eq!((status().await?, status().await?), (202, 429));
-    let (_, headers, _) = caller.invoke(&body).await?;
-    let wait = retry_after(&headers)?;
+    assert_eq!([status().await?, status().await?], [202, 429]);
+    let wait = retry_after(&caller.invoke(&body).await?)?;
     assert!(
         (58 * 60..=59 * 60).contains(&wait),
         "until the second of the first hour is an hour ago: {wait} s"
@@ -60,16 +60,13 @@ async fn the_windows_slide() -> Result<()> {
         assert_eq!(status().await?, 202);
     }
     caller.wait(HOUR).await?;
-    let (status, headers, refused) = caller.invoke(&body).await?;
-    assert_eq!(
-        (status, &refused["details"]),
-        (429, &json!({"limit": 10, "windowSeconds": 86_400})),
-        "{refused}"
-    );
-    let wait = retry_after(&headers)?;
+    let reply = caller.invoke(&body).await?;
+    assert_eq!(reply.status, 429, "{}", reply.body);
+    assert_eq!(reply.body["details"], json!({"limit": 10, "windowSeconds": 86_400}));
+    let wait = retry_after(&reply)?;
     assert!((15 * 3_600..17 * 3_600).contains(&wait), "eight hours of the day are over: {wait} s");
     caller.wait(wait * 1_000).await?;
-    assert_eq!(caller.invoke(&body).await?.0, 202, "as long as Retry-After said");
+    assert_eq!(caller.invoke(&body).await?.status, 202, "as long as Retry-After said");
     Ok(())
 }
 
@@ -93,20 +90,16 @@ async fn an_address_is_what_api_gateway_saw_and_a_network_of_ipv6_is_one() -> Re
         // Every event claims another X-Forwarded-For.
         for address in group {
             let caller = at(address);
-            statuses.push(caller.invoke(&caller.analysis_of("nasa")).await?.0);
+            statuses.push(caller.invoke(&caller.analysis_of("nasa")).await?.status);
         }
         assert_eq!(statuses, [202, 202, 202, 429]);
     }
     let next = at(format!("2001:db8:{a:x}:{:x}::1", b ^ 1));
-    assert_eq!(next.invoke(&next.analysis_of("nasa")).await?.0, 202, "the next network is another");
+    assert_eq!(next.invoke(&next.analysis_of("nasa")).await?.status, 202, "the next network is another");
     for nowhere in ["", "test-invoke-source-ip"] {
         let caller = at(nowhere.to_owned());
-        let (status, _, body) = caller.invoke(&caller.analysis_of("nasa")).await?;
-        assert_eq!(
-            (status, &body["code"]),
-            (500, &json!("InternalError")),
-            "refused: it could not be limited"
-        );
+        let reply = caller.invoke(&caller.analysis_of("nasa")).await?;
+        assert_eq!(reply.refusal(), refused(500, "InternalError"), "it could not be limited");
     }
     Ok(())
 }
@@ -115,15 +108,15 @@ async fn an_address_is_what_api_gateway_saw_and_a_network_of_ipv6_is_one() -> Re
 async fn a_run_that_is_not_started_does_not_count() -> Result<()> {
     let stack = Stack::connect().await?;
     let caller = AnonymousCaller::arrive(&stack);
-    let nowhere = [("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:9")];
+    let nowhere = [("AWS_ENDPOINT_URL_SFN", NOWHERE)];
     let mut lambda = Lambda::start(&stack, "start-anonymous-analysis", &nowhere).await?;
-    let answer = lambda.invoke(&caller.event(&caller.analysis_of("nasa"))).await?;
-    let (status, body) = answer.http()?;
-    assert_eq!((status, &body["code"], body.get("data")), (503, &json!("StoreUnavailable"), None), "{body}");
+    let reply = lambda.invoke(&caller.event(&caller.analysis_of("nasa"))).await?.http()?;
+    assert_eq!(reply.refusal(), refused(503, "StoreUnavailable"), "{}", reply.body);
+    assert_eq!(reply.body.get("data"), None, "{}", reply.body);
     let item = caller.limit().await?.context("it was let through")?;
     assert_eq!(item["passedAt"], json!({"L": []}), "and given back");
     for wanted in [202, 202, 202, 429] {
-        assert_eq!(caller.invoke(&caller.analysis_of("nasa")).await?.0, wanted);
+        assert_eq!(caller.invoke(&caller.analysis_of("nasa")).await?.status, wanted);
     }
     Ok(())
 }
@@ -134,8 +127,7 @@ async fn without_its_table_nobody_is_let_through() -> Result<()> {
     let caller = AnonymousCaller::arrive(&stack);
     let mut lambda =
         Lambda::start(&stack, "start-anonymous-analysis", &[("RATE_LIMITS_TABLE", "no-such-table")]).await?;
-    let answer = lambda.invoke(&caller.event(&caller.analysis_of("nasa"))).await?;
-    let (status, body) = answer.http()?;
-    assert_eq!((status, &body["code"]), (503, &json!("StoreUnavailable")), "{body}");
+    let reply = lambda.invoke(&caller.event(&caller.analysis_of("nasa"))).await?.http()?;
+    assert_eq!(reply.refusal(), refused(503, "StoreUnavailable"), "{}", reply.body);
     Ok(())
 }

@@ -1,12 +1,10 @@
 //! `/api/business-profiles`
 
 use anyhow::{Context, Result};
-use oslira_tests::{Reply, Run, Stack, User};
+use oslira_tests::{Reply, Run, Stack, User, paths, refused};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-
-const PATH: &str = "/api/business-profiles";
 
 fn coffee() -> Value {
     json!({
@@ -27,14 +25,14 @@ fn coffee() -> Value {
 async fn a_new_profile_is_answered_with_its_id_and_can_be_analysed_against() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
-    let reply = user.post(PATH, &coffee()).await?;
+    let reply = user.post(paths::BUSINESS_PROFILES, &coffee()).await?;
     assert_eq!(reply.status, 201, "{}", reply.body);
     let id = reply.data()["id"].as_str().context("no id")?.to_owned();
     assert_eq!(reply.data()["icp"], coffee()["icp"]);
 
     let mut body = user.analysis_of(&user.username("fresh"));
     body["businessProfileId"] = json!(id);
-    let started = user.post("/api/leads/analyze", &body).await?;
+    let started = user.post(paths::ANALYZE, &body).await?;
     assert_eq!(started.status, 202, "{}", started.body);
     Ok(())
 }
@@ -52,8 +50,8 @@ async fn every_bad_field_is_named() -> Result<()> {
     body["icp"]["contentThemes"] = json!(["ok", 7]);
     body["icp"]["geoFocus"] = json!(vec!["x"; 31]);
     body["color"] = json!("red");
-    let reply = user.post(PATH, &body).await?;
-    assert_eq!((reply.status, reply.code()), (400, "ValidationFailed"), "{}", reply.body);
+    let reply = user.post(paths::BUSINESS_PROFILES, &body).await?;
+    assert_eq!(reply.refusal(), refused(400, "ValidationFailed"), "{}", reply.body);
     let details = reply.body["details"].as_object().context("no details")?;
     let mut fields: Vec<&str> = details.keys().map(String::as_str).collect();
     fields.sort_unstable();
@@ -83,8 +81,8 @@ async fn no_text_may_hold_what_postgres_cannot_store() -> Result<()> {
         let mut body = coffee();
         body["offer"] = json!("Beans");
         *body.pointer_mut(place).context("no such place")? = json!("https://a.example/\0b");
-        let reply = user.post(PATH, &body).await?;
-        assert_eq!((reply.status, reply.code()), (400, "ValidationFailed"), "{place}: {}", reply.body);
+        let reply = user.post(paths::BUSINESS_PROFILES, &body).await?;
+        assert_eq!(reply.refusal(), refused(400, "ValidationFailed"), "{place}: {}", reply.body);
         assert!(reply.body["details"].to_string().contains("U+0000"), "{place}: {}", reply.body);
     }
     Ok(())
@@ -99,11 +97,12 @@ async fn a_website_is_stored_as_it_was_written_or_refused() -> Result<()> {
         body["website"] = json!(website);
         body
     };
-    let reply = user.post(PATH, &with(" HTTPS://Brew.example/Café?q=1 ")).await?;
-    assert_eq!((reply.status, &reply.data()["website"]), (201, &json!("HTTPS://Brew.example/Café?q=1")));
+    let reply = user.post(paths::BUSINESS_PROFILES, &with(" HTTPS://Brew.example/Café?q=1 ")).await?;
+    assert_eq!(reply.status, 201, "{}", reply.body);
+    assert_eq!(reply.data()["website"], "HTTPS://Brew.example/Café?q=1");
     for bad in ["http://", "https://brew.example/\r\nX: y", "https://a@brew.example", "ftp://brew.example"] {
-        let reply = user.post(PATH, &with(bad)).await?;
-        assert_eq!((reply.status, reply.code()), (400, "ValidationFailed"), "{bad:?}: {}", reply.body);
+        let reply = user.post(paths::BUSINESS_PROFILES, &with(bad)).await?;
+        assert_eq!(reply.refusal(), refused(400, "ValidationFailed"), "{bad:?}: {}", reply.body);
     }
     Ok(())
 }
@@ -112,8 +111,7 @@ async fn a_website_is_stored_as_it_was_written_or_refused() -> Result<()> {
 async fn one_idempotency_key_makes_one_profile() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
-    let post =
-        |body: Value| user.request(Method::POST, PATH, &[("idempotency-key", "k-1")], Some(body.to_string()));
+    let post = async |body: Value| user.post_with_key(paths::BUSINESS_PROFILES, "k-1", &body).await;
     let replies = futures::future::try_join_all((0..10).map(|_| post(coffee()))).await?;
     let ids: std::collections::BTreeSet<String> =
         replies.iter().map(|reply| reply.data()["id"].to_string()).collect();
@@ -126,7 +124,7 @@ async fn one_idempotency_key_makes_one_profile() -> Result<()> {
     let mut other = coffee();
     other["name"] = json!("Other");
     let reply = post(other).await?;
-    assert_eq!((reply.status, reply.code()), (422, "IdempotencyKeyReused"));
+    assert_eq!(reply.refusal(), refused(422, "IdempotencyKeyReused"));
     Ok(())
 }
 
@@ -135,8 +133,9 @@ async fn nothing_is_added_to_another_tenants_account() -> Result<()> {
     let stack = Stack::connect().await?;
     let (user, stranger) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
     let headers = [("x-account-id", stranger.account_id.as_str())];
-    let reply = user.request(Method::POST, PATH, &headers, Some(coffee().to_string())).await?;
-    assert_eq!((reply.status, reply.code()), (404, "AccountNotFound"), "{}", reply.body);
+    let reply =
+        user.request(Method::POST, paths::BUSINESS_PROFILES, &headers, Some(coffee().to_string())).await?;
+    assert_eq!(reply.refusal(), refused(404, "AccountNotFound"), "{}", reply.body);
     Ok(())
 }
 
@@ -149,8 +148,10 @@ async fn a_key_that_was_planted_answers_with_nothing_of_another_tenant() -> Resu
     for (key, id) in [("another-tenants", other.business_profile_id.as_str()), ("nobodys", &user.user_id)] {
         // As the database's own functions allow a signed-in user.
         claim(&stack, &user, &format!("'{key}', '\\x{hash}', '{id}'")).await?;
-        let reply = user.request(Method::POST, PATH, &[("idempotency-key", key)], Some(body.clone())).await?;
-        assert_eq!((reply.status, reply.code()), (422, "IdempotencyKeyReused"), "{}", reply.body);
+        let reply = user
+            .request(Method::POST, paths::BUSINESS_PROFILES, &[("idempotency-key", key)], Some(body.clone()))
+            .await?;
+        assert_eq!(reply.refusal(), refused(422, "IdempotencyKeyReused"), "{}", reply.body);
         assert!(!reply.body.to_string().contains(id), "{}", reply.body);
     }
     Ok(())
@@ -162,8 +163,10 @@ async fn claim(stack: &Stack, user: &User<'_>, arguments: &str) -> Result<()> {
         "set local role authenticated;
          select set_config('request.jwt.claims', '{{\"sub\": \"{}\"}}', true);
          select c.* from generate_series(1, 1000) n
-           cross join lateral public.claim_idempotency_key('{}', 'POST {PATH}', {arguments}) c",
-        user.user_id, user.account_id
+           cross join lateral public.claim_idempotency_key('{}', 'POST {}', {arguments}) c",
+        user.user_id,
+        user.account_id,
+        paths::BUSINESS_PROFILES,
     );
     stack.database.run(&sql).await
 }
@@ -173,36 +176,30 @@ async fn who_has_as_many_as_there_may_be_is_told_how_many() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     user.add_business_profiles(99).await?;
-    let reply = user.post(PATH, &coffee()).await?;
-    assert_eq!((reply.status, reply.code()), (409, "BusinessProfileLimitReached"), "{}", reply.body);
+    let reply = user.post(paths::BUSINESS_PROFILES, &coffee()).await?;
+    assert_eq!(reply.refusal(), refused(409, "BusinessProfileLimitReached"), "{}", reply.body);
     assert_eq!(reply.body["details"], json!({"limit": 100}));
 
     claim(&stack, &user, "n::text, sha256('b'), gen_random_uuid()").await?;
-    let reply = user
-        .request(Method::POST, PATH, &[("idempotency-key", "one-more")], Some(coffee().to_string()))
-        .await?;
-    assert_eq!((reply.status, reply.code()), (429, "TooManyRequests"), "{}", reply.body);
+    let reply = user.post_with_key(paths::BUSINESS_PROFILES, "one-more", &coffee()).await?;
+    assert_eq!(reply.refusal(), refused(429, "TooManyRequests"), "{}", reply.body);
     assert_eq!(reply.body["details"], json!({"limit": 1_000, "windowSeconds": 86_400}));
     Ok(())
 }
 
-fn path(id: &str) -> String {
-    format!("{PATH}/{id}")
-}
-
 /// Makes one, and answers its id.
 async fn made(user: &User<'_>, profile: &Value) -> Result<String> {
-    let reply = user.post(PATH, profile).await?;
+    let reply = user.post(paths::BUSINESS_PROFILES, profile).await?;
     assert_eq!(reply.status, 201, "{}", reply.body);
     Ok(reply.data()["id"].as_str().context("no id")?.to_owned())
 }
 
 async fn put(user: &User<'_>, id: &str, profile: &Value) -> Result<Reply> {
-    user.request(Method::PUT, &path(id), &[], Some(profile.to_string())).await
+    user.request(Method::PUT, &paths::business_profile(id), &[], Some(profile.to_string())).await
 }
 
 async fn delete(user: &User<'_>, id: &str) -> Result<Reply> {
-    user.request(Method::DELETE, &path(id), &[], None).await
+    user.request(Method::DELETE, &paths::business_profile(id), &[], None).await
 }
 
 #[tokio::test]
@@ -210,7 +207,7 @@ async fn a_profile_is_read_as_it_was_made_and_as_it_was_changed() -> Result<()> 
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let id = made(&user, &coffee()).await?;
-    let read = user.get(&path(&id)).await?;
+    let read = user.get(&paths::business_profile(&id)).await?;
     assert_eq!(read.status, 200, "{}", read.body);
     assert_eq!(read.data()["name"], "Brew & Co");
     assert_eq!(read.data()["updatedAt"], read.data()["createdAt"]);
@@ -225,7 +222,7 @@ async fn a_profile_is_read_as_it_was_made_and_as_it_was_changed() -> Result<()> 
     assert_eq!(changed.data()["voice"], Value::Null);
     assert_eq!(changed.data()["createdAt"], read.data()["createdAt"]);
     assert_ne!(changed.data()["updatedAt"], read.data()["updatedAt"]);
-    assert_eq!(user.get(&path(&id)).await?.data(), changed.data());
+    assert_eq!(user.get(&paths::business_profile(&id)).await?.data(), changed.data());
     Ok(())
 }
 
@@ -234,7 +231,7 @@ async fn a_refused_change_changes_nothing() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let id = made(&user, &coffee()).await?;
-    let before = user.get(&path(&id)).await?;
+    let before = user.get(&paths::business_profile(&id)).await?;
     let mut bad = coffee();
     bad["name"] = json!("");
     bad["id"] = json!(id);
@@ -242,7 +239,7 @@ async fn a_refused_change_changes_nothing() -> Result<()> {
     assert_eq!(reply.status, 400, "{}", reply.body);
     let details = reply.body["details"].as_object().context("no details")?;
     assert!(details.contains_key("name") && details.contains_key("id"), "{details:?}");
-    assert_eq!(user.get(&path(&id)).await?.data(), before.data());
+    assert_eq!(user.get(&paths::business_profile(&id)).await?.data(), before.data());
     Ok(())
 }
 
@@ -256,15 +253,15 @@ async fn profiles_are_listed_newest_first_a_page_at_a_time() -> Result<()> {
         entries.map(|entry| entry["id"].clone()).collect()
     };
     // The oldest is the one that every test user has.
-    let newest = user.get(&format!("{PATH}?pageSize=2")).await?;
+    let newest = user.get(&paths::with_query(paths::BUSINESS_PROFILES, "pageSize=2")).await?;
     assert_eq!(newest.data()["total"], 3);
     assert_eq!(ids(&newest), [json!(second), json!(first)]);
-    let rest = user.get(&format!("{PATH}?pageSize=2&page=2")).await?;
+    let rest = user.get(&paths::with_query(paths::BUSINESS_PROFILES, "pageSize=2&page=2")).await?;
     assert_eq!(ids(&rest), [json!(user.business_profile_id)]);
     assert_eq!(delete(&user, &first).await?.status, 200);
-    let left = user.get(PATH).await?;
+    let left = user.get(paths::BUSINESS_PROFILES).await?;
     assert_eq!(ids(&left), [json!(second), json!(user.business_profile_id)]);
-    let odd = user.get(&format!("{PATH}?name=Brew")).await?;
+    let odd = user.get(&paths::with_query(paths::BUSINESS_PROFILES, "name=Brew")).await?;
     assert_eq!(odd.status, 400, "{}", odd.body);
     assert_eq!(odd.body["details"]["name"], "is not a known field; there are none but page and pageSize");
     Ok(())
@@ -277,26 +274,24 @@ async fn a_deleted_profile_is_gone_and_what_it_was_used_for_stays() -> Result<()
     let id = made(&user, &coffee()).await?;
     let mut body = user.analysis_of(&user.username("bakery"));
     body["businessProfileId"] = json!(id);
-    let started = user.post("/api/leads/analyze", &body).await?;
+    let started = user.post(paths::ANALYZE, &body).await?;
     assert_eq!(started.status, 202, "{}", started.body);
     let deleted = delete(&user, &id).await?;
     assert_eq!(deleted.status, 200, "{}", deleted.body);
     assert_eq!(*deleted.data(), json!({"id": id}));
 
     // The run under way goes on, and its result can be read.
-    let run_id = started.data()["runId"].as_str().context("no run")?.to_owned();
-    let run = Run { run_id, username: body["username"].to_string() };
+    let run = Run { run_id: started.run_id()?.to_owned(), username: body["username"].to_string() };
     assert_eq!(user.finished(&run).await?["status"], "complete");
     assert_eq!(user.result(&run).await?.status, 200);
 
     for (what, reply) in [
-        ("read", user.get(&path(&id)).await?),
+        ("read", user.get(&paths::business_profile(&id)).await?),
         ("changed", put(&user, &id, &coffee()).await?),
         ("deleted", delete(&user, &id).await?),
-        ("analysed against", user.post("/api/leads/analyze", &body).await?),
+        ("analysed against", user.post(paths::ANALYZE, &body).await?),
     ] {
-        assert_eq!(reply.status, 404, "{what}: {}", reply.body);
-        assert_eq!(reply.code(), "BusinessProfileNotFound", "{what}");
+        assert_eq!(reply.refusal(), refused(404, "BusinessProfileNotFound"), "{what}: {}", reply.body);
     }
     Ok(())
 }
@@ -323,16 +318,11 @@ async fn a_run_judges_by_the_profile_as_it_was_when_the_run_was_accepted() -> Re
 async fn only_owners_delete() -> Result<()> {
     let stack = Stack::connect().await?;
     let (owner, member) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
-    let sql = format!(
-        "insert into public.members (account_id, user_id, role) values ('{}', '{}', 'member')",
-        owner.account_id, member.user_id
-    );
-    stack.database.run(&sql).await?;
-    let path = path(&owner.business_profile_id);
+    owner.add_member(&member).await?;
+    let path = paths::business_profile(&owner.business_profile_id);
     let headers = [("x-account-id", owner.account_id.as_str())];
     let reply = member.request(Method::DELETE, &path, &headers, None).await?;
-    assert_eq!(reply.status, 403, "{}", reply.body);
-    assert_eq!(reply.code(), "OwnerRequired");
+    assert_eq!(reply.refusal(), refused(403, "OwnerRequired"), "{}", reply.body);
     // What members may do.
     let changed = member.request(Method::PUT, &path, &headers, Some(coffee().to_string())).await?;
     assert_eq!(changed.status, 200, "{}", changed.body);
@@ -346,18 +336,16 @@ async fn another_tenants_profile_does_not_exist() -> Result<()> {
     let (user, stranger) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
     let id = &stranger.business_profile_id;
     for (what, reply) in [
-        ("read", user.get(&path(id)).await?),
+        ("read", user.get(&paths::business_profile(id)).await?),
         ("changed", put(&user, id, &coffee()).await?),
         ("deleted", delete(&user, id).await?),
-        ("no id", user.get(&path("mine")).await?),
+        ("no id", user.get(&paths::business_profile("mine")).await?),
     ] {
-        assert_eq!(reply.status, 404, "{what}: {}", reply.body);
-        assert_eq!(reply.code(), "BusinessProfileNotFound", "{what}");
+        assert_eq!(reply.refusal(), refused(404, "BusinessProfileNotFound"), "{what}: {}", reply.body);
     }
     let headers = [("x-account-id", stranger.account_id.as_str())];
-    let listed = user.request(Method::GET, PATH, &headers, None).await?;
-    assert_eq!(listed.status, 404, "{}", listed.body);
-    assert_eq!(listed.code(), "AccountNotFound");
-    assert_eq!(stranger.get(&path(id)).await?.data()["name"], "Brew & Co");
+    let listed = user.request(Method::GET, paths::BUSINESS_PROFILES, &headers, None).await?;
+    assert_eq!(listed.refusal(), refused(404, "AccountNotFound"), "{}", listed.body);
+    assert_eq!(stranger.get(&paths::business_profile(id)).await?.data()["name"], "Brew & Co");
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! `GET /api/credits/transactions`
 
 use anyhow::{Context, Result};
-use oslira_tests::{Stack, User};
+use oslira_tests::paths::{CREDITS_TRANSACTIONS, with_query};
+use oslira_tests::{Stack, User, paths, refused};
 use reqwest::Method;
 use serde_json::{Value, json};
-
-const PATH: &str = "/api/credits/transactions";
 
 /// One value of each entry on a page.
 fn each<'a>(page: &'a Value, name: &str) -> Vec<&'a Value> {
@@ -32,7 +31,7 @@ async fn the_ledger_tells_every_move_of_credits_newest_first() -> Result<()> {
     let run = user.start(&user.username("private")).await?;
     user.finished(&run).await?;
 
-    let reply = user.get(PATH).await?;
+    let reply = user.get(CREDITS_TRANSACTIONS).await?;
     assert_eq!(reply.status, 200, "{}", reply.body);
     let page = reply.data();
     assert_eq!(page["total"], 3);
@@ -41,7 +40,7 @@ async fn the_ledger_tells_every_move_of_credits_newest_first() -> Result<()> {
     let run_id = json!(run.run_id);
     assert_eq!(each(page, "runId"), [&run_id, &run_id, &Value::Null]);
     let sum: i64 = each(page, "amount").into_iter().filter_map(Value::as_i64).sum();
-    assert_eq!(user.get("/api/credits/balance").await?.data()["balance"], sum);
+    assert_eq!(user.get(paths::CREDITS_BALANCE).await?.data()["balance"], sum);
     Ok(())
 }
 
@@ -58,15 +57,15 @@ async fn pages_show_each_row_once_and_a_page_beyond_the_last_is_empty() -> Resul
     stack.database.run(&sql).await?;
     let mut seen = Vec::new();
     for page in 1..=4 {
-        let reply = user.get(&format!("{PATH}?pageSize=8&page={page}")).await?;
+        let reply = user.get(&with_query(CREDITS_TRANSACTIONS, &format!("pageSize=8&page={page}"))).await?;
         assert_eq!(reply.data()["page"], page);
         assert_eq!(reply.data()["pageSize"], 8);
         assert_eq!(reply.data()["total"], 30, "page {page}");
         seen.extend(each(reply.data(), "id").into_iter().cloned());
     }
-    let whole = user.get(&format!("{PATH}?pageSize=100")).await?;
+    let whole = user.get(&with_query(CREDITS_TRANSACTIONS, "pageSize=100")).await?;
     assert_eq!(seen.iter().collect::<Vec<_>>(), each(whole.data(), "id"));
-    let beyond = user.get(&format!("{PATH}?page=1000000&pageSize=100")).await?;
+    let beyond = user.get(&with_query(CREDITS_TRANSACTIONS, "page=1000000&pageSize=100")).await?;
     assert_eq!(*beyond.data(), json!({"page": 1_000_000, "pageSize": 100, "total": 30, "data": []}));
     Ok(())
 }
@@ -83,7 +82,7 @@ async fn kinds_and_dates_choose_rows() -> Result<()> {
         ("since=2026-01-01T00:02:00Z&until=2026-01-01T00:04:00Z", vec![3, 2]),
         ("kind=adjustment&until=2026-01-01T01:03:00%2B01:00", vec![2, 1]),
     ] {
-        let reply = user.get(&format!("{PATH}?{query}")).await?;
+        let reply = user.get(&with_query(CREDITS_TRANSACTIONS, query)).await?;
         assert_eq!(reply.status, 200, "{query}: {}", reply.body);
         let found: Vec<i64> = each(reply.data(), "amount").into_iter().filter_map(Value::as_i64).collect();
         assert_eq!(found, amounts, "{query}");
@@ -98,9 +97,8 @@ async fn every_bad_parameter_is_named() -> Result<()> {
     let user = User::sign_up(&stack, 10).await?;
     let query =
         "kind=gift&since=yesterday&page=0&pageSize=101&colour=blue&until=2026-01-01T00:00:00Z&until=x";
-    let reply = user.get(&format!("{PATH}?{query}")).await?;
-    assert_eq!(reply.status, 400, "{}", reply.body);
-    assert_eq!(reply.code(), "ValidationFailed");
+    let reply = user.get(&with_query(CREDITS_TRANSACTIONS, query)).await?;
+    assert_eq!(reply.refusal(), refused(400, "ValidationFailed"), "{}", reply.body);
     let details = reply.body["details"].as_object().context("no details")?;
     let mut named: Vec<&str> = details.keys().map(String::as_str).collect();
     named.sort_unstable();
@@ -113,12 +111,11 @@ async fn every_bad_parameter_is_named() -> Result<()> {
 async fn another_tenants_ledger_does_not_exist() -> Result<()> {
     let stack = Stack::connect().await?;
     let (user, stranger) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
-    for query in ["", "?page=7", "?kind=charge"] {
-        let path = format!("{PATH}{query}");
+    for query in ["", "page=7", "kind=charge"] {
+        let path = with_query(CREDITS_TRANSACTIONS, query);
         let headers = [("x-account-id", stranger.account_id.as_str())];
         let reply = user.request(Method::GET, &path, &headers, None).await?;
-        assert_eq!(reply.status, 404, "{query}: {}", reply.body);
-        assert_eq!(reply.code(), "AccountNotFound", "{query}");
+        assert_eq!(reply.refusal(), refused(404, "AccountNotFound"), "{query}: {}", reply.body);
     }
     Ok(())
 }

@@ -1,33 +1,30 @@
 //! What every route has in common: the envelope, CORS, and the answers of API Gateway itself.
 
 use anyhow::{Context, Result};
-use oslira_tests::{Reply, Stack, User};
+use oslira_tests::{ORIGIN, Run, Stack, User, paths, refused};
 use reqwest::Method;
 use serde_json::Value;
 
-fn origin(reply: &Reply) -> &str {
-    reply.headers.get("access-control-allow-origin").and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
+const ALLOWED_ORIGIN: &str = "access-control-allow-origin";
 
 #[tokio::test]
 async fn our_replies_carry_the_configured_origin_whatever_their_status() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 1).await?;
     let username = user.username("cors");
-    let analyze = "/api/leads/analyze";
-    let first = user.post(analyze, &user.analysis_of(&username)).await?;
-    let run_id = first.data()["runId"].as_str().context("no run")?.to_owned();
+    let first = user.post(paths::ANALYZE, &user.analysis_of(&username)).await?;
+    let run_id = first.run_id()?.to_owned();
     let replies = [
-        (200, user.get("/api/credits/balance").await?),
+        (200, user.get(paths::CREDITS_BALANCE).await?),
         (202, first),
-        (400, user.post(analyze, &Value::Null).await?),
-        (402, user.post(analyze, &user.analysis_of(&user.username("short"))).await?),
-        (404, user.get(&format!("/api/analysis/{}/result", user.user_id)).await?),
-        (409, user.post(analyze, &user.analysis_of(&username)).await?),
+        (400, user.post(paths::ANALYZE, &Value::Null).await?),
+        (402, user.post(paths::ANALYZE, &user.analysis_of(&user.username("short"))).await?),
+        (404, user.get(&paths::result(&user.user_id)).await?),
+        (409, user.post(paths::ANALYZE, &user.analysis_of(&username)).await?),
     ];
     for (status, reply) in replies {
         assert_eq!(reply.status, status, "{}", reply.body);
-        assert_eq!(origin(&reply), "http://localhost:3000", "{status}");
+        assert_eq!(reply.header(ALLOWED_ORIGIN), ORIGIN, "{status}");
         assert_eq!(reply.body["success"], status < 400);
         let request_id = reply.body["requestId"].as_str().context("no request id")?;
         assert!(!request_id.is_empty());
@@ -37,11 +34,11 @@ async fn our_replies_carry_the_configured_origin_whatever_their_status() -> Resu
         assert_eq!(reply.body["error"].is_string(), status >= 400);
     }
     let elsewhere = user
-        .request(Method::GET, "/api/credits/balance", &[("origin", "https://evil.example")], None)
+        .request(Method::GET, paths::CREDITS_BALANCE, &[("origin", "https://evil.example")], None)
         .await?;
-    assert_eq!(origin(&elsewhere), "http://localhost:3000");
+    assert_eq!(elsewhere.header(ALLOWED_ORIGIN), ORIGIN);
     // Leave nothing running behind.
-    user.finished(&oslira_tests::Run { run_id, username }).await?;
+    user.finished(&Run { run_id, username }).await?;
     Ok(())
 }
 
@@ -50,18 +47,18 @@ async fn api_gateways_own_answers_are_open_to_all_and_in_our_envelope() -> Resul
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let replies = [
-        (401, "Unauthorized", stack.request(Method::GET, "/api/credits/balance", &[]).await?),
+        (401, "Unauthorized", stack.request(Method::GET, paths::CREDITS_BALANCE, &[]).await?),
         (
             401,
             "Unauthorized",
-            stack.request(Method::GET, "/api/credits/balance", &[("authorization", "Bearer x")]).await?,
+            stack.request(Method::GET, paths::CREDITS_BALANCE, &[("authorization", "Bearer x")]).await?,
         ),
         (404, "RouteNotFound", user.get("/api/nothing").await?),
-        (404, "RouteNotFound", user.request(Method::DELETE, "/api/credits/balance", &[], None).await?),
+        (404, "RouteNotFound", user.request(Method::DELETE, paths::CREDITS_BALANCE, &[], None).await?),
     ];
     for (status, code, reply) in replies {
-        assert_eq!((reply.status, reply.code()), (status, code), "{}", reply.body);
-        assert_eq!(origin(&reply), "*", "{code}");
+        assert_eq!(reply.refusal(), refused(status, code), "{}", reply.body);
+        assert_eq!(reply.header(ALLOWED_ORIGIN), "*", "{code}");
         assert_eq!(reply.body["success"], false);
         assert!(reply.body["error"].is_string() && reply.body["requestId"].is_string());
     }
@@ -73,11 +70,11 @@ async fn a_token_allowed_on_one_path_is_allowed_on_the_next() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     // The first answer's policy is remembered for the token, and judges the others.
-    for path in ["/api/credits/balance", "/api/auth/verify", "/api/credits/balance"] {
+    for path in [paths::CREDITS_BALANCE, paths::AUTH_VERIFY, paths::CREDITS_BALANCE] {
         let reply = user.get(path).await?;
         assert_eq!(reply.status, 200, "{path}: {}", reply.body);
     }
-    let reply = user.post("/api/leads/analyze", &Value::Null).await?;
+    let reply = user.post(paths::ANALYZE, &Value::Null).await?;
     assert_eq!(reply.status, 400, "{}", reply.body);
     Ok(())
 }

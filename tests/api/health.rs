@@ -1,14 +1,14 @@
 //! `GET /health`
 
 use anyhow::Result;
-use oslira_tests::Stack;
+use oslira_tests::{Stack, paths};
 use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test]
 async fn anyone_sees_that_everything_is_up() -> Result<()> {
     let stack = Stack::connect().await?;
-    let reply = stack.request(Method::GET, "/health", &[]).await?;
+    let reply = stack.request(Method::GET, paths::HEALTH, &[]).await?;
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert_eq!(reply.data()["status"], "healthy");
     assert_eq!(

@@ -2,11 +2,11 @@
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use oslira_tests::{Run, Stack, User};
+use oslira_domain::Tier;
+use oslira_tests::{Run, Stack, User, paths, refused};
 use reqwest::Method;
 use serde_json::{Value, json};
-
-const PATH: &str = "/api/leads/analyze";
+use std::time::Duration;
 
 #[tokio::test]
 async fn an_accepted_run_says_what_it_costs_and_where_to_look() -> Result<()> {
@@ -14,18 +14,18 @@ async fn an_accepted_run_says_what_it_costs_and_where_to_look() -> Result<()> {
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("accepted");
     let pasted = format!("\u{a0} https://www.instagram.com/{}/?hl=en\r\n", username.to_uppercase());
-    let reply = user.post(PATH, &user.analysis_of(&pasted)).await?;
+    let reply = user.post(paths::ANALYZE, &user.analysis_of(&pasted)).await?;
     assert_eq!(reply.status, 202, "{}", reply.body);
     let data = reply.data();
-    let run_id = data["runId"].as_str().context("no run id")?.to_owned();
+    let run_id = reply.run_id()?.to_owned();
     assert_eq!(
         *data,
         json!({
             "runId": run_id,
             "status": "queued",
             "estimatedSeconds": 10,
-            "progressUrl": format!("/api/analysis/{run_id}/progress"),
-            "resultUrl": format!("/api/analysis/{run_id}/result"),
+            "progressUrl": paths::progress(&run_id),
+            "resultUrl": paths::result(&run_id),
             "creditsCharged": 1,
         })
     );
@@ -71,25 +71,24 @@ async fn bad_bodies_are_explained_and_cost_nothing() -> Result<()> {
         (json!("nasa"), vec!["body"]),
     ];
     for (body, fields) in cases {
-        let reply = user.post(PATH, &body).await?;
-        assert_eq!((reply.status, reply.code()), (400, "ValidationFailed"), "{body}: {}", reply.body);
+        let reply = user.post(paths::ANALYZE, &body).await?;
+        assert_eq!(reply.refusal(), refused(400, "ValidationFailed"), "{body}: {}", reply.body);
         let mut named: Vec<&str> =
             reply.body["details"].as_object().context("no details")?.keys().map(String::as_str).collect();
         named.sort_unstable();
         assert_eq!(named, fields, "{body}");
     }
     for body in ["", "{", "{\"username\": \"nasa\",}", "\u{0}", "nasa"] {
-        let reply = user.request(Method::POST, PATH, &[], Some(body.to_owned())).await?;
-        assert_eq!((reply.status, reply.code()), (400, "MalformedBody"), "{body:?}: {}", reply.body);
+        let reply = user.request(Method::POST, paths::ANALYZE, &[], Some(body.to_owned())).await?;
+        assert_eq!(reply.refusal(), refused(400, "MalformedBody"), "{body:?}: {}", reply.body);
     }
     for key in ["", "two words", &"k".repeat(256)] {
-        let reply =
-            user.request(Method::POST, PATH, &[("idempotency-key", key)], Some(good.to_string())).await?;
+        let reply = user.post_with_key(paths::ANALYZE, key, &good).await?;
         assert_eq!(reply.status, 400, "{key:?}: {}", reply.body);
     }
     let large = format!("{{\"username\": \"{}\"}}", "x".repeat(70_000));
-    let reply = user.request(Method::POST, PATH, &[], Some(large)).await?;
-    assert_eq!((reply.status, reply.code()), (413, "PayloadTooLarge"), "{}", reply.body);
+    let reply = user.request(Method::POST, paths::ANALYZE, &[], Some(large)).await?;
+    assert_eq!(reply.refusal(), refused(413, "PayloadTooLarge"), "{}", reply.body);
     assert_eq!(user.balance().await?, 10);
     Ok(())
 }
@@ -101,14 +100,15 @@ async fn another_tenants_business_profile_does_not_exist() -> Result<()> {
     let mut body = user.analysis_of("nasa");
     for id in [stranger.business_profile_id.as_str(), "00000000-0000-4000-8000-000000000000"] {
         body["businessProfileId"] = json!(id);
-        let reply = user.post(PATH, &body).await?;
-        assert_eq!((reply.status, reply.code()), (404, "BusinessProfileNotFound"), "{}", reply.body);
+        let reply = user.post(paths::ANALYZE, &body).await?;
+        assert_eq!(reply.refusal(), refused(404, "BusinessProfileNotFound"), "{}", reply.body);
     }
     let headers = [("x-account-id", stranger.account_id.as_str())];
     let body = stranger.analysis_of("nasa").to_string();
-    let reply = user.request(Method::POST, PATH, &headers, Some(body)).await?;
-    assert_eq!((reply.status, reply.code()), (404, "AccountNotFound"), "{}", reply.body);
-    assert_eq!((user.balance().await?, stranger.balance().await?), (10, 10));
+    let reply = user.request(Method::POST, paths::ANALYZE, &headers, Some(body)).await?;
+    assert_eq!(reply.refusal(), refused(404, "AccountNotFound"), "{}", reply.body);
+    assert_eq!(user.balance().await?, 10, "the balance");
+    assert_eq!(stranger.balance().await?, 10, "the stranger's balance");
     Ok(())
 }
 
@@ -116,8 +116,8 @@ async fn another_tenants_business_profile_does_not_exist() -> Result<()> {
 async fn a_short_balance_is_told_with_the_cost() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 0).await?;
-    let reply = user.post(PATH, &user.analysis_of("nasa")).await?;
-    assert_eq!((reply.status, reply.code()), (402, "InsufficientCredits"), "{}", reply.body);
+    let reply = user.post(paths::ANALYZE, &user.analysis_of("nasa")).await?;
+    assert_eq!(reply.refusal(), refused(402, "InsufficientCredits"), "{}", reply.body);
     assert_eq!(reply.body["details"], json!({"balance": 0, "cost": 1}));
     Ok(())
 }
@@ -128,12 +128,12 @@ async fn the_same_analysis_twice_is_refused_with_the_first_ones_id() -> Result<(
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("twice");
     let run = user.start(&username).await?;
-    let while_under_way = user.post(PATH, &user.analysis_of(&username)).await?;
-    assert_eq!((while_under_way.status, while_under_way.code()), (409, "AnalysisInProgress"));
+    let while_under_way = user.post(paths::ANALYZE, &user.analysis_of(&username)).await?;
+    assert_eq!(while_under_way.refusal(), refused(409, "AnalysisInProgress"));
     assert_eq!(while_under_way.body["details"], json!({"runId": run.run_id}));
     user.finished(&run).await?;
-    let just_after = user.post(PATH, &user.analysis_of(&username)).await?;
-    assert_eq!((just_after.status, just_after.code()), (409, "AnalysisInProgress"));
+    let just_after = user.post(paths::ANALYZE, &user.analysis_of(&username)).await?;
+    assert_eq!(just_after.refusal(), refused(409, "AnalysisInProgress"));
     assert_eq!(user.balance().await?, 9);
     Ok(())
 }
@@ -143,30 +143,28 @@ async fn a_repeated_request_gets_what_was_paid_for_and_not_what_it_says() -> Res
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     // One credit was paid, and the key holds that for the same as a request for six.
-    let (paid, wished) = (user.accept(&user.username("paid"), "1 minute").await?, user.username("wished"));
-    let mut body = user.analysis_of(&wished);
-    body["analysisType"] = json!("xray");
-    user.plant_key(&paid, "planted", &body.to_string()).await?;
-    let reply =
-        user.request(Method::POST, PATH, &[("idempotency-key", "planted")], Some(body.to_string())).await?;
-    assert_eq!((reply.status, &reply.data()["runId"]), (202, &json!(paid.run_id)), "{}", reply.body);
+    let (paid, wished) =
+        (user.accept_earlier(&user.username("paid"), Duration::from_mins(1)).await?, user.username("wished"));
+    let body = user.analysis_in(Tier::Xray, &wished);
+    user.plant_key(&paid, "planted", &body).await?;
+    let reply = user.post_with_key(paths::ANALYZE, "planted", &body).await?;
+    assert_eq!(reply.status, 202, "{}", reply.body);
+    assert_eq!(reply.data()["runId"], paid.run_id.as_str(), "{}", reply.body);
 
     assert_eq!(user.finished(&paid).await?["status"], "complete");
     let result = user.result(&paid).await?;
     let data = result.data();
-    assert_eq!(
-        (&data["analysisType"], &data["username"]),
-        (&json!("light"), &json!(paid.username)),
-        "{data}"
-    );
-    assert_eq!((stack.stand_ins.actor_runs(&wished).await?, user.balance().await?), (0, 9));
+    assert_eq!(data["analysisType"], "light", "analysisType: {data}");
+    assert_eq!(data["username"], paid.username.as_str(), "username: {data}");
+    assert_eq!(stack.stand_ins.actor_runs(&wished).await?, 0, "actors for what was wished");
+    assert_eq!(user.balance().await?, 9, "the balance");
 
     // The database takes a name that is a page of Instagram's own. Nothing begins with it, and the answer is as ever.
-    let page = user.accept("explore", "1 minute").await?;
-    user.plant_key(&page, "page", &body.to_string()).await?;
-    let reply =
-        user.request(Method::POST, PATH, &[("idempotency-key", "page")], Some(body.to_string())).await?;
-    assert_eq!((reply.status, &reply.data()["runId"]), (202, &json!(page.run_id)), "{}", reply.body);
+    let page = user.accept_earlier("explore", Duration::from_mins(1)).await?;
+    user.plant_key(&page, "page", &body).await?;
+    let reply = user.post_with_key(paths::ANALYZE, "page", &body).await?;
+    assert_eq!(reply.status, 202, "{}", reply.body);
+    assert_eq!(reply.data()["runId"], page.run_id.as_str(), "{}", reply.body);
     stack.refund(&page).await?;
     Ok(())
 }
@@ -177,7 +175,8 @@ async fn fifty_posts_with_one_idempotency_key_are_one_run_one_charge_one_answer(
     let user = User::sign_up(&stack, 60).await?;
     let username = user.username("keyed");
     let body = user.analysis_of(&username).to_string();
-    let post = |body: String| user.request(Method::POST, PATH, &[("idempotency-key", "once")], Some(body));
+    let post =
+        |body: String| user.request(Method::POST, paths::ANALYZE, &[("idempotency-key", "once")], Some(body));
     let replies = try_join_all((0..50).map(|_| post(body.clone()))).await?;
     assert!(
         replies.iter().all(|reply| reply.status == 202),
@@ -189,13 +188,14 @@ async fn fifty_posts_with_one_idempotency_key_are_one_run_one_charge_one_answer(
     assert_eq!(user.balance().await?, 59);
 
     let reply = post(user.analysis_of("nasa").to_string()).await?;
-    assert_eq!((reply.status, reply.code()), (422, "IdempotencyKeyReused"), "{}", reply.body);
+    assert_eq!(reply.refusal(), refused(422, "IdempotencyKeyReused"), "{}", reply.body);
 
     // The same answer also after the run has ended, and nothing is started again.
     let run =
         Run { run_id: first["runId"].as_str().context("no run")?.to_owned(), username: username.clone() };
     user.finished(&run).await?;
     assert_eq!(*post(body).await?.data(), first);
-    assert_eq!((user.balance().await?, stack.stand_ins.actor_runs(&username).await?), (59, 1));
+    assert_eq!(user.balance().await?, 59, "the balance");
+    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "actors");
     Ok(())
 }

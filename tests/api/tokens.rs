@@ -1,14 +1,14 @@
 //! Which tokens open the API, and which do not.
 
 use anyhow::{Context, Result};
-use oslira_tests::{Lambda, Stack, User};
+use oslira_tests::{Lambda, Stack, User, paths};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The status of a request with this token.
 async fn status(stack: &Stack, token: &str) -> Result<u16> {
     let authorization = format!("Bearer {token}");
-    Ok(stack.request(Method::GET, "/api/credits/balance", &[("authorization", &authorization)]).await?.status)
+    Ok(stack.request(Method::GET, paths::CREDITS_BALANCE, &[("authorization", &authorization)]).await?.status)
 }
 
 fn now() -> i64 {
@@ -124,7 +124,7 @@ fn authorizer_event(token: &str) -> Value {
     json!({
         "type": "TOKEN",
         "authorizationToken": format!("Bearer {token}"),
-        "methodArn": "arn:aws:execute-api:us-east-1:000000000000:abc123/v1/GET/api/credits/balance",
+        "methodArn": format!("arn:aws:execute-api:us-east-1:000000000000:abc123/v1/GET{}", paths::CREDITS_BALANCE),
     })
 }
 
@@ -133,8 +133,7 @@ async fn the_policy_opens_the_signed_in_routes_of_this_stage_and_nothing_else() 
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let mut authorizer = Lambda::start(&stack, "authorize-request", &[]).await?;
-    let answer =
-        authorizer.invoke(&authorizer_event(&user.token)).await?.outcome.map_err(anyhow::Error::msg)?;
+    let answer = authorizer.invoke(&authorizer_event(&user.token)).await?.output()?;
     let resources = &answer["policyDocument"]["Statement"][0]["Resource"];
     let api = "arn:aws:execute-api:us-east-1:000000000000:abc123/v1";
     let wanted: Vec<String> =

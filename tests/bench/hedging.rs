@@ -8,9 +8,11 @@ use crate::table::{ms, percentile, table, verdict};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use futures::future::try_join_all;
-use oslira_tests::{Lambda, Stack, User};
+use oslira_lambda::Variable;
+use oslira_tests::{Fault, Lambda, Stack, Upstream, User};
 use serde_json::{Value, json};
 use std::{
+    fmt,
     path::PathBuf,
     sync::Mutex,
     time::{Duration, Instant},
@@ -51,13 +53,13 @@ pub(crate) async fn measure(options: &Options, stack: &Stack) -> Result<String> 
 
     let mut table =
         table(&["hedging", "calls", "slow ones", "second calls", "p50", "p95", "p99", "p99 / p50", "budget"]);
-    for hedging in ["off", "on"] {
+    for hedging in [Hedging::Off, Hedging::On] {
         let mut arm = call.ask(hedging).await.with_context(|| format!("hedging {hedging}"))?;
         let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|share| percentile(&mut arm.times, share));
         let ratio = p99.as_secs_f64() / p50.as_secs_f64();
         let share = 100.0 * arm.hedges as f64 / arm.times.len() as f64;
         table.add_row([
-            hedging.to_owned(),
+            hedging.to_string(),
             arm.times.len().to_string(),
             arm.slow.to_string(),
             format!("{} ({share:.1} %)", arm.hedges),
@@ -65,7 +67,7 @@ pub(crate) async fn measure(options: &Options, stack: &Stack) -> Result<String> 
             ms(p95),
             ms(p99),
             format!("{ratio:.2}"),
-            if hedging == "on" { verdict(ratio <= BUDGET) } else { String::new() },
+            if hedging == Hedging::On { verdict(ratio <= BUDGET) } else { String::new() },
         ]);
     }
     Ok(format!(
@@ -74,6 +76,23 @@ pub(crate) async fn measure(options: &Options, stack: &Stack) -> Result<String> 
          With hedging, p99 must be within {BUDGET} times p50.",
         options.environments
     ))
+}
+
+/// Whether a slow call is made a second time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hedging {
+    Off,
+    On,
+}
+
+impl fmt::Display for Hedging {
+    /// As the variable `AI_HEDGING` has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::On => "on",
+        })
+    }
 }
 
 /// What all calls have in common.
@@ -94,10 +113,11 @@ struct Arm {
 }
 
 impl AiCall<'_> {
-    async fn ask(&self, hedging: &str) -> Result<Arm> {
+    async fn ask(&self, hedging: Hedging) -> Result<Arm> {
         let Options { binaries, calls, environments } = self.options;
         let binary = &binaries.join("analyze-profile");
-        let overrides = &[("AI_HEDGING", hedging)];
+        let is_hedged = hedging.to_string();
+        let overrides = &[(Variable::AiHedging.name(), is_hedged.as_str())];
         let environment =
             || Lambda::start_binary(binary, "analyze-profile", &self.stack.functions_env, overrides);
         let mut lambdas = try_join_all((0..*environments).map(|_| environment())).await?;
@@ -111,9 +131,8 @@ impl AiCall<'_> {
 
         let runs = &Queue::of(self.accept(*calls).await?);
         let before = self.hedges().await?;
-        let delay_ms = USUAL_MS * (SLOW_FACTOR - 1);
-        let fault = json!({"upstream": "openai", "kind": "slow", "every": EVERY, "delayMs": delay_ms});
-        self.stack.stand_ins.fault(fault).await?;
+        let more = Duration::from_millis(USUAL_MS * (SLOW_FACTOR - 1));
+        self.stack.stand_ins.fault(Fault::slow(Upstream::OpenAi, more).every(EVERY)).await?;
         let times = try_join_all(lambdas.iter_mut().map(|lambda| async {
             let mut times = Vec::new();
             while let Some(run_id) = runs.take() {

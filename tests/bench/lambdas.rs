@@ -12,8 +12,8 @@ use crate::{
 use anyhow::{Context, Result};
 use clap::Args;
 use comfy_table::Table;
-use oslira_tests::{DatabaseProxy, Lambda, Stack, User};
-use serde_json::Value;
+use oslira_lambda::Secret;
+use oslira_tests::{DatabaseProxy, Lambda, Stack, User, paths};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -78,15 +78,15 @@ pub(crate) async fn handlers(options: &Options, stack: &Stack) -> Result<Table> 
     const ROUND_TRIP: Duration = Duration::from_millis(5);
     let mut table = table(&["handler", "p50", "p95", "round trips", "p95 besides them", "budget"]);
     let user = User::sign_up(stack, i32::try_from(options.requests)? + 10).await?;
-    let url = stack.secret("USER_DATABASE_SECRET").await?;
+    let url = stack.secret(Secret::UserDatabase).await?;
     let proxy = DatabaseProxy::start(&url, ROUND_TRIP).await?;
     let stub = AwsStub::with_secret(&proxy.url).await?;
     for (name, wanted, budget_ms) in [("get-credit-balance", 200, 20.0), ("start-analysis", 202, 50.0)] {
         let event = || match name {
-            "get-credit-balance" => user.event("GET", "/api/credits/balance", &Value::Null, &Value::Null),
+            "get-credit-balance" => user.get_event(paths::CREDITS_BALANCE, &[]),
             _ => {
                 let body = user.analysis_of(&user.username("bench"));
-                user.event("POST", "/api/leads/analyze", &Value::Null, &body)
+                user.post_event(paths::ANALYZE, &body)
             }
         };
         let overrides = [("AWS_ENDPOINT_URL", stub.url.as_str()), ("RUST_LOG", "info")];
@@ -97,8 +97,8 @@ pub(crate) async fn handlers(options: &Options, stack: &Stack) -> Result<Table> 
             let sent = Instant::now();
             let answer = lambda.invoke(&event).await?;
             times.push(answer.at.duration_since(sent));
-            let (status, body) = answer.http()?;
-            anyhow::ensure!(status == wanted, "{name} answered {status}: {body}");
+            let reply = answer.http()?;
+            anyhow::ensure!(reply.status == wanted, "{name} answered {}: {}", reply.status, reply.body);
         }
         let round_trips = (proxy.round_trips() - before) as f64 / options.requests as f64;
         let (p50, p95) = (percentile(&mut times, 0.5), percentile(&mut times, 0.95));

@@ -1,6 +1,12 @@
 //! A caller without an account, at an address that no other test has.
 
-use crate::{Reply, Stack, eventually, http::request};
+use crate::{
+    Reply, Stack, eventually,
+    http::{ORIGIN, request},
+    paths,
+    recovery::failure_of,
+    unique_username,
+};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -34,8 +40,7 @@ impl<'a> AnonymousCaller<'a> {
 
     /// A username no other test uses, with a word that decides what the scraper finds.
     pub fn username(&self, word: &str) -> String {
-        let unique = Uuid::new_v4().simple().to_string();
-        format!("{word}_{}", &unique[..12])
+        unique_username(word)
     }
 
     /// The body that asks for an analysis.
@@ -45,22 +50,22 @@ impl<'a> AnonymousCaller<'a> {
 
     /// Sends a body.
     pub async fn post(&self, body: &Value) -> Result<Reply> {
-        let headers = [("x-forwarded-for", self.address.as_str()), ("origin", "http://localhost:3000")];
+        let headers = [("x-forwarded-for", self.address.as_str()), ("origin", ORIGIN)];
         let method = reqwest::Method::POST;
-        request(self.stack, method, "/api/analyze/anonymous", &headers, Some(body.to_string())).await
+        request(self.stack, method, paths::ANALYZE_ANONYMOUS, &headers, Some(body.to_string())).await
     }
 
     /// Starts an analysis that must be accepted.
     pub async fn start(&self, username: &str) -> Result<AnonymousRun> {
         let reply = self.post(&self.analysis_of(username)).await?;
         ensure!(reply.status == 202, "not accepted: {} {}", reply.status, reply.body);
-        AnonymousRun::of(&reply.body["data"], username)
+        AnonymousRun::of(reply.data(), username)
     }
 
     /// What a token opens.
     pub async fn show(&self, token: &str) -> Result<Reply> {
-        let path = format!("/api/analyze/anonymous/{token}");
-        request(self.stack, reqwest::Method::GET, &path, &[("origin", "http://localhost:3000")], None).await
+        let path = paths::anonymous_run(token);
+        request(self.stack, reqwest::Method::GET, &path, &[("origin", ORIGIN)], None).await
     }
 
     /// Waits until a run has ended, and answers what its token opens then.
@@ -84,27 +89,25 @@ impl<'a> AnonymousCaller<'a> {
     /// The event of a start, as API Gateway hands it to the Lambda, with what callers may claim in headers.
     pub fn event(&self, body: &Value) -> Value {
         json!({
-            "resource": "/api/analyze/anonymous", "path": "/api/analyze/anonymous", "httpMethod": "POST",
+            "resource": paths::ANALYZE_ANONYMOUS, "path": paths::ANALYZE_ANONYMOUS, "httpMethod": "POST",
             "headers": {"Content-Type": "application/json", "X-Forwarded-For": Uuid::new_v4().to_string()},
             "multiValueHeaders": {"Content-Type": ["application/json"], "X-Forwarded-For": ["198.51.100.1"]},
             "queryStringParameters": null, "multiValueQueryStringParameters": null, "pathParameters": null,
             "stageVariables": null, "isBase64Encoded": false, "body": body.to_string(),
             "requestContext": {
                 "accountId": "000000000000", "apiId": "local", "httpMethod": "POST", "requestId": "request-1",
-                "identity": {"sourceIp": self.address}, "path": "/api/analyze/anonymous", "resourceId": "local",
-                "resourcePath": "/api/analyze/anonymous", "stage": "v1",
+                "identity": {"sourceIp": self.address}, "path": paths::ANALYZE_ANONYMOUS, "resourceId": "local",
+                "resourcePath": paths::ANALYZE_ANONYMOUS, "stage": "v1",
             },
         })
     }
 
-    /// Invokes the Lambda with that event: the response's status, headers and envelope.
-    pub async fn invoke(&self, body: &Value) -> Result<(u16, Value, Value)> {
+    /// Invokes the Lambda with that event.
+    pub async fn invoke(&self, body: &Value) -> Result<Reply> {
         let function = &self.stack.description.functions["start-anonymous-analysis"];
         let response =
             self.stack.aws.invoke(function, &self.event(body)).await?.map_err(anyhow::Error::msg)?;
-        let status = u16::try_from(response["statusCode"].as_u64().context("no status")?)?;
-        let headers = response["multiValueHeaders"].clone();
-        Ok((status, headers, serde_json::from_str(response["body"].as_str().context("no body")?)?))
+        Reply::of_lambda(&response)
     }
 
     /// The item that holds when this address was let through.
@@ -148,6 +151,11 @@ impl AnonymousRun {
     /// The input of its execution, and of its first stage.
     pub fn execution_input(&self) -> Value {
         json!({"runId": self.run_id, "username": self.username, "tier": "light"})
+    }
+
+    /// What the last step of its machine is told when an error ended it: the name of its execution, and the error.
+    pub fn failure(&self) -> Value {
+        failure_of(&self.run_id)
     }
 
     /// The key of its progress item.

@@ -193,14 +193,15 @@ impl Aws {
 impl crate::Stack {
     /// What `refund-run` says to a run of which the state machine gave up.
     pub async fn refund(&self, run: &crate::Run) -> Result<Value> {
-        let input = json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}});
-        self.aws.invoke(&self.description.functions["refund-run"], &input).await?.map_err(anyhow::Error::msg)
+        self.aws
+            .invoke(&self.description.functions["refund-run"], &run.failure())
+            .await?
+            .map_err(anyhow::Error::msg)
     }
 
     /// The key of the snapshot that a run reads, from its execution's history.
     pub async fn snapshot_key(&self, run: &crate::Run) -> Result<String> {
-        let history =
-            self.aws.history(&self.description.state_machines["analysis"], &run.run_id).await?.to_string();
+        let history = self.history(run).await?.to_string();
         let start = history.find("profiles/").context("no snapshot in the history")?;
         let rest = history.get(start..).unwrap_or_default();
         let key = rest.split(|c: char| !(c.is_ascii_alphanumeric() || "/._-".contains(c))).next();

@@ -1,8 +1,12 @@
 //! Requests to the API, and its answers.
 
 use crate::{Stack, openapi};
-use anyhow::Result;
+use anyhow::{Context, Result};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
+
+/// A page that may call the API.
+pub const ORIGIN: &str = "http://localhost:3000";
 
 /// An answer of the API.
 #[derive(Debug)]
@@ -10,12 +14,41 @@ pub struct Reply {
     /// The HTTP status.
     pub status: u16,
     /// Headers, names in lower case.
-    pub headers: reqwest::header::HeaderMap,
+    pub headers: HeaderMap,
     /// The envelope.
     pub body: Value,
 }
 
+/// A refusal, to compare: its status and its code.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// `code` of the envelope.
+    pub code: &'a str,
+}
+
+/// The refusal that is expected.
+pub const fn refused(status: u16, code: &str) -> Refusal<'_> {
+    Refusal { status, code }
+}
+
 impl Reply {
+    /// What it refuses with; the code of a success is empty.
+    pub fn refusal(&self) -> Refusal<'_> {
+        refused(self.status, self.code())
+    }
+
+    /// A header's text; empty when it is missing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The id of the run that was begun.
+    pub fn run_id(&self) -> Result<&str> {
+        self.data()["runId"].as_str().with_context(|| format!("no run in {}", self.body))
+    }
+
     /// `code` of the envelope.
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
@@ -24,6 +57,20 @@ impl Reply {
     /// `data` of the envelope.
     pub fn data(&self) -> &Value {
         &self.body["data"]
+    }
+}
+
+impl Reply {
+    /// What a Lambda answers to API Gateway.
+    pub(crate) fn of_lambda(response: &Value) -> Result<Self> {
+        let status = u16::try_from(response["statusCode"].as_u64().context("no status")?)?;
+        let mut headers = HeaderMap::new();
+        for (name, values) in response["multiValueHeaders"].as_object().into_iter().flatten() {
+            let value = values[0].as_str().with_context(|| format!("no text in {name}"))?;
+            headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+        }
+        let body = serde_json::from_str(response["body"].as_str().context("no body")?)?;
+        Ok(Self { status, headers, body })
     }
 }
 

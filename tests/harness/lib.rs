@@ -7,11 +7,16 @@ mod anonymous;
 mod aws;
 mod database;
 mod dynamodb;
+mod ending;
+mod faults;
 mod http;
+mod intake;
 pub mod openapi;
+pub mod paths;
 mod proxy;
 mod recovery;
 mod runtime;
+mod scraping;
 mod stack;
 mod stand_ins;
 mod user;
@@ -20,16 +25,29 @@ pub use anonymous::{AnonymousCaller, AnonymousRun};
 pub use aws::{Aws, Execution};
 pub use database::Database;
 pub use dynamodb::{DynamoDbProxy, Struck};
-pub use http::Reply;
+pub use ending::Ending;
+pub use faults::{Fault, Upstream};
+pub use http::{ORIGIN, Refusal, Reply, refused};
 pub use proxy::DatabaseProxy;
 pub use recovery::Unsettleable;
-pub use runtime::{Answer, Lambda, xtask};
-pub use stack::Stack;
+pub use runtime::{Answer, Lambda, Message, xtask};
+pub use scraping::{Payer, Scraped};
+pub use stack::{Stack, dynamodb_at};
 pub use stand_ins::StandIns;
 pub use user::{Run, User};
 
 use anyhow::{Result, bail};
 use std::{future::Future, time::Duration};
+use uuid::Uuid;
+
+/// Where nothing listens: an endpoint of AWS that cannot be reached.
+pub const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// A username no other test uses. What is in it decides what the scraper finds: see the stand-ins' README.
+pub fn unique_username(word: &str) -> String {
+    let unique = Uuid::new_v4().simple().to_string();
+    format!("{word}_{}", &unique[..12])
+}
 
 /// Asks again until there is an answer; an error when there is none within a minute.
 ///

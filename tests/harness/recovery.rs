@@ -1,14 +1,21 @@
 //! What it takes to bring a run into a state that hardly ever occurs, and out of it.
 
-use crate::{Run, Stack, User, eventually};
-use anyhow::{Context, Result};
+use crate::{Run, Stack, User, eventually, paths};
+use anyhow::{Context, Result, ensure};
 use jiff::{Timestamp, tz::TimeZone};
+use oslira_domain::Tier;
 use serde_json::{Value, json};
+use std::time::Duration;
 use uuid::Uuid;
 
 impl User<'_> {
-    /// A run that was charged this long ago (`10 minutes`), and whose `start-analysis` died right after.
-    pub async fn accept(&self, username: &str, ago: &str) -> Result<Run> {
+    /// A run that was charged just now, and whose `start-analysis` died right after.
+    pub async fn accept(&self, username: &str) -> Result<Run> {
+        self.accept_earlier(username, Duration::ZERO).await
+    }
+
+    /// The same, this long ago.
+    pub async fn accept_earlier(&self, username: &str, ago: Duration) -> Result<Run> {
         let run_id = Uuid::now_v7().to_string();
         self.stack()
             .database
@@ -18,24 +25,43 @@ impl User<'_> {
                    where business_profile_id = '{1}';
                  insert into public.runs (run_id, account_id, business_profile_id, business_profile_version, requested_by,
                      username, tier, credits_charged, created_at)
-                   select '{run_id}', '{0}', business_profile_id, version, '{2}', '{username}', 'light', 1,
-                          now() - interval '{ago}'
+                   select '{run_id}', '{0}', business_profile_id, version, '{2}', '{username}', 'light', 1, now() - {3}
                      from public.business_profiles where business_profile_id = '{1}';
                  select oslira.deduct_credits_atomic('{0}', 1, 'light', '{run_id}');
                  commit;",
-                self.account_id, self.business_profile_id, self.user_id
+                self.account_id,
+                self.business_profile_id,
+                self.user_id,
+                interval(ago)
             ))
             .await?;
         Ok(Run { run_id, username: username.to_owned() })
     }
 
+    /// A run that was charged just now by the function of the database, which any signed-in user can call; nothing begins it.
+    pub async fn call_start_analysis(&self, tier: Tier, username: &str) -> Result<Run> {
+        let database = &self.stack().database;
+        let claims =
+            format!(r#"select set_config('request.jwt.claims', '{{"sub":"{}"}}', false)"#, self.user_id);
+        database.run(&claims).await?;
+        let sql = "select outcome, (run).run_id from public.start_analysis($1::text::uuid, $2::text::uuid, gen_random_uuid(), $3, $4)";
+        let row = database
+            .row(sql, &[&self.account_id, &self.business_profile_id, username, tier.as_str()])
+            .await?;
+        ensure!(row["outcome"] == "accepted", "{row}");
+        let run_id = row["run_id"].as_str().context("no run")?.to_owned();
+        Ok(Run { run_id, username: username.to_owned() })
+    }
+
     /// Gives this run, as whoever calls the function of the database themselves can, a key that repeats a request with that
     /// body.
-    pub async fn plant_key(&self, run: &Run, key: &str, body: &str) -> Result<()> {
+    pub async fn plant_key(&self, run: &Run, key: &str, body: &Value) -> Result<()> {
         let sql = format!(
             "insert into oslira.idempotency_keys (account_id, route, idempotency_key, body_hash, resource_id)
-               values ('{}', 'POST /api/leads/analyze', '{key}', sha256(convert_to('{body}', 'UTF8')), '{}')",
-            self.account_id, run.run_id
+               values ('{}', 'POST {}', '{key}', sha256(convert_to('{body}', 'UTF8')), '{}')",
+            self.account_id,
+            paths::ANALYZE,
+            run.run_id
         );
         self.stack().database.run(&sql).await
     }
@@ -50,10 +76,11 @@ impl User<'_> {
 }
 
 impl Stack {
-    /// Lets a run have been accepted so much earlier (`6 minutes`): the rule on duplicates looks back for five.
-    pub async fn age(&self, run: &Run, by: &str) -> Result<()> {
+    /// Lets a run have been accepted six minutes earlier: the rule on duplicates looks back for five.
+    pub async fn age(&self, run: &Run) -> Result<()> {
         let sql = format!(
-            "update public.runs set created_at = created_at - interval '{by}' where run_id = '{}'",
+            "update public.runs set created_at = created_at - {} where run_id = '{}'",
+            interval(Duration::from_mins(6)),
             run.run_id
         );
         self.database.run(&sql).await
@@ -62,9 +89,14 @@ impl Stack {
     /// As on a day whose second calls are used up: a slow AI call is not made again beside the first.
     pub async fn use_up_hedges(&self) -> Result<()> {
         let day = format!("day#{}", Timestamp::now().to_zoned(TimeZone::UTC).date());
-        let table = &self.functions_env["AI_USAGE_TABLE"];
+        let table = &self.description.tables["ai-usage"];
         self.aws.put_number(table, json!({"period": {"S": day}}), "hedges", 1_000_000).await
     }
+}
+
+/// A length of time in SQL.
+fn interval(length: Duration) -> String {
+    format!("make_interval(secs => {})", length.as_secs_f64())
 }
 
 /// As long as nobody can mark a run as failed: how a database looks that is away just then.
@@ -72,6 +104,18 @@ impl Stack {
 pub struct Unsettleable<'a> {
     stack: &'a Stack,
     name: String,
+}
+
+impl Run {
+    /// What the last step of its machine is told when an error ended it: the name of its execution, and the error.
+    pub fn failure(&self) -> Value {
+        failure_of(&self.run_id)
+    }
+}
+
+/// What the last step of a machine is told of an execution that ran out of time.
+pub(crate) fn failure_of(execution: &str) -> Value {
+    json!({"executionName": execution, "error": {"Error": "States.Timeout", "Cause": ""}})
 }
 
 impl Stack {
@@ -121,6 +165,34 @@ impl Unsettleable<'_> {
 }
 
 impl Stack {
+    /// Loses a run's progress item, as when it has expired.
+    pub async fn forget_progress(&self, run: &Run) -> Result<()> {
+        self.aws
+            .delete_item(&self.description.tables["run-progress"], json!({"runId": {"S": run.run_id}}))
+            .await
+    }
+
+    /// Stops a run's first execution, as an operator would in the console.
+    pub async fn stop_execution(&self, run: &Run) -> Result<()> {
+        self.aws.stop_execution(&self.description.state_machines["analysis"], &run.run_id).await
+    }
+
+    /// The history of a run's first execution.
+    pub async fn history(&self, run: &Run) -> Result<Value> {
+        self.aws.history(&self.description.state_machines["analysis"], &run.run_id).await
+    }
+
+    /// What a run moved in its account's ledger, in order: each move's kind and amount.
+    pub async fn moves(&self, run: &Run) -> Result<Vec<Value>> {
+        let sql = "select kind, amount from public.credit_transactions where run_id = $1::text::uuid order by created_at";
+        self.database.rows(sql, &[&run.run_id]).await
+    }
+
+    /// The ARN of a secret of the test's own: the address of a database that refuses connections.
+    pub async fn closed_database(&self) -> Result<String> {
+        self.aws.create_secret("postgresql://nobody:x@127.0.0.1:9/postgres?sslmode=require").await
+    }
+
     /// How Postgres has a run.
     pub async fn status(&self, run: &Run) -> Result<String> {
         let sql = "select status from public.runs where run_id = $1::text::uuid";

@@ -3,8 +3,8 @@
 //! For what the emulator cannot do: other environment variables, a process killed between any two instructions,
 //! the time to the first poll, the memory.
 
-use crate::Stack;
-use anyhow::{Context, Result, bail};
+use crate::{ORIGIN, Reply, Stack};
+use anyhow::{Context, Result, anyhow, bail};
 use axum::{
     Router,
     body::Bytes,
@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::{
     env,
     path::PathBuf,
@@ -48,6 +48,17 @@ pub struct Answer {
     pub outcome: Result<Value, Value>,
     /// When it arrived.
     pub at: Instant,
+}
+
+/// A message of a queue.
+#[derive(Debug)]
+pub struct Message<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its text.
+    pub body: String,
+    /// How often it was received.
+    pub receive_count: u32,
 }
 
 #[derive(Debug)]
@@ -131,6 +142,23 @@ impl Lambda {
             answer = self.answers.recv() => answer.context("the runtime ended"),
             status = self.child.wait() => bail!("the process ended: {}", status?),
         }
+    }
+
+    /// Hands over messages of its queue, and answers the ids of those that it reports as failed.
+    pub async fn work_off(&mut self, messages: &[Message<'_>]) -> Result<Vec<String>> {
+        let records = messages.iter().map(|message| {
+            json!({
+                "messageId": message.id,
+                "body": message.body,
+                "attributes": {"ApproximateReceiveCount": message.receive_count.to_string()},
+                "eventSource": "aws:sqs",
+            })
+        });
+        let answer = self.invoke(&json!({"Records": records.collect::<Vec<_>>()})).await?;
+        let answer = answer.output()?;
+        let failures = answer["batchItemFailures"].as_array().context("no failures")?.iter();
+        let id = |failure: &Value| failure["itemIdentifier"].as_str().map(str::to_owned);
+        failures.map(|failure| id(failure).with_context(|| format!("no id in {failure}"))).collect()
     }
 
     /// Hands over an event and waits for nothing.
@@ -244,26 +272,47 @@ impl Answer {
         error["errorType"].as_str().with_context(|| format!("no name in {error}"))
     }
 
-    /// The status and envelope of an HTTP endpoint's answer.
-    pub fn http(&self) -> Result<(u16, Value)> {
-        let response = self.outcome.as_ref().map_err(|error| anyhow::anyhow!("an error: {error}"))?;
-        let status = u16::try_from(response["statusCode"].as_u64().context("no status")?)?;
-        Ok((status, serde_json::from_str(response["body"].as_str().context("no body")?)?))
+    /// What it answers, if it has not failed.
+    pub fn output(self) -> Result<Value> {
+        self.outcome.map_err(|error| anyhow!("it failed: {error}"))
+    }
+
+    /// An HTTP endpoint's answer.
+    pub fn http(&self) -> Result<Reply> {
+        Reply::of_lambda(self.outcome.as_ref().map_err(|error| anyhow!("it failed: {error}"))?)
     }
 }
 
 impl crate::User<'_> {
-    /// The event of a request of this user, as API Gateway hands it to a Lambda.
-    pub fn event(&self, method: &str, path: &str, path_parameters: &Value, body: &Value) -> Value {
+    /// The event of a GET of this user, as API Gateway hands it to a Lambda. The path is as the route is declared; the values of
+    /// its placeholders come beside it.
+    pub fn get_event(&self, path: &str, path_parameters: &[(&str, &str)]) -> Value {
+        self.event("GET", path, path_parameters, None)
+    }
+
+    /// The event of a POST of this user.
+    pub fn post_event(&self, path: &str, body: &Value) -> Value {
+        self.event("POST", path, &[], Some(body))
+    }
+
+    fn event(
+        &self,
+        method: &str,
+        path: &str,
+        path_parameters: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Value {
+        let path_parameters: Map<String, Value> =
+            path_parameters.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
         json!({
             "resource": path,
             "path": path,
             "httpMethod": method,
-            "headers": {"Content-Type": "application/json", "Origin": "http://localhost:3000"},
-            "multiValueHeaders": {"Content-Type": ["application/json"], "Origin": ["http://localhost:3000"]},
+            "headers": {"Content-Type": "application/json", "Origin": ORIGIN},
+            "multiValueHeaders": {"Content-Type": ["application/json"], "Origin": [ORIGIN]},
             "queryStringParameters": null,
             "multiValueQueryStringParameters": null,
-            "pathParameters": path_parameters,
+            "pathParameters": Some(path_parameters).filter(|values| !values.is_empty()),
             "stageVariables": null,
             "requestContext": {
                 "accountId": "000000000000",
@@ -283,7 +332,7 @@ impl crate::User<'_> {
                     "expiresAt": "4102444800",
                 },
             },
-            "body": if body.is_null() { Value::Null } else { Value::String(body.to_string()) },
+            "body": body.map(Value::to_string),
             "isBase64Encoded": false,
         })
     }

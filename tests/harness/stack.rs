@@ -2,7 +2,9 @@
 
 use crate::{Aws, Database, StandIns, eventually};
 use anyhow::{Context, Result};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Credentials, Region};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use oslira_lambda::{Secret, Variable};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
@@ -155,8 +157,16 @@ impl Stack {
         .await
     }
 
-    /// How many statements of users wait, one behind the other, for the connection with this process id.
-    pub async fn waiting_for(&self, process_id: &str) -> Result<usize> {
+    /// Waits until so many statements of users wait, one behind the other, for the connection with this process id.
+    pub async fn statements_waiting(&self, process_id: &str, count: usize) -> Result<()> {
+        eventually("statements to wait", || async {
+            Ok((self.waiting_for(process_id).await? == count).then_some(()))
+        })
+        .await
+    }
+
+    /// How many wait so.
+    async fn waiting_for(&self, process_id: &str) -> Result<usize> {
         let sql = "with recursive waiting as (
                      select pid from pg_stat_activity
                        where usename = 'oslira_user' and $1::text::integer = any (pg_blocking_pids(pid))
@@ -169,9 +179,26 @@ impl Stack {
         Ok(usize::try_from(n)?)
     }
 
-    /// The value of the secret that this variable of the Lambdas names.
-    pub async fn secret(&self, variable: &str) -> Result<String> {
+    /// The settings of a client of the stack's tables.
+    pub fn dynamodb(&self) -> Builder {
+        dynamodb_at(&self.description.aws_endpoint)
+    }
+
+    /// The value of a secret of the Lambdas.
+    pub async fn secret(&self, secret: Secret) -> Result<String> {
+        let variable = Variable::Secret(secret).name();
         let arn = self.functions_env.get(variable).with_context(|| format!("no variable {variable}"))?;
         self.aws.secret(arn).await
     }
+}
+
+/// The settings of a client of the tables at this address.
+pub fn dynamodb_at(endpoint: &str) -> Builder {
+    let credentials =
+        Credentials::builder().access_key_id("test").secret_access_key("test").provider_name("test");
+    Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(credentials.build())
 }

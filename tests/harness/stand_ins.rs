@@ -1,5 +1,6 @@
 //! The upstream servers' controls.
 
+use crate::{Fault, Upstream};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -17,17 +18,18 @@ impl StandIns {
     }
 
     /// Puts a fault in force. Match a username, so that it strikes no other run; only a test in `outages` need not.
-    pub async fn fault(&self, fault: Value) -> Result<()> {
-        self.call(reqwest::Method::POST, "faults", &fault).await.map(drop)
+    pub async fn fault(&self, fault: Fault) -> Result<()> {
+        self.call(reqwest::Method::POST, "faults", &fault.into_json()).await.map(drop)
     }
 
     /// How many requests each fault in force has struck, by service.
-    pub async fn struck(&self) -> Result<BTreeMap<String, u64>> {
+    pub async fn struck(&self) -> Result<BTreeMap<Upstream, u64>> {
         let faults = self.call(reqwest::Method::GET, "faults", &Value::Null).await?;
         let mut struck = BTreeMap::new();
         for fault in faults.as_array().context("no faults")? {
-            let upstream = fault["upstream"].as_str().context("a fault without an upstream")?;
-            *struck.entry(upstream.to_owned()).or_default() += fault["hits"].as_u64().context("hits")?;
+            let upstream = Upstream::ALL.into_iter().find(|it| fault["upstream"] == it.name());
+            let upstream = upstream.with_context(|| format!("a fault of nobody's: {fault}"))?;
+            *struck.entry(upstream).or_default() += fault["hits"].as_u64().context("hits")?;
         }
         Ok(struck)
     }
@@ -49,10 +51,10 @@ impl StandIns {
     }
 
     /// How many requests to a service had this text in their body.
-    pub async fn requests(&self, upstream: &str, containing: &str) -> Result<u64> {
+    pub async fn requests(&self, upstream: Upstream, containing: &str) -> Result<u64> {
         let counters =
             self.call(reqwest::Method::GET, &format!("counters?contains={containing}"), &Value::Null).await?;
-        counters[upstream]["requests"].as_u64().with_context(|| format!("no counter in {counters}"))
+        counters[upstream.name()]["requests"].as_u64().with_context(|| format!("no counter in {counters}"))
     }
 
     /// How many actor runs were started for a username.
@@ -72,18 +74,18 @@ impl StandIns {
     }
 
     /// The bodies of the latest requests to a service with this text in them.
-    pub async fn bodies(&self, upstream: &str, containing: &str) -> Result<Vec<Value>> {
+    pub async fn bodies(&self, upstream: Upstream, containing: &str) -> Result<Vec<Value>> {
         let requests = self.latest(upstream, containing).await?;
         Ok(requests.iter().map(|request| request["body"].clone()).collect())
     }
 
     /// The tokens for an AI gateway that came with them; `None` where none did.
-    pub async fn gateway_tokens(&self, upstream: &str, containing: &str) -> Result<Vec<Option<String>>> {
+    pub async fn gateway_tokens(&self, upstream: Upstream, containing: &str) -> Result<Vec<Option<String>>> {
         let requests = self.latest(upstream, containing).await?;
         Ok(requests.iter().map(|request| request["gatewayToken"].as_str().map(str::to_owned)).collect())
     }
 
-    async fn latest(&self, upstream: &str, containing: &str) -> Result<Vec<Value>> {
+    async fn latest(&self, upstream: Upstream, containing: &str) -> Result<Vec<Value>> {
         let path = format!("requests?upstream={upstream}&contains={containing}");
         let requests = self.call(reqwest::Method::GET, &path, &Value::Null).await?;
         Ok(requests.as_array().context("no requests")?.clone())

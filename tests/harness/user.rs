@@ -1,8 +1,14 @@
 //! A signed-in user with an account of their own, who uses the API as a front end would.
 
-use crate::{Reply, Stack, eventually, http::request};
+use crate::{
+    Fault, Reply, Stack, Upstream, eventually,
+    http::{ORIGIN, request},
+    paths, unique_username,
+};
 use anyhow::{Context, Result, ensure};
+use oslira_domain::Tier;
 use serde_json::{Value, json};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A user of one test: no other test sees their account.
@@ -76,10 +82,18 @@ impl<'a> User<'a> {
             .await
     }
 
+    /// Makes another user a member of this one's account.
+    pub async fn add_member(&self, member: &User<'_>) -> Result<()> {
+        let sql = format!(
+            "insert into public.members (account_id, user_id, role) values ('{}', '{}', 'member')",
+            self.account_id, member.user_id
+        );
+        self.stack.database.run(&sql).await
+    }
+
     /// A username no other test uses. What is in it decides what the scraper finds: see the stand-ins' README.
     pub fn username(&self, word: &str) -> String {
-        let unique = Uuid::new_v4().simple().to_string();
-        format!("{word}_{}", &unique[..12])
+        unique_username(word)
     }
 
     /// GET as this user.
@@ -92,6 +106,12 @@ impl<'a> User<'a> {
         self.request(reqwest::Method::POST, path, &[], Some(body.to_string())).await
     }
 
+    /// POST as this user, with an `Idempotency-Key`.
+    pub async fn post_with_key(&self, path: &str, key: &str, body: &Value) -> Result<Reply> {
+        let headers = [("idempotency-key", key)];
+        self.request(reqwest::Method::POST, path, &headers, Some(body.to_string())).await
+    }
+
     /// Any request as this user, with more headers and a body as it is.
     pub async fn request(
         &self,
@@ -101,49 +121,49 @@ impl<'a> User<'a> {
         body: Option<String>,
     ) -> Result<Reply> {
         let authorization = format!("Bearer {}", self.token);
-        let mut all = vec![("authorization", authorization.as_str()), ("origin", "http://localhost:3000")];
+        let mut all = vec![("authorization", authorization.as_str()), ("origin", ORIGIN)];
         all.extend(headers);
         request(self.stack, method, path, &all, body).await
     }
 
     /// The body that asks for a LIGHT analysis.
     pub fn analysis_of(&self, username: &str) -> Value {
-        json!({"username": username, "analysisType": "light", "businessProfileId": self.business_profile_id})
+        self.analysis_in(Tier::Light, username)
+    }
+
+    /// The body that asks for an analysis of this tier.
+    pub fn analysis_in(&self, tier: Tier, username: &str) -> Value {
+        json!({"username": username, "analysisType": tier.as_str(), "businessProfileId": self.business_profile_id})
     }
 
     /// Starts a LIGHT analysis that must be accepted.
     pub async fn start(&self, username: &str) -> Result<Run> {
-        self.start_tier("light", username).await
+        self.start_tier(Tier::Light, username).await
     }
 
     /// Starts a LIGHT analysis that must be accepted, with a model that takes six seconds, and waits until that is asked.
     pub async fn start_with_slow_model(&self, username: &str) -> Result<Run> {
         let Stack { stand_ins, .. } = self.stack;
         self.stack.use_up_hedges().await?;
-        stand_ins
-            .fault(json!({"upstream": "openai", "match": username, "kind": "slow", "delayMs": 6_000}))
-            .await?;
+        stand_ins.fault(Fault::slow(Upstream::OpenAi, Duration::from_secs(6)).of(username)).await?;
         let run = self.start(username).await?;
         eventually("the question", || async {
-            Ok((stand_ins.requests("openai", username).await? == 1).then_some(()))
+            Ok((stand_ins.requests(Upstream::OpenAi, username).await? == 1).then_some(()))
         })
         .await?;
         Ok(run)
     }
 
     /// Starts an analysis of this tier that must be accepted.
-    pub async fn start_tier(&self, tier: &str, username: &str) -> Result<Run> {
-        let mut body = self.analysis_of(username);
-        body["analysisType"] = json!(tier);
-        let reply = self.post("/api/leads/analyze", &body).await?;
+    pub async fn start_tier(&self, tier: Tier, username: &str) -> Result<Run> {
+        let reply = self.post(paths::ANALYZE, &self.analysis_in(tier, username)).await?;
         ensure!(reply.status == 202, "not accepted: {} {}", reply.status, reply.body);
-        let run_id = reply.data()["runId"].as_str().context("no run id")?.to_owned();
-        Ok(Run { run_id, username: username.to_owned() })
+        Ok(Run { run_id: reply.run_id()?.to_owned(), username: username.to_owned() })
     }
 
     /// Waits until a run has ended, and answers its last progress.
     pub async fn finished(&self, run: &Run) -> Result<Value> {
-        let path = format!("/api/analysis/{}/progress", run.run_id);
+        let path = paths::progress(&run.run_id);
         eventually("the run to end", || async {
             let reply = self.get(&path).await?;
             ensure!(reply.status == 200, "no progress: {} {}", reply.status, reply.body);
@@ -156,16 +176,16 @@ impl<'a> User<'a> {
 
     /// The result of a run.
     pub async fn result(&self, run: &Run) -> Result<Reply> {
-        self.get(&format!("/api/analysis/{}/result", run.run_id)).await
+        self.get(&paths::result(&run.run_id)).await
     }
 
     /// Runs a LIGHT analysis to its end, whichever it is.
     pub async fn analyze(&self, username: &str) -> Result<(Run, Value)> {
-        self.analyze_tier("light", username).await
+        self.analyze_tier(Tier::Light, username).await
     }
 
     /// Runs an analysis of this tier to its end, whichever it is.
-    pub async fn analyze_tier(&self, tier: &str, username: &str) -> Result<(Run, Value)> {
+    pub async fn analyze_tier(&self, tier: Tier, username: &str) -> Result<(Run, Value)> {
         let run = self.start_tier(tier, username).await?;
         let progress = self.finished(&run).await?;
         Ok((run, progress))

@@ -1,6 +1,5 @@
 //! What is counted of AI calls, by many at once.
 
-use crate::dynamodb;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::Client;
 use futures::future::join_all;
@@ -12,7 +11,7 @@ use uuid::Uuid;
 
 /// An attribute's sum over the items whose key begins so.
 async fn sum(stack: &Stack, period: &str, attribute: &str) -> Result<f64> {
-    let items = stack.aws.items(&stack.functions_env["AI_USAGE_TABLE"]).await?;
+    let items = stack.aws.items(&stack.description.tables["ai-usage"]).await?;
     let mut sum = 0.0;
     for item in &items {
         if item["period"]["S"].as_str().is_some_and(|key| key.starts_with(period)) {
@@ -27,8 +26,8 @@ async fn sum(stack: &Stack, period: &str, attribute: &str) -> Result<f64> {
 #[tokio::test]
 async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     let stack = &Stack::connect_alone().await?;
-    let client = Client::from_conf(dynamodb(&stack.description.aws_endpoint).build());
-    let usage = &AiUsage::with(client, &stack.functions_env["AI_USAGE_TABLE"], 200);
+    let client = Client::from_conf(stack.dynamodb().build());
+    let usage = &AiUsage::with(client, &stack.description.tables["ai-usage"], 200);
     // Two accounts and anonymous runs.
     let (ours, others) = (AccountId(Uuid::new_v4()), AccountId(Uuid::new_v4()));
     let of = |number: usize| [Some(ours), Some(others), None, Some(ours)][number % 4];
@@ -37,8 +36,9 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
         under_way.push(begun?);
     }
     assert_eq!(sum(stack, "calls#", "inFlight").await?, 40.0);
-    // The first call of a day may have a second; then one in twenty.
-    assert_eq!((usage.may_hedge().await, usage.may_hedge().await), (true, false));
+    // The first call of a day may have a second one beside it; then one in twenty.
+    assert!(usage.may_hedge().await, "the first call of a day");
+    assert!(!usage.may_hedge().await, "the second");
     // One whose answer was there already made no request.
     let free = under_way.split_off(20);
     let ends = under_way.into_iter().enumerate();
@@ -51,11 +51,12 @@ async fn steps_under_way_calls_and_costs_add_up() -> Result<()> {
     }
     assert_eq!(sum(stack, "calls#", "inFlight").await?, 0.0);
     let (calls, cost) = (sum(stack, "day#", "calls").await?, sum(stack, "day#", "costUsd").await?);
-    assert_eq!((calls, (cost * 1e6).round()), (60.0, 5_000.0));
+    assert_eq!(calls, 60.0, "calls");
+    assert_eq!((cost * 1e6).round(), 5_000.0, "millionths of a dollar");
     let date = Timestamp::now().to_zoned(TimeZone::UTC).date();
     for (account_id, spent) in [(ours, 2_500.0), (others, 1_250.0)] {
         let cost = sum(stack, &format!("account#{date}#{account_id}"), "costUsd").await?;
-        assert_eq!((cost * 1e6).round(), spent);
+        assert_eq!((cost * 1e6).round(), spent, "millionths of a dollar of {account_id}");
     }
     let hedged = join_all((0..50).map(|_| usage.may_hedge())).await;
     assert_eq!(hedged.into_iter().filter(|may| *may).count(), 3, "of 60 calls, 3 and the first");
@@ -82,12 +83,13 @@ async fn begin(usage: &AiUsage, account_id: Option<AccountId>, count: usize) -> 
 #[tokio::test]
 async fn of_calls_that_begin_at_once_an_account_has_its_share_and_others_get_theirs() -> Result<()> {
     let stack = &Stack::connect_alone().await?;
-    let client = Client::from_conf(dynamodb(&stack.description.aws_endpoint).build());
-    let usage = &AiUsage::with(client, &stack.functions_env["AI_USAGE_TABLE"], 24);
+    let client = Client::from_conf(stack.dynamodb().build());
+    let usage = &AiUsage::with(client, &stack.description.tables["ai-usage"], 24);
     let (flood, second, single) =
         (AccountId(Uuid::new_v4()), AccountId(Uuid::new_v4()), AccountId(Uuid::new_v4()));
     let mut flooding = begin(usage, Some(flood), 60).await?;
-    assert_eq!((flooding.len(), sum(stack, "calls#", "inFlight").await?), (16, 16.0));
+    assert_eq!(flooding.len(), 16, "two thirds of 24");
+    assert_eq!(sum(stack, "calls#", "inFlight").await?, 16.0, "under way");
     let two = begin(usage, Some(second), 60).await?;
     assert_eq!(two.len(), 6, "two thirds of what the first flood leaves");
     let anonymous = begin(usage, None, 60).await?;

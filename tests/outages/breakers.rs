@@ -1,16 +1,17 @@
 //! Fifty workers and one circuit breaker, in the real table.
 
-use crate::dynamodb;
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::{
     Client,
-    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
+    config::{
+        Builder, ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef,
+    },
     error::BoxError,
 };
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use oslira_stores::{Breakers, Permit, Upstream};
-use oslira_tests::Stack;
+use oslira_tests::{NOWHERE, Stack, dynamodb_at};
 use serde_json::{Value, json};
 use std::{
     sync::{
@@ -34,10 +35,16 @@ struct Counts {
     writes: AtomicUsize,
 }
 
+#[derive(Debug, PartialEq, Eq)]
+struct Requests {
+    reads: usize,
+    writes: usize,
+}
+
 impl Sent {
-    /// Reads and writes since it was last asked.
-    fn take(&self) -> (usize, usize) {
-        (self.0.reads.swap(0, SeqCst), self.0.writes.swap(0, SeqCst))
+    /// What was sent since it was last asked.
+    fn take(&self) -> Requests {
+        Requests { reads: self.0.reads.swap(0, SeqCst), writes: self.0.writes.swap(0, SeqCst) }
     }
 }
 
@@ -73,8 +80,8 @@ struct Workers<'a> {
 impl<'a> Workers<'a> {
     fn new(stack: &'a Stack) -> Self {
         let sent = Sent::default();
-        let table = &stack.functions_env["CIRCUIT_BREAKERS_TABLE"];
-        let breakers = |_| Breakers::with(client(&stack.description.aws_endpoint, &sent), table, PATIENCE);
+        let table = &stack.description.tables["circuit-breakers"];
+        let breakers = |_| Breakers::with(client(stack.dynamodb(), &sent), table, PATIENCE);
         Self { stack, breakers: (0..WORKERS).map(breakers).collect(), sent }
     }
 
@@ -93,14 +100,14 @@ impl<'a> Workers<'a> {
 
     /// What the table says.
     async fn item(&self) -> Result<Value> {
-        let items = self.stack.aws.items(&self.stack.functions_env["CIRCUIT_BREAKERS_TABLE"]).await?;
+        let items = self.stack.aws.items(&self.stack.description.tables["circuit-breakers"]).await?;
         items.into_iter().find(|item| item["upstream"]["S"] == "openai").context("no item")
     }
 
     /// Lets the time of an attribute pass.
     async fn pass(&self, attribute: &str) -> Result<()> {
         let past = Timestamp::now() - SignedDuration::from_millis(1);
-        let table = &self.stack.functions_env["CIRCUIT_BREAKERS_TABLE"];
+        let table = &self.stack.description.tables["circuit-breakers"];
         self.stack
             .aws
             .set_number(table, json!({"upstream": {"S": "openai"}}), attribute, past.as_millisecond())
@@ -108,8 +115,8 @@ impl<'a> Workers<'a> {
     }
 }
 
-fn client(endpoint: &str, sent: &Sent) -> Client {
-    Client::from_conf(dynamodb(endpoint).interceptor(sent.clone()).build())
+fn client(settings: Builder, sent: &Sent) -> Client {
+    Client::from_conf(settings.interceptor(sent.clone()).build())
 }
 
 async fn succeed(permits: Vec<(&Breakers, Permit)>) {
@@ -130,13 +137,14 @@ async fn closed_costs_no_writes_and_half_open_lets_one_of_fifty_through() -> Res
     let admitted = workers.admit().await;
     assert_eq!(admitted.len(), WORKERS);
     succeed(admitted).await;
-    let (reads, writes) = workers.sent.take();
-    assert_eq!((reads, writes), (2 * WORKERS, 0), "closed");
+    let Requests { reads, writes } = workers.sent.take();
+    assert_eq!(reads, 2 * WORKERS, "closed");
+    assert_eq!(writes, 0, "closed");
 
     workers.open().await?;
-    let (_, writes_to_open) = workers.sent.take();
+    let writes_to_open = workers.sent.take().writes;
     assert_eq!(workers.admit().await.len(), 0, "open");
-    assert_eq!(workers.sent.take(), (WORKERS, 0));
+    assert_eq!(workers.sent.take(), Requests { reads: WORKERS, writes: 0 }, "open");
 
     // The probe fails: open again, for twice as long.
     workers.pass("openUntil").await?;
@@ -195,7 +203,7 @@ async fn what_is_undecided_costs_and_changes_nothing_but_fails_as_a_probe() -> R
     let admitted = workers.admit().await;
     workers.sent.take();
     undecided(admitted).await;
-    assert_eq!(workers.sent.take(), (0, 0));
+    assert_eq!(workers.sent.take(), Requests { reads: 0, writes: 0 });
 
     workers.open().await?;
     workers.pass("openUntil").await?;
@@ -203,7 +211,8 @@ async fn what_is_undecided_costs_and_changes_nothing_but_fails_as_a_probe() -> R
     assert_eq!(probe.len(), 1);
     undecided(probe).await;
     let open = workers.item().await?;
-    assert_eq!((&open["openForMs"]["N"], open["probeUntil"].is_null()), (&json!("60000"), true), "{open}");
+    assert_eq!(open["openForMs"]["N"], "60000", "{open}");
+    assert!(open["probeUntil"].is_null(), "{open}");
     stack.calm().await
 }
 
@@ -223,7 +232,7 @@ async fn a_success_ends_the_row_of_failures() -> Result<()> {
 
 #[tokio::test]
 async fn a_table_out_of_reach_counts_as_closed() {
-    let breakers = Breakers::with(client("http://127.0.0.1:9", &Sent::default()), "x", PATIENCE);
+    let breakers = Breakers::with(client(dynamodb_at(NOWHERE), &Sent::default()), "x", PATIENCE);
     let permit = breakers.admit(Upstream::Anthropic).await;
     assert!(permit.is_some());
     if let Some(permit) = permit {

@@ -1,25 +1,12 @@
 //! One account's flood takes no more than its share, others' runs go on beside it, and the flood itself ends well.
 
-use crate::dynamodb;
 use anyhow::{Result, ensure};
 use aws_sdk_dynamodb::Client;
 use futures::future::{join_all, select_all, try_join_all};
+use oslira_domain::Tier;
 use oslira_stores::{AiUsage, InFlight};
 use oslira_tests::{DynamoDbProxy, Lambda, Run, Stack, User, eventually};
 use serde_json::{Value, json};
-
-/// From now on, actors take as long for usernames with this word as it takes until they are released.
-async fn hold(stack: &Stack, word: &str) -> Result<()> {
-    let fault = json!({"upstream": "apify", "match": word, "kind": "runSlow", "delayMs": 600_000});
-    stack.stand_ins.fault(fault).await
-}
-
-/// The input of the stage that scrapes a run's profile.
-fn scrape_of(user: &User<'_>, run: &Run) -> Value {
-    let mut input = user.execution_input(run);
-    input["usernames"] = json!([run.username]);
-    input
-}
 
 /// How many slots hold something with this word in its name, all of them with an actor.
 async fn at_work(stack: &Stack, word: &str) -> Result<usize> {
@@ -39,8 +26,8 @@ async fn working(stack: &Stack, word: &str, count: usize) -> Result<()> {
 /// The scrape steps of so many runs of an account, each of another profile.
 async fn scrapes(user: &User<'_>, word: &str, count: usize) -> Result<Vec<Value>> {
     try_join_all((0..count).map(async |number| {
-        let run = user.accept(&format!("{word}{number}"), "0 minutes").await?;
-        Ok(scrape_of(user, &run))
+        let run = user.accept(&format!("{word}{number}")).await?;
+        Ok(user.scrape_of(&run))
     }))
     .await
 }
@@ -91,16 +78,17 @@ async fn thirty_scrapers_of_one_account_that_start_at_once_get_seven_slots_and_a
     let stack = &Stack::connect_alone().await?;
     let (user, other) = (User::sign_up(stack, 40).await?, User::sign_up(stack, 10).await?);
     let (word, others_word) = (user.username("flood"), other.username("single"));
-    hold(stack, &word).await?;
-    hold(stack, &others_word).await?;
+    stack.hold_actors(&word).await?;
+    stack.hold_actors(&others_word).await?;
     let flood = scrapers(stack, &user, &word, 30).await?;
     let (mut flood, _) = at_once(flood, 23).await?;
     working(stack, &word, 7).await?;
 
     // Both halves of another account's DEEP analysis get a slot, while nothing of the flood ends.
-    let run = other.start_tier("deep", &others_word).await?;
+    let run = other.start_tier(Tier::Deep, &others_word).await?;
     working(stack, &others_word, 2).await?;
-    assert_eq!((at_work(stack, &word).await?, stack.slots().await?.len()), (7, 9));
+    assert_eq!(at_work(stack, &word).await?, 7, "slots of the flood");
+    assert_eq!(stack.slots().await?.len(), 9, "slots of all");
     // A slot is free, and not for the flood.
     at_once(scrapers(stack, &user, &format!("{word}_"), 1).await?, 1).await?;
 
@@ -109,7 +97,7 @@ async fn thirty_scrapers_of_one_account_that_start_at_once_get_seven_slots_and_a
     stack.stand_ins.release(&others_word).await?;
     assert_eq!(other.finished(&run).await?["status"], "complete");
     for (lambda, _) in &mut flood {
-        lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
+        lambda.answered().await?.output()?;
     }
     assert!(stack.slots().await?.is_empty());
     stack.calm().await
@@ -120,7 +108,7 @@ async fn a_scraper_that_takes_a_slot_late_decides_anew() -> Result<()> {
     let stack = &Stack::connect_alone().await?;
     let user = User::sign_up(stack, 20).await?;
     let word = user.username("late");
-    hold(stack, &word).await?;
+    stack.hold_actors(&word).await?;
     let posts = async |word: &str, count: usize| -> Result<Vec<Value>> {
         let mut inputs = scrapes(&user, word, count).await?;
         inputs.iter_mut().for_each(|input| input["want"] = json!("posts"));
@@ -149,7 +137,7 @@ async fn a_scraper_that_takes_a_slot_late_decides_anew() -> Result<()> {
     stack.stand_ins.clear_faults().await?;
     stack.stand_ins.release(&word).await?;
     for (lambda, _) in &mut at_work {
-        lambda.answered().await?.outcome.map_err(anyhow::Error::msg)?;
+        lambda.answered().await?.output()?;
     }
     stack.calm().await
 }
@@ -160,7 +148,7 @@ async fn a_flood_of_runs_waits_for_its_share_and_each_of_them_completes() -> Res
     let users = [User::sign_up(stack, 20).await?, User::sign_up(stack, 20).await?];
     let words = [users[0].username("one"), users[1].username("two")];
     for word in &words {
-        hold(stack, word).await?;
+        stack.hold_actors(word).await?;
     }
     let flood = async |number: usize| -> Result<Vec<Run>> {
         let (user, word) = (&users[number], &words[number]);
@@ -195,10 +183,10 @@ async fn a_flood_of_runs_waits_for_its_share_and_each_of_them_completes() -> Res
 
 /// The AI call of a run about a profile that was scraped.
 async fn ai_call(stack: &Stack, user: &User<'_>, word: &str) -> Result<Value> {
-    let run = user.accept(&user.username(word), "0 minutes").await?;
-    let mut input = scrape_of(user, &run);
+    let run = user.accept(&user.username(word)).await?;
+    let mut input = user.scrape_of(&run);
     let mut scraper = Lambda::start(stack, "scrape-profiles", &[]).await?;
-    let scraped = scraper.invoke(&input).await?.outcome.map_err(anyhow::Error::msg)?;
+    let scraped = scraper.invoke(&input).await?.output()?;
     input["snapshotKey"] = scraped["found"][&run.username]["snapshotKey"].clone();
     input["cacheHit"] = json!(false);
     input["task"] = json!("scoring");
@@ -220,14 +208,13 @@ async fn an_ai_call_beyond_the_share_of_its_account_waits_at_no_ones_expense_and
     let (call, others_call) =
         (ai_call(stack, &user, "flood").await?, ai_call(stack, &other, "single").await?);
     // Six of nine are its share. These calls are the test's own, so that they end when it says so.
-    let client = Client::from_conf(dynamodb(&stack.description.aws_endpoint).build());
-    let usage = AiUsage::with(client, &stack.functions_env["AI_USAGE_TABLE"], 9);
+    let client = Client::from_conf(stack.dynamodb().build());
+    let usage = AiUsage::with(client, &stack.description.tables["ai-usage"], 9);
     let most = ("MAX_CONCURRENT_AI_CALLS", "9");
     let flood = begun(&usage, &user, 6).await?;
 
     // It comes back many times: without Postgres, and without a write to what its account's calls are counted by.
-    let nowhere = "postgresql://oslira_system:x@127.0.0.1:9/postgres?sslmode=require";
-    let secret = stack.aws.create_secret(nowhere).await?;
+    let secret = stack.closed_database().await?;
     let proxy = DynamoDbProxy::start(stack).await?;
     let mut counting = proxy.refuse("account-calls#");
     let reading_only = [
@@ -243,13 +230,13 @@ async fn an_ai_call_beyond_the_share_of_its_account_waits_at_no_ones_expense_and
     // Four, the calls of a run, are everyone's, although three are left.
     let others = begun(&usage, &other, 3).await?;
     let mut lambda = Lambda::start(stack, "analyze-profile", &[most]).await?;
-    lambda.invoke(&others_call).await?.outcome.map_err(anyhow::Error::msg)?;
+    lambda.invoke(&others_call).await?.output()?;
 
     let ends =
         flood.into_iter().map(|call| (call, &user)).chain(others.into_iter().map(|call| (call, &other)));
     for (call, user) in ends {
         usage.end(Some(call), Some(user.account_id.parse()?), 0, 0.0).await?;
     }
-    lambda.invoke(&call).await?.outcome.map_err(anyhow::Error::msg)?;
+    lambda.invoke(&call).await?.output()?;
     stack.calm().await
 }

@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
-use oslira_tests::{Stack, User};
-use serde_json::{Value, json};
+use oslira_domain::Tier;
+use oslira_tests::{Fault, Stack, Upstream, User};
+use serde_json::Value;
 use std::{collections::HashMap, convert::Infallible, time::Duration};
 
 /// How many runs there are, and how many of them at a time: enough to keep two cores busy, or Lambdas that wait for a core
@@ -12,14 +13,13 @@ const RUNS: usize = 200;
 const AT_ONCE: usize = 8;
 /// How many of them must complete.
 const MUST_COMPLETE: usize = RUNS * 99 / 100;
-const UPSTREAMS: [&str; 3] = ["apify", "openai", "anthropic"];
 
 /// Mostly LIGHT: each run's tier with its price.
-fn tier(run: usize) -> (&'static str, i64) {
+fn tier(run: usize) -> (Tier, i64) {
     match run % 20 {
-        9 => ("deep", 5),
-        19 => ("xray", 6),
-        _ => ("light", 1),
+        9 => (Tier::Deep, 5),
+        19 => (Tier::Xray, 6),
+        _ => (Tier::Light, 1),
     }
 }
 
@@ -58,9 +58,8 @@ async fn with_5_percent_transient_faults_99_of_100_runs_complete() -> Result<()>
     let stack = &Stack::connect_alone().await?;
     let credits: i64 = (0..RUNS).map(|run| tier(run).1).sum();
     let user = &User::sign_up(stack, i32::try_from(credits)?).await?;
-    for (seed, upstream) in UPSTREAMS.into_iter().enumerate() {
-        let fault = json!({"upstream": upstream, "kind": "random", "rate": 0.05, "seed": seed});
-        stack.stand_ins.fault(fault).await?;
+    for (seed, upstream) in Upstream::ALL.into_iter().enumerate() {
+        stack.stand_ins.fault(Fault::random(upstream, 0.05, seed)).await?;
     }
 
     let runs = stream::iter((0..RUNS).map(async |number| -> Result<(bool, i64)> {
@@ -85,7 +84,7 @@ async fn with_5_percent_transient_faults_99_of_100_runs_complete() -> Result<()>
     let refunded: i64 = ended.iter().map(|(_, refunded)| refunded).sum();
     assert_eq!(user.balance().await?, refunded, "what was not delivered is paid back");
     let [apify, openai, anthropic] =
-        UPSTREAMS.map(|upstream| struck.get(upstream).copied().unwrap_or_default());
+        Upstream::ALL.map(|upstream| struck.get(&upstream).copied().unwrap_or_default());
     assert!(apify >= 20 && openai >= 8, "the faults hardly struck: {struck:?}");
     println!(
         "note: of {RUNS} runs with 5 % transient faults in every upstream (which struck Apify {apify}, OpenAI {openai} and \

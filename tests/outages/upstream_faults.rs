@@ -2,17 +2,15 @@
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use oslira_tests::{Stack, User};
-use serde_json::{Value, json};
+use oslira_domain::Tier;
+use oslira_tests::{Ending, Fault, Stack, Upstream, User};
 use std::collections::BTreeMap;
 
-async fn user_with<'a>(stack: &'a Stack, word: &str, faults: &[Value]) -> Result<(User<'a>, String)> {
+async fn user_with<'a>(stack: &'a Stack, word: &str, faults: &[Fault]) -> Result<(User<'a>, String)> {
     let user = User::sign_up(stack, 10).await?;
     let username = user.username(word);
     for fault in faults {
-        let mut fault = fault.clone();
-        fault["match"] = json!(username);
-        stack.stand_ins.fault(fault).await?;
+        stack.stand_ins.fault(fault.clone().of(&username)).await?;
     }
     Ok((user, username))
 }
@@ -21,12 +19,12 @@ async fn user_with<'a>(stack: &'a Stack, word: &str, faults: &[Value]) -> Result
 async fn apify_down_for_a_while_is_survived() -> Result<()> {
     let stack = Stack::connect_alone().await?;
     let faults = [
-        json!({"upstream": "apify", "kind": "status", "status": 503, "times": 2}),
-        json!({"upstream": "apify", "kind": "status", "status": 429, "times": 1}),
-        json!({"upstream": "apify", "kind": "reset", "times": 1}),
-        json!({"upstream": "apify", "kind": "runFailed", "times": 1}),
+        Fault::status(Upstream::Apify, 503).times(2),
+        Fault::status(Upstream::Apify, 429).times(1),
+        Fault::reset(Upstream::Apify).times(1),
+        Fault::failed_actor().times(1),
     ];
-    let survive = async |fault: Value| -> Result<()> {
+    let survive = async |fault: Fault| -> Result<()> {
         let (user, username) = user_with(&stack, "flaky", std::slice::from_ref(&fault)).await?;
         let (_, progress) = user.analyze(&username).await?;
         assert_eq!(progress["status"], "complete", "{fault}: {progress}");
@@ -39,15 +37,11 @@ async fn apify_down_for_a_while_is_survived() -> Result<()> {
 #[tokio::test]
 async fn apify_down_for_good_fails_and_refunds_after_three_retries() -> Result<()> {
     let stack = Stack::connect_alone().await?;
-    let (user, username) =
-        user_with(&stack, "down", &[json!({"upstream": "apify", "kind": "status", "status": 429})]).await?;
+    let (user, username) = user_with(&stack, "down", &[Fault::status(Upstream::Apify, 429)]).await?;
     let (_, progress) = user.analyze(&username).await?;
-    assert_eq!(
-        (&progress["status"], &progress["code"]),
-        (&json!("failed"), &json!("ApifyUnavailable")),
-        "{progress}"
-    );
-    assert_eq!((user.balance().await?, stack.stand_ins.requests("apify", &username).await?), (10, 4));
+    assert_eq!(Ending::of(&progress), Ending::failed("ApifyUnavailable"), "{progress}");
+    assert_eq!(user.balance().await?, 10, "the balance");
+    assert_eq!(stack.stand_ins.requests(Upstream::Apify, &username).await?, 4, "requests to Apify");
     Ok(())
 }
 
@@ -57,19 +51,19 @@ async fn instagram_blocking_the_scraper_is_retried_and_then_refunded() -> Result
     let (user, username) = user_with(&stack, "blocked", &[]).await?;
     let (_, progress) = user.analyze(&username).await?;
     assert_eq!(progress["code"], "ApifyUnavailable", "{progress}");
-    assert_eq!((user.balance().await?, stack.stand_ins.actor_runs(&username).await?), (10, 4));
+    assert_eq!(user.balance().await?, 10, "the balance");
+    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 4, "actors");
     Ok(())
 }
 
 #[tokio::test]
 async fn apify_refusing_us_is_not_retried() -> Result<()> {
     let stack = Stack::connect_alone().await?;
-    let (user, username) =
-        user_with(&stack, "refused", &[json!({"upstream": "apify", "kind": "status", "status": 401})])
-            .await?;
+    let (user, username) = user_with(&stack, "refused", &[Fault::status(Upstream::Apify, 401)]).await?;
     let (_, progress) = user.analyze(&username).await?;
     assert_eq!(progress["code"], "ApifyRejected", "{progress}");
-    assert_eq!((user.balance().await?, stack.stand_ins.requests("apify", &username).await?), (10, 1));
+    assert_eq!(user.balance().await?, 10, "the balance");
+    assert_eq!(stack.stand_ins.requests(Upstream::Apify, &username).await?, 1, "requests to Apify");
     Ok(())
 }
 
@@ -77,18 +71,19 @@ async fn apify_refusing_us_is_not_retried() -> Result<()> {
 async fn claude_answers_when_openai_does_not() -> Result<()> {
     let stack = Stack::connect_alone().await?;
     let faults = [
-        json!({"upstream": "openai", "kind": "status", "status": 503}),
-        json!({"upstream": "openai", "kind": "status", "status": 429, "code": "insufficient_quota"}),
-        json!({"upstream": "openai", "kind": "refusal"}),
-        json!({"upstream": "openai", "kind": "invalidAnswer"}),
+        Fault::status(Upstream::OpenAi, 503),
+        Fault::status(Upstream::OpenAi, 429).with_code("insufficient_quota"),
+        Fault::refusal(Upstream::OpenAi),
+        Fault::invalid_answer(Upstream::OpenAi),
     ];
-    let fall_back = async |fault: Value| -> Result<()> {
+    let fall_back = async |fault: Fault| -> Result<()> {
         let (user, username) = user_with(&stack, "fallback", std::slice::from_ref(&fault)).await?;
         let (run, progress) = user.analyze(&username).await?;
         assert_eq!(progress["status"], "complete", "{fault}: {progress}");
         let calls = stack.calls(&run).await?;
         let last = calls.last().context("no call")?;
-        assert_eq!((&last["provider"], &last["is_fallback"]), (&json!("anthropic"), &json!(true)), "{fault}");
+        assert_eq!(last["provider"], "anthropic", "{fault}");
+        assert_eq!(last["is_fallback"], true, "{fault}");
         assert_eq!(user.balance().await?, 9);
         Ok(())
     };
@@ -101,11 +96,8 @@ async fn a_task_whose_provider_fails_is_answered_by_the_other() -> Result<()> {
     let user = User::sign_up(&stack, 10).await?;
     // OpenAI's cache key names business and task, so that this strikes no other call.
     let task = format!("{}:outreach", user.business_profile_id);
-    stack
-        .stand_ins
-        .fault(json!({"upstream": "openai", "match": task, "kind": "status", "status": 503}))
-        .await?;
-    let (run, progress) = user.analyze_tier("xray", &user.username("fallback")).await?;
+    stack.stand_ins.fault(Fault::status(Upstream::OpenAi, 503).of(&task)).await?;
+    let (run, progress) = user.analyze_tier(Tier::Xray, &user.username("fallback")).await?;
     assert_eq!(progress["status"], "complete", "{progress}");
     let calls = stack.calls(&run).await?;
     let answered: BTreeMap<&str, &str> = calls
@@ -127,8 +119,8 @@ async fn a_task_whose_provider_fails_is_answered_by_the_other() -> Result<()> {
 async fn one_task_that_fails_for_good_fails_and_refunds_the_run() -> Result<()> {
     let stack = Stack::connect_alone().await?;
     for (tier, tasks) in [
-        ("deep", ["core_strategy", "outreach"].as_slice()),
-        ("xray", &["commercial", "outreach", "psychographic"]),
+        (Tier::Deep, ["core_strategy", "outreach"].as_slice()),
+        (Tier::Xray, &["commercial", "outreach", "psychographic"]),
     ] {
         // The other tier's failures opened circuit breakers.
         stack.calm().await?;
@@ -136,17 +128,13 @@ async fn one_task_that_fails_for_good_fails_and_refunds_the_run() -> Result<()> 
         let username = user.username("onetask");
         let task = format!("{}:personality", user.business_profile_id);
         for fault in [
-            json!({"upstream": "openai", "match": task, "kind": "status", "status": 500}),
-            json!({"upstream": "anthropic", "match": username, "kind": "status", "status": 529}),
+            Fault::status(Upstream::OpenAi, 500).of(&task),
+            Fault::status(Upstream::Anthropic, 529).of(&username),
         ] {
             stack.stand_ins.fault(fault).await?;
         }
         let (run, progress) = user.analyze_tier(tier, &username).await?;
-        assert_eq!(
-            (&progress["status"], &progress["code"]),
-            (&json!("failed"), &json!("AiUnavailable")),
-            "{tier}: {progress}"
-        );
+        assert_eq!(Ending::of(&progress), Ending::failed("AiUnavailable"), "{tier}: {progress}");
         assert_eq!(user.balance().await?, 10, "{tier}");
         assert_eq!(stack.ledger(&run).await?.len(), 2, "{tier}: one charge, one refund");
         // The other tasks were paid for, and are on record.

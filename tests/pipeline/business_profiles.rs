@@ -1,7 +1,8 @@
 //! What a run judges by, when the business profile is changed or deleted before its stages look.
 
-use anyhow::{Context, Result};
-use oslira_tests::{Run, Stack, User};
+use anyhow::Result;
+use oslira_domain::Tier;
+use oslira_tests::{Stack, Upstream, User, paths, refused};
 use serde_json::Value;
 
 #[tokio::test]
@@ -10,14 +11,7 @@ async fn a_run_judges_by_the_business_profile_as_it_was_when_the_run_was_accepte
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("judged");
     // Accepted and charged, and not begun.
-    let claims = format!(r#"select set_config('request.jwt.claims', '{{"sub":"{}"}}', false)"#, user.user_id);
-    stack.database.run(&claims).await?;
-    let sql = "select outcome, (run).run_id
-                 from public.start_analysis($1::text::uuid, $2::text::uuid, gen_random_uuid(), $3, 'light')";
-    let row = stack.database.row(sql, &[&user.account_id, &user.business_profile_id, &username]).await?;
-    assert_eq!(row["outcome"], "accepted");
-    let run =
-        Run { run_id: row["run_id"].as_str().context("no run")?.to_owned(), username: username.clone() };
+    let run = user.call_start_analysis(Tier::Light, &username).await?;
 
     let profile = &user.business_profile_id;
     stack
@@ -30,12 +24,12 @@ async fn a_run_judges_by_the_business_profile_as_it_was_when_the_run_was_accepte
             user.account_id
         ))
         .await?;
-    let gone = user.post("/api/leads/analyze", &user.analysis_of(&user.username("late"))).await?;
-    assert_eq!((gone.status, gone.code()), (404, "BusinessProfileNotFound"), "{}", gone.body);
+    let gone = user.post(paths::ANALYZE, &user.analysis_of(&user.username("late"))).await?;
+    assert_eq!(gone.refusal(), refused(404, "BusinessProfileNotFound"), "{}", gone.body);
 
     stack.start_execution(&user, &run).await?;
     assert_eq!(user.finished(&run).await?["status"], "complete");
-    let prompts = stack.stand_ins.bodies("openai", &username).await?;
+    let prompts = stack.stand_ins.bodies(Upstream::OpenAi, &username).await?;
     let prompt = prompts.iter().map(Value::to_string).collect::<String>();
     assert!(prompt.contains("Roasts coffee") && !prompt.contains("canary"), "{prompt}");
     let reply = user.result(&run).await?;

@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 use jiff::Timestamp;
-use oslira_tests::{Stack, User};
-use serde_json::json;
+use oslira_tests::{Fault, Stack, Upstream, User};
 
 #[tokio::test]
 async fn an_executions_history_holds_ids_and_keys_only() -> Result<()> {
@@ -12,8 +11,7 @@ async fn an_executions_history_holds_ids_and_keys_only() -> Result<()> {
     let (run, _) = user.analyze(&user.username("history")).await?;
     let sql = "select full_name, biography from public.leads where username = $1";
     let lead = stack.database.row(sql, &[&run.username]).await?;
-    let history =
-        stack.aws.history(&stack.description.state_machines["analysis"], &run.run_id).await?.to_string();
+    let history = stack.history(&run).await?.to_string();
     assert!(history.contains(&run.run_id), "this is the run's history");
     for (what, canary) in [
         ("the token", user.token.as_str()),
@@ -38,17 +36,17 @@ async fn what_vendors_say_in_errors_is_in_no_log_no_history_and_no_answer() -> R
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let message = format!("The key {} is not valid. You sent: {}", QUOTED[0], QUOTED[1..].join(" "));
-    for (upstreams, failed) in [(&["apify"][..], "ApifyRejected"), (&["openai", "anthropic"], "AiRejected")] {
+    for (upstreams, failed) in [(&[Upstream::Apify][..], "ApifyRejected"), (&Upstream::AI, "AiRejected")] {
         // The first is the vendor's usual code. The second looks like one.
         for (code, shown) in [(None, " invalid"), (Some(QUOTED[0]), "(unknown)")] {
             let username = user.username("quoted");
             for upstream in upstreams {
                 // A 400 is held against nobody.
-                let mut fault = json!({"upstream": upstream, "match": username, "kind": "status", "status": 400,
-                    "message": message});
-                if let Some(code) = code {
-                    fault["code"] = json!(code);
-                }
+                let fault = Fault::status(*upstream, 400).of(&username).with_message(&message);
+                let fault = match code {
+                    Some(code) => fault.with_code(code),
+                    None => fault,
+                };
                 stack.stand_ins.fault(fault).await?;
             }
             let since = Timestamp::now().as_millisecond();
@@ -97,7 +95,7 @@ async fn a_prompt_holds_the_callers_business_and_nobody_elses() -> Result<()> {
     let username = user.username("prompted");
     stranger.analyze(&username).await?;
     user.analyze(&username).await?;
-    let bodies = stack.stand_ins.bodies("openai", "canary-of-an-anonymous-caller").await?;
+    let bodies = stack.stand_ins.bodies(Upstream::OpenAi, "canary-of-an-anonymous-caller").await?;
     assert_eq!(bodies.len(), 1);
     let prompt = bodies.iter().map(ToString::to_string).collect::<String>();
     assert!(prompt.contains(&username) && !prompt.contains("canary-of-the-stranger"));

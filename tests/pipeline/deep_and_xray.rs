@@ -1,24 +1,33 @@
 //! DEEP and XRAY analyses: fifty posts scraped beside the profile, and three or four tasks side by side.
 
 use anyhow::{Context, Result};
-use oslira_tests::{Run, Stack, User};
-use serde_json::{Value, json};
+use oslira_domain::Tier;
+use oslira_tests::{Ending, Fault, Run, Stack, User};
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-/// The tiers with their price, their tasks, and their sections beside the summary.
-const TIERS: [(&str, i64, &[&str], &[&str]); 2] = [
-    (
-        "deep",
-        5,
-        &["core_strategy", "outreach", "personality"],
-        &["deepSummary", "sellingPoints", "outreach", "personality"],
-    ),
-    (
-        "xray",
-        6,
-        &["commercial", "outreach", "personality", "psychographic"],
-        &["deepSummary", "sellingPoints", "commercial", "outreach", "personality", "psychographic"],
-    ),
+/// A tier with its price, its tasks, and its sections beside the summary.
+struct Depth {
+    tier: Tier,
+    credits: i64,
+    tasks: &'static [&'static str],
+    sections: &'static [&'static str],
+}
+
+const DEPTHS: [Depth; 2] = [
+    Depth {
+        tier: Tier::Deep,
+        credits: 5,
+        tasks: &["core_strategy", "outreach", "personality"],
+        sections: &["deepSummary", "sellingPoints", "outreach", "personality"],
+    },
+    Depth {
+        tier: Tier::Xray,
+        credits: 6,
+        tasks: &["commercial", "outreach", "personality", "psychographic"],
+        sections: &["deepSummary", "sellingPoints", "commercial", "outreach", "personality", "psychographic"],
+    },
 ];
 
 /// How many upstream calls of each task are on a run's record, and what they cost together.
@@ -37,15 +46,16 @@ fn once<'a>(tasks: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, i64> {
 #[tokio::test]
 async fn a_cold_run_reads_fifty_posts_and_has_every_section() -> Result<()> {
     let stack = Stack::connect().await?;
-    for (tier, credits, tasks, sections) in TIERS {
+    for Depth { tier, credits, tasks, sections } in DEPTHS {
         let user = User::sign_up(&stack, 10).await?;
         let username = user.username("coffee");
         let (run, progress) = user.analyze_tier(tier, &username).await?;
         assert_eq!(progress["status"], "complete", "{tier}: {progress}");
         let reply = user.result(&run).await?;
         let data = reply.data();
-        assert_eq!(data["analysisType"], tier, "{}", reply.body);
-        assert_eq!((&data["cacheHit"], &data["creditsCharged"]), (&json!(false), &json!(credits)), "{tier}");
+        assert_eq!(data["analysisType"], tier.as_str(), "{}", reply.body);
+        assert_eq!(data["cacheHit"], false, "cacheHit: {tier}");
+        assert_eq!(data["creditsCharged"], credits, "creditsCharged: {tier}");
         assert_eq!(data["metrics"]["postsSeen"], 50, "{tier}: {}", data["metrics"]);
         assert!(data["score"].is_u64() && data["summary"].is_string(), "{tier}");
         for section in sections {
@@ -77,7 +87,7 @@ async fn a_cold_run_reads_fifty_posts_and_has_every_section() -> Result<()> {
 #[tokio::test]
 async fn a_cached_run_starts_no_actor_and_has_a_fit_of_its_own() -> Result<()> {
     let stack = Stack::connect().await?;
-    for (tier, _, tasks, _) in TIERS {
+    for Depth { tier, tasks, .. } in DEPTHS {
         let (first, second) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
         let username = first.username("cached");
         let (cold, _) = first.analyze_tier(tier, &username).await?;
@@ -99,11 +109,12 @@ async fn only_what_the_cache_lacks_is_scraped() -> Result<()> {
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("half");
     user.analyze(&username).await?;
-    let (run, progress) = user.analyze_tier("deep", &username).await?;
+    let (run, progress) = user.analyze_tier(Tier::Deep, &username).await?;
     assert_eq!(progress["status"], "complete", "{progress}");
     assert_eq!(user.result(&run).await?.data()["cacheHit"], false);
     let calls = calls(&stack, &run).await?;
-    assert_eq!((calls.get("scrape"), calls.get("scrape_posts")), (None, Some(&1)), "{calls:?}");
+    assert_eq!(calls.get("scrape"), None, "scrape: {calls:?}");
+    assert_eq!(calls.get("scrape_posts"), Some(&1), "scrape_posts: {calls:?}");
     Ok(())
 }
 
@@ -112,17 +123,13 @@ async fn the_profile_decides_when_there_is_nothing_to_read() -> Result<()> {
     let stack = Stack::connect().await?;
     for (word, reason) in [("missing", "ProfileNotFound"), ("private", "ProfilePrivate")] {
         let user = User::sign_up(&stack, 10).await?;
-        let (_, progress) = user.analyze_tier("deep", &user.username(word)).await?;
-        assert_eq!(
-            (&progress["status"], &progress["code"]),
-            (&json!("failed"), &json!(reason)),
-            "{progress}"
-        );
+        let (_, progress) = user.analyze_tier(Tier::Deep, &user.username(word)).await?;
+        assert_eq!(Ending::of(&progress), Ending::failed(reason), "{progress}");
         assert_eq!(user.balance().await?, 10, "{word}");
     }
     for word in ["newborn", "noposts"] {
         let user = User::sign_up(&stack, 10).await?;
-        let (run, progress) = user.analyze_tier("xray", &user.username(word)).await?;
+        let (run, progress) = user.analyze_tier(Tier::Xray, &user.username(word)).await?;
         assert_eq!(progress["status"], "complete", "{word}: {progress}");
         assert_eq!(user.result(&run).await?.data()["metrics"]["postsSeen"], 0, "{word}");
     }
@@ -136,17 +143,14 @@ async fn posts_that_cannot_be_scraped_fail_the_run_and_refund_it() -> Result<()>
     let username = user.username("halfdown");
     // The posts' actor is given addresses, the profiles' actor names.
     let posts_only = format!("instagram.com/{username}");
-    let fault = json!({"upstream": "apify", "match": posts_only, "kind": "runFailed"});
+    let fault = Fault::failed_actor().of(&posts_only);
     stack.stand_ins.fault(fault).await?;
-    let (run, progress) = user.analyze_tier("deep", &username).await?;
-    assert_eq!(
-        (&progress["status"], &progress["code"]),
-        (&json!("failed"), &json!("ApifyUnavailable")),
-        "{progress}"
-    );
+    let (run, progress) = user.analyze_tier(Tier::Deep, &username).await?;
+    assert_eq!(Ending::of(&progress), Ending::failed("ApifyUnavailable"), "{progress}");
     assert_eq!(user.balance().await?, 10);
     let calls = calls(&stack, &run).await?;
-    assert_eq!((calls.get("scrape"), calls.get("scrape_posts")), (Some(&1), Some(&4)), "{calls:?}");
+    assert_eq!(calls.get("scrape"), Some(&1), "scrape: {calls:?}");
+    assert_eq!(calls.get("scrape_posts"), Some(&4), "scrape_posts: {calls:?}");
     Ok(())
 }
 
@@ -156,11 +160,11 @@ async fn posts_that_came_empty_wait_for_the_profile_instead_of_being_paid_for_ag
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("private");
     // Only the actor of profiles is given bare usernames; that of posts has long ended when it sees that this one is private.
-    let slow =
-        json!({"upstream": "apify", "match": format!("[\"{username}"), "kind": "runSlow", "delayMs": 3_000});
+    let slow = Fault::slow_actor(Duration::from_secs(3)).of(format!("[\"{username}"));
     stack.stand_ins.fault(slow).await?;
-    let (_, progress) = user.analyze_tier("deep", &username).await?;
+    let (_, progress) = user.analyze_tier(Tier::Deep, &username).await?;
     assert_eq!(progress["code"], "ProfilePrivate", "{progress}");
-    assert_eq!((user.balance().await?, stack.stand_ins.actor_runs(&username).await?), (10, 2));
+    assert_eq!(user.balance().await?, 10, "the balance");
+    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 2, "actors");
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
-use oslira_tests::{Stack, User};
+use oslira_domain::Tier;
+use oslira_lambda::Secret;
+use oslira_tests::{Stack, Upstream, User};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -57,8 +59,8 @@ impl<'a> Scene<'a> {
         );
         stack.database.run(&sql).await?;
         let mut secrets = Vec::new();
-        for variable in stack.functions_env.keys().filter(|name| name.ends_with("_SECRET")) {
-            let secret = stack.secret(variable).await?;
+        for secret in Secret::ALL {
+            let secret = stack.secret(secret).await?;
             // There is no AI gateway here, and no token of one.
             if secret == "none" {
                 continue;
@@ -73,8 +75,8 @@ impl<'a> Scene<'a> {
     /// What the models were asked about a username, by either provider.
     async fn prompts(&self, username: &str) -> Result<Vec<Value>> {
         let (mut openai, anthropic) = tokio::try_join!(
-            self.stack.stand_ins.bodies("openai", username),
-            self.stack.stand_ins.bodies("anthropic", username)
+            self.stack.stand_ins.bodies(Upstream::OpenAi, username),
+            self.stack.stand_ins.bodies(Upstream::Anthropic, username)
         )?;
         openai.extend(anthropic);
         Ok(openai)
@@ -87,7 +89,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Analyses a hostile profile; the number of credits it cost. Every prompt, every answer and the result are looked at.
-    async fn attack(&self, tier: &str, fields: &Value, is_known_to_stranger: bool) -> Result<(i64, Seen)> {
+    async fn attack(&self, tier: Tier, fields: &Value, is_known_to_stranger: bool) -> Result<(i64, Seen)> {
         let (stack, user) = (self.stack, &self.user);
         let username = user.username("hostile");
         stack.stand_ins.profile(&username, fields).await?;
@@ -198,22 +200,23 @@ fn number_between(text: &str, before: &str, after: &str) -> Result<usize> {
     number.with_context(|| format!("a part without a limit: {text:?}"))
 }
 
-/// All attacks, each on the tier that `tier_of` its number says.
+/// All attacks, in these tiers by turns: each opening in each of them, and each place.
 #[expect(clippy::print_stdout, reason = "the figures are the point")]
-async fn withstand(tiers: &str, tier_of: fn(usize) -> &'static str) -> Result<()> {
+async fn withstand(tiers: &[Tier]) -> Result<()> {
     let stack = Stack::connect().await?;
     let scene = &Scene::set(&stack).await?;
     let attacks = PLACES.iter().flat_map(|place| OPENINGS.iter().map(move |text| hostile(place, text)));
     let attacks = attacks.enumerate().map(async |(number, fields)| {
         // So that nothing that is kept of a stranger's analysis of the same profile finds its way into ours.
-        scene.attack(tier_of(number), &fields, number % 10 == 3).await
+        let tier = tiers[(number + number / OPENINGS.len()) % tiers.len()];
+        scene.attack(tier, &fields, number % 10 == 3).await
     });
     let ended: Vec<(i64, Seen)> = stream::iter(attacks).buffer_unordered(AT_ONCE).try_collect().await?;
     let (all, refused) = (ended.len(), ended.iter().filter(|(credits, _)| *credits == 0).count());
     let of = |count: fn(&Seen) -> usize| ended.iter().map(|(_, seen)| count(seen)).sum::<usize>();
     let (clamped, cut, full) = (of(|seen| seen.clamped), of(|seen| seen.cut), of(|seen| seen.full));
     println!(
-        "note: of {all} hostile profiles ({tiers}) {refused} got an answer that was refused; in the others {clamped} numbers \
+        "note: of {all} hostile profiles ({tiers:?}) {refused} got an answer that was refused; in the others {clamped} numbers \
          were clamped, {cut} texts cut and {full} lists bounded"
     );
     assert!(refused > 0 && clamped > 0 && cut > 0 && full > 0, "the attacks did not reach the model");
@@ -225,11 +228,10 @@ async fn withstand(tiers: &str, tier_of: fn(usize) -> &'static str) -> Result<()
 
 #[tokio::test]
 async fn an_obedient_models_answers_are_clamped_or_refused_and_tell_nothing_of_others() -> Result<()> {
-    withstand("LIGHT", |_| "light").await
+    withstand(&[Tier::Light]).await
 }
 
-/// Each opening in each tier, and each place.
 #[tokio::test]
 async fn so_are_its_answers_to_the_tasks_of_the_deeper_tiers() -> Result<()> {
-    withstand("DEEP and X-Ray", |number| ["deep", "xray"][(number + number / OPENINGS.len()) % 2]).await
+    withstand(&[Tier::Deep, Tier::Xray]).await
 }

@@ -1,7 +1,7 @@
 //! Whatever is killed, and wherever: the run ends settled, and its ledger is right.
 
 use anyhow::{Context, Result};
-use oslira_tests::{Lambda, Run, Stack, User, eventually};
+use oslira_tests::{Lambda, Run, Stack, Upstream, User, eventually};
 use serde_json::{Value, json};
 
 /// Waits until the run is settled; it is charged when complete, and else refunded, once.
@@ -14,7 +14,8 @@ async fn assert_settled(stack: &Stack, user: &User<'_>, run: &Run) -> Result<Str
         "complete" => (vec![-1], 9),
         _ => (vec![-1, 1], 10),
     };
-    assert_eq!((stack.ledger(run).await?, user.balance().await?), (wanted, balance), "{status}");
+    assert_eq!(stack.ledger(run).await?, wanted, "the ledger: {status}");
+    assert_eq!(user.balance().await?, balance, "the balance: {status}");
     let result = user.result(run).await?;
     assert_eq!(result.status, if status == "complete" { 200 } else { 410 }, "{}", result.body);
     Ok(status)
@@ -76,7 +77,7 @@ async fn a_stage_killed_midway_is_repeated_without_harm() -> Result<()> {
     for (index, stage) in STAGES.into_iter().enumerate() {
         for looks in [0, 3, 12] {
             let user = User::sign_up(&stack, 10).await?;
-            let run = user.accept(&user.username("killed"), "0 minutes").await?;
+            let run = user.accept(&user.username("killed")).await?;
             let mut input = user.execution_input(&run);
             input["usernames"] = json!([run.username]);
             input["task"] = json!("scoring");
@@ -94,17 +95,13 @@ async fn a_stage_killed_midway_is_repeated_without_harm() -> Result<()> {
             // It may have been the last one, and done.
             stack.start_execution(&user, &run).await?;
             assert_eq!(assert_settled(&stack, &user, &run).await?, "complete", "{stage} after {looks} looks");
-            let stand_ins = &stack.stand_ins;
-            let paid = (
-                stand_ins.actor_runs(&run.username).await?,
-                stand_ins.requests("openai", &run.username).await?,
-            );
             // What a stage had paid for and not written down is all that may be paid again.
-            let most = (
-                if stage == "scrape-profiles" { 2 } else { 1 },
-                if stage == "analyze-profile" { 2 } else { 1 },
-            );
-            assert!(paid.0 <= most.0 && paid.1 <= most.1, "{stage} after {looks} looks: {paid:?}");
+            let actors = stack.stand_ins.actor_runs(&run.username).await?;
+            let most = if stage == "scrape-profiles" { 2 } else { 1 };
+            assert!(actors <= most, "{stage} after {looks} looks: {actors} actors");
+            let questions = stack.stand_ins.requests(Upstream::OpenAi, &run.username).await?;
+            let most = if stage == "analyze-profile" { 2 } else { 1 };
+            assert!(questions <= most, "{stage} after {looks} looks: {questions} questions");
         }
     }
     Ok(())
@@ -115,10 +112,9 @@ async fn a_refund_killed_midway_is_repeated_without_harm() -> Result<()> {
     let stack = Stack::connect().await?;
     for looks in [0, 1, 2, 4, 8] {
         let user = User::sign_up(&stack, 10).await?;
-        let run = user.accept(&user.username("undone"), "0 minutes").await?;
+        let run = user.accept(&user.username("undone")).await?;
         let mut lambda = Lambda::start(&stack, "refund-run", &[]).await?;
-        lambda
-            .send(&json!({"executionName": run.run_id, "error": {"Error": "States.Timeout", "Cause": ""}}))?;
+        lambda.send(&run.failure())?;
         for _ in 0..looks {
             stack.status(&run).await?;
         }

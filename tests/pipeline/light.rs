@@ -1,8 +1,8 @@
 //! One LIGHT analysis, cold and cached.
 
 use anyhow::{Context, Result};
-use oslira_tests::{Stack, User};
-use serde_json::{Value, json};
+use oslira_tests::{Stack, Upstream, User};
+use serde_json::Value;
 
 #[tokio::test]
 async fn a_cold_run_ends_with_an_explained_score() -> Result<()> {
@@ -10,14 +10,16 @@ async fn a_cold_run_ends_with_an_explained_score() -> Result<()> {
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("cold");
     let (run, progress) = user.analyze(&username).await?;
-    assert_eq!((&progress["status"], &progress["progress"]), (&json!("complete"), &json!(100)), "{progress}");
+    assert_eq!(progress["status"], "complete", "{progress}");
+    assert_eq!(progress["progress"], 100, "{progress}");
 
     let reply = user.result(&run).await?;
     assert_eq!(reply.status, 200, "{}", reply.body);
     let data = reply.data();
     assert_eq!(data["username"], username);
     assert_eq!(data["analysisType"], "light");
-    assert_eq!((&data["cacheHit"], &data["creditsCharged"]), (&json!(false), &json!(1)));
+    assert_eq!(data["cacheHit"], false, "cacheHit");
+    assert_eq!(data["creditsCharged"], 1, "creditsCharged");
     assert!((0..=100).contains(&data["score"].as_i64().context("score")?));
     assert!((0.0..=1.0).contains(&data["confidence"].as_f64().context("confidence")?));
     assert!(!data["summary"].as_str().context("summary")?.is_empty());
@@ -48,10 +50,9 @@ async fn a_cold_run_ends_with_an_explained_score() -> Result<()> {
         .database
         .row("select lead_id, score, tier, followers from public.leads where username = $1", &[&username])
         .await?;
-    assert_eq!(
-        (&lead["lead_id"], &lead["score"], &lead["tier"]),
-        (&data["leadId"], &data["score"], &json!("light"))
-    );
+    assert_eq!(lead["lead_id"], data["leadId"], "lead_id");
+    assert_eq!(lead["score"], data["score"], "score");
+    assert_eq!(lead["tier"], "light", "tier");
     assert_eq!(user.balance().await?, 9);
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
     Ok(())
@@ -66,12 +67,8 @@ async fn another_tenant_gets_the_cached_profile_and_an_answer_of_their_own() -> 
     let (cached, _) = second.analyze(&username).await?;
     assert_eq!(stack.calls(&cached).await?.len(), 1, "the scrape was the first one's");
     let (cold, cached) = (first.result(&cold).await?, second.result(&cached).await?);
-    assert_eq!(
-        (&cold.data()["cacheHit"], &cached.data()["cacheHit"]),
-        (&json!(false), &json!(true)),
-        "{}",
-        cached.body
-    );
+    assert_eq!(cold.data()["cacheHit"], false, "{}", cold.body);
+    assert_eq!(cached.data()["cacheHit"], true, "{}", cached.body);
     assert_eq!(cold.data()["dataAsOf"], cached.data()["dataAsOf"]);
     assert_ne!(cold.data()["leadId"], cached.data()["leadId"]);
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1);
@@ -84,7 +81,7 @@ async fn a_second_analysis_updates_the_same_lead() -> Result<()> {
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("again");
     let (first, _) = user.analyze(&username).await?;
-    stack.age(&first, "6 minutes").await?;
+    stack.age(&first).await?;
     let (second, _) = user.analyze(&username).await?;
     let (first, second) = (user.result(&first).await?, user.result(&second).await?);
     assert_eq!(first.data()["leadId"], second.data()["leadId"]);
@@ -98,27 +95,30 @@ async fn the_same_question_is_answered_from_the_first_answer_and_costs_nothing()
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("twice");
     let (first, _) = user.analyze(&username).await?;
-    stack.age(&first, "6 minutes").await?;
+    stack.age(&first).await?;
     let (second, progress) = user.analyze(&username).await?;
     assert_eq!(progress["status"], "complete", "{progress}");
     let (paid, kept) = (stack.calls(&first).await?, stack.calls(&second).await?);
     assert_eq!(paid[1]["is_cache_hit"], false, "{paid:?}");
     let [call] = kept.as_slice() else { anyhow::bail!("one call, to no vendor: {kept:?}") };
-    assert_eq!((&call["is_cache_hit"], &call["outcome"]), (&json!(true), &json!("answered")));
-    assert_eq!((&call["provider"], &call["model"]), (&json!("openai"), &json!("gpt-6-luna")));
+    assert_eq!(call["is_cache_hit"], true, "{call}");
+    assert_eq!(call["outcome"], "answered", "{call}");
+    assert_eq!(call["provider"], "openai", "{call}");
+    assert_eq!(call["model"], "gpt-6-luna", "{call}");
     let counts = ["input_tokens", "cached_tokens", "output_tokens"].map(|name| call[name].as_i64());
-    assert_eq!((counts, call["cost_usd"].as_f64()), ([Some(0); 3], Some(0.0)));
+    assert_eq!(counts, [Some(0); 3], "tokens");
+    assert_eq!(call["cost_usd"].as_f64(), Some(0.0), "{call}");
     let (first, second) = (user.result(&first).await?, user.result(&second).await?);
     for field in ["score", "summary", "confidence", "subScores"] {
         assert_eq!(first.data()[field], second.data()[field], "{field}");
     }
-    assert_eq!(stack.stand_ins.requests("openai", &username).await?, 1);
+    assert_eq!(stack.stand_ins.requests(Upstream::OpenAi, &username).await?, 1);
     assert_eq!(user.balance().await?, 8, "an analysis is what is sold, not a call");
 
     // Another business is another question.
     let stranger = User::sign_up(&stack, 10).await?;
     stranger.analyze(&username).await?;
-    assert_eq!(stack.stand_ins.requests("openai", &username).await?, 2);
+    assert_eq!(stack.stand_ins.requests(Upstream::OpenAi, &username).await?, 2);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask run`: what an operator sees of a run, held against the database and Step Functions.
 
 use anyhow::{Context, Result};
+use oslira_domain::Tier;
 use oslira_tests::{AnonymousCaller, Run, Stack, User, xtask};
 use serde_json::{Value, json};
 
@@ -83,34 +84,25 @@ async fn a_complete_run_is_shown_whole_and_its_figures_are_the_databases() -> Re
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("watched");
-    let (run, progress) = user.analyze_tier("deep", &username).await?;
+    let (run, progress) = user.analyze_tier(Tier::Deep, &username).await?;
     assert_eq!(progress["status"], "complete", "{progress}");
 
     let shown = shown(&run.run_id).await?;
-    assert_eq!(
-        (&shown["run"]["status"], &shown["run"]["tier"]),
-        (&json!("complete"), &json!("deep")),
-        "{shown}"
-    );
-    assert_eq!(
-        (&shown["run"]["username"], &shown["run"]["accountId"]),
-        (&json!(username), &json!(user.account_id))
-    );
+    assert_eq!(shown["run"]["status"], "complete", "status: {shown}");
+    assert_eq!(shown["run"]["tier"], "deep", "tier: {shown}");
+    assert_eq!(shown["run"]["username"], json!(username), "username");
+    assert_eq!(shown["run"]["accountId"], json!(user.account_id), "accountId");
     let score = stack
         .database
         .row("select score, duration_ms from public.analyses where run_id = $1::text::uuid", &[&run.run_id])
         .await?;
-    assert_eq!(
-        (&shown["analysis"]["score"], &shown["analysis"]["durationMs"]),
-        (&score["score"], &score["duration_ms"])
-    );
+    assert_eq!(shown["analysis"]["score"], score["score"], "score");
+    assert_eq!(shown["analysis"]["durationMs"], score["duration_ms"], "durationMs");
     let ledger: Vec<&Value> =
         shown["ledger"].as_array().into_iter().flatten().map(|row| &row["amount"]).collect();
     assert_eq!(ledger, [-5]);
-    assert_eq!(
-        (&shown["progress"]["status"], &shown["progress"]["progress"]),
-        (&json!("complete"), &json!(100))
-    );
+    assert_eq!(shown["progress"]["status"], "complete", "status");
+    assert_eq!(shown["progress"]["progress"], 100, "progress");
     costs_match(&stack, &run, &shown, 5, 5).await?;
     assert_eq!(shown["money"]["calls"].as_array().map(Vec::len), Some(5));
     let wanted = ["Check Profile Cache", "Scrape What Is Missing", "Analyze Deep", "Save Analysis"];
@@ -137,22 +129,20 @@ async fn a_complete_run_is_shown_whole_and_its_figures_are_the_databases() -> Re
 async fn a_refunded_run_shows_why_it_failed_and_what_it_cost_us() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
-    let (run, progress) = user.analyze_tier("deep", &user.username("private")).await?;
+    let (run, progress) = user.analyze_tier(Tier::Deep, &user.username("private")).await?;
     assert_eq!(progress["code"], "ProfilePrivate", "{progress}");
 
     let shown = shown(&run.run_id).await?;
-    assert_eq!(
-        (&shown["run"]["status"], &shown["run"]["failureCode"]),
-        (&json!("failed"), &json!("ProfilePrivate")),
-        "{shown}"
-    );
+    assert_eq!(shown["run"]["status"], "failed", "status: {shown}");
+    assert_eq!(shown["run"]["failureCode"], "ProfilePrivate", "failureCode: {shown}");
     let ledger: Vec<&Value> =
         shown["ledger"].as_array().into_iter().flatten().map(|row| &row["amount"]).collect();
     assert_eq!(ledger, [-5, 5]);
     costs_match(&stack, &run, &shown, 5, 0).await?;
     assert_eq!(steps(&shown)?, ["Check Profile Cache", "Scrape What Is Missing", "Refund Credits"]);
     let execution = &shown["executions"][0];
-    assert_eq!((&execution["status"], &execution["error"]), (&json!("FAILED"), &json!("ProfilePrivate")));
+    assert_eq!(execution["status"], "FAILED", "status");
+    assert_eq!(execution["error"], "ProfilePrivate", "error");
     let failures = execution["steps"].as_array().into_iter().flatten().map(|step| &step["failures"]);
     assert!(failures.into_iter().any(|failures| failures["ProfilePrivate"] == 1), "{execution}");
     assert!(shown["analysis"].is_null());
@@ -166,7 +156,8 @@ async fn an_anonymous_run_is_shown_as_far_as_it_exists_and_what_never_was_is_sai
     let (run, ended) = caller.analyze(&caller.username("watched")).await?;
     assert_eq!(ended["status"], "complete", "{ended}");
     let shown = shown(&run.run_id).await?;
-    assert_eq!((&shown["run"], &shown["progress"]["accountId"]), (&Value::Null, &Value::Null));
+    assert_eq!(shown["run"], Value::Null, "run");
+    assert_eq!(shown["progress"]["accountId"], Value::Null, "accountId");
     assert_eq!(steps(&shown)?, ["Check Profile Cache", "Scrape Profile", "Score Profile"]);
     let tasks: Vec<&Value> =
         shown["money"]["calls"].as_array().into_iter().flatten().map(|call| &call["provider"]).collect();

@@ -1,7 +1,8 @@
 //! Every stage is safe to run twice, and late ones change nothing.
 
 use anyhow::{Context, Result};
-use oslira_tests::{Run, Stack, User};
+use oslira_domain::Tier;
+use oslira_tests::{Lambda, Run, Scraped, Stack, Upstream, User};
 use serde_json::{Value, json};
 
 async fn input(stack: &Stack, run: &Run) -> Result<Value> {
@@ -24,14 +25,10 @@ async fn a_repeated_stage_pays_nothing_and_changes_nothing() -> Result<()> {
 
     let functions = &stack.description.functions;
     let late = |name: &str| stack.aws.invoke(&functions[name], &input);
-    for (stage, wanted) in [
-        ("check-profile-cache", "RunSettled"),
-        ("scrape-profiles", "RunSettled"),
-        ("analyze-profile", "RunSettled"),
-    ] {
+    for stage in ["check-profile-cache", "scrape-profiles", "analyze-profile"] {
         let error =
             late(stage).await?.err().with_context(|| format!("{stage} went on with a settled run"))?;
-        assert_eq!(error["errorType"], wanted, "{stage}: {error}");
+        assert_eq!(error["errorType"], "RunSettled", "{stage}: {error}");
     }
     assert!(late("upsert-lead").await?.is_ok());
     let saved = late("save-analysis").await?.map_err(anyhow::Error::msg)?;
@@ -43,7 +40,7 @@ async fn a_repeated_stage_pays_nothing_and_changes_nothing() -> Result<()> {
     assert_eq!(user.finished(&run).await?["status"], "complete");
     assert_eq!(user.balance().await?, 9);
     assert_eq!(stack.stand_ins.actor_runs(&run.username).await?, 1);
-    assert_eq!(stack.stand_ins.requests("openai", &run.username).await?, 1);
+    assert_eq!(stack.stand_ins.requests(Upstream::OpenAi, &run.username).await?, 1);
     Ok(())
 }
 
@@ -63,16 +60,13 @@ async fn an_answer_that_was_paid_for_is_found_again() -> Result<()> {
             run.run_id
         ))
         .await?;
-    stack
-        .aws
-        .delete_item(&stack.description.tables["run-progress"], json!({"runId": {"S": run.run_id}}))
-        .await?;
+    stack.forget_progress(&run).await?;
     let mut input = input(&stack, &run).await?;
     input["snapshotKey"] = json!(stack.snapshot_key(&run).await?);
     input["task"] = json!("scoring");
     let again = stack.aws.invoke(&stack.description.functions["analyze-profile"], &input).await?;
     assert_eq!(again.map_err(anyhow::Error::msg)?, json!({"task": "scoring"}));
-    assert_eq!(stack.stand_ins.requests("openai", &run.username).await?, 1, "not asked again");
+    assert_eq!(stack.stand_ins.requests(Upstream::OpenAi, &run.username).await?, 1, "not asked again");
     stack.refund(&run).await?;
     assert_eq!(user.balance().await?, 10);
     Ok(())
@@ -83,36 +77,23 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("reattach");
-    let sql = "select (run).run_id from public.start_analysis($1::text::uuid, $2::text::uuid, gen_random_uuid(), $3, 'light')";
-    let claims = format!(r#"select set_config('request.jwt.claims', '{{"sub":"{}"}}', false)"#, user.user_id);
-    stack.database.run(&claims).await?;
-    let row = stack.database.row(sql, &[&user.account_id, &user.business_profile_id, &username]).await?;
-    let run = Run { run_id: row["run_id"].as_str().context("run")?.to_owned(), username: username.clone() };
+    let run = user.call_start_analysis(Tier::Light, &username).await?;
     let mut input = input(&stack, &run).await?;
     input["usernames"] = json!([username]);
 
-    let mut first = oslira_tests::Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    let mut first = Lambda::start(&stack, "scrape-profiles", &[]).await?;
     first.send(&input)?;
-    oslira_tests::eventually("the actor run to be noted", || async {
-        let noted = stack
-            .slots()
-            .await?
-            .iter()
-            .any(|slot| slot["holder"]["S"] == username.as_str() && slot["actorRunId"]["S"].is_string());
-        Ok(noted.then_some(()))
-    })
-    .await?;
+    stack.actor_noted(&username).await?;
     first.kill().await?;
 
-    let mut second = oslira_tests::Lambda::start(&stack, "scrape-profiles", &[]).await?;
-    let scraped = second.invoke(&input).await?.outcome.map_err(anyhow::Error::msg)?;
+    let mut second = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    let scraped = second.invoke(&input).await?.output()?;
     assert!(scraped["found"][&username]["snapshotKey"].is_string(), "{scraped}");
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "the same actor run served both tries");
-    let again = second.invoke(&input).await?.outcome.map_err(anyhow::Error::msg)?;
+    let again = second.invoke(&input).await?.output()?;
     assert_eq!(again, scraped, "what was stored since the run began is used as it is");
     assert_eq!(stack.stand_ins.actor_runs(&username).await?, 1, "and no actor is paid again");
-    let held = stack.slots().await?.iter().any(|slot| slot["holder"]["S"] == username.as_str());
-    assert!(!held, "the slot is free again");
+    assert_eq!(stack.slots_of(&username).await?, 0, "the slot is free again");
     stack.refund(&run).await?;
     Ok(())
 }
@@ -122,30 +103,13 @@ async fn a_scraper_that_died_leaves_its_actor_to_be_aborted_by_the_next_try() ->
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("orphan");
-    stack
-        .stand_ins
-        .fault(json!({"upstream": "apify", "match": username, "kind": "runSlow", "delayMs": 600_000}))
-        .await?;
-    let run = user.accept(&username, "0 minutes").await?;
-    let mut input = user.execution_input(&run);
-    input["usernames"] = json!([username]);
-    let mut first = oslira_tests::Lambda::start(&stack, "scrape-profiles", &[]).await?;
-    first.send(&input)?;
-    let held = async || -> Result<bool> {
-        let items = stack.slots().await?;
-        Ok(items
-            .iter()
-            .any(|slot| slot["holder"]["S"] == username.as_str() && slot["actorRunId"]["S"].is_string()))
-    };
-    oslira_tests::eventually("the actor run to be noted", async || Ok(held().await?.then_some(()))).await?;
-    first.kill().await?;
-
-    let path = format!("/api/analysis/{}/cancel", run.run_id);
-    assert_eq!(user.request(reqwest::Method::POST, &path, &[], None).await?.status, 202);
-    let mut second = oslira_tests::Lambda::start(&stack, "scrape-profiles", &[]).await?;
-    assert_eq!(second.invoke(&input).await?.error_type()?, "RunCancelled");
-    let counts = (stack.stand_ins.actor_runs(&username).await?, stack.stand_ins.aborted(&username).await?);
-    assert_eq!((counts, held().await?), ((1, 1), false), "aborted, and its slot is free again");
+    let run = user.orphan(&username).await?;
+    assert_eq!(user.cancel(&run).await?.status, 202);
+    let mut second = Lambda::start(&stack, "scrape-profiles", &[]).await?;
+    assert_eq!(second.invoke(&user.scrape_of(&run)).await?.error_type()?, "RunCancelled");
+    let scraped = stack.scraped(&username).await?;
+    assert_eq!(scraped, Scraped { actors: 1, slots: 0 }, "its slot is free again");
+    assert_eq!(stack.stand_ins.aborted(&username).await?, 1, "aborted actors");
     stack.refund(&run).await?;
     Ok(())
 }

@@ -4,8 +4,8 @@
 
 use anyhow::Result;
 use oslira_maintenance::PENDING_RUNS;
-use oslira_tests::{Run, Stack, User, eventually};
-use serde_json::json;
+use oslira_tests::{Ending, Fault, Run, Stack, Upstream, User};
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// Whose turn it is.
@@ -13,7 +13,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 
 async fn assert_refunded(user: &User<'_>, run: &Run, code: &str) -> Result<()> {
     let progress = user.finished(run).await?;
-    assert_eq!((&progress["status"], &progress["code"]), (&json!("failed"), &json!(code)), "{progress}");
+    assert_eq!(Ending::of(&progress), Ending::failed(code), "{progress}");
     assert_eq!(user.balance().await?, 10);
     Ok(())
 }
@@ -23,10 +23,11 @@ async fn a_run_whose_start_was_lost_is_started_once_however_often_the_job_runs()
     let _turn = TURN.lock().await;
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
-    let run = user.accept(&user.username("lost"), "10 minutes").await?;
+    let run = user.accept_earlier(&user.username("lost"), Duration::from_mins(10)).await?;
     tokio::try_join!(stack.fail_stale_runs(), stack.fail_stale_runs(), stack.fail_stale_runs())?;
     assert_eq!(user.finished(&run).await?["status"], "complete");
-    assert_eq!((user.balance().await?, stack.stand_ins.actor_runs(&run.username).await?), (9, 1));
+    assert_eq!(user.balance().await?, 9, "the balance");
+    assert_eq!(stack.stand_ins.actor_runs(&run.username).await?, 1, "actors");
     Ok(())
 }
 
@@ -35,15 +36,14 @@ async fn a_run_that_nobody_waits_for_any_more_is_refunded_once() -> Result<()> {
     let _turn = TURN.lock().await;
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
-    let run = user.accept(&user.username("forgotten"), "2 hours").await?;
+    let run = user.accept_earlier(&user.username("forgotten"), Duration::from_hours(2)).await?;
     tokio::try_join!(stack.fail_stale_runs(), stack.fail_stale_runs(), stack.fail_stale_runs())?;
     assert_refunded(&user, &run, "StartFailed").await?;
     assert_eq!(stack.stand_ins.actor_runs(&run.username).await?, 0);
 
     // One that was cancelled is shown as that.
-    let run = user.accept(&user.username("unwanted"), "2 hours").await?;
-    let path = format!("/api/analysis/{}/cancel", run.run_id);
-    assert_eq!(user.request(reqwest::Method::POST, &path, &[], None).await?.status, 202);
+    let run = user.accept_earlier(&user.username("unwanted"), Duration::from_hours(2)).await?;
+    assert_eq!(user.cancel(&run).await?.status, 202);
     // The wish itself is a fresh progress item; a job that comes later than that finds the run quiet.
     stack.quieten(&run).await?;
     stack.fail_stale_runs().await?;
@@ -58,16 +58,10 @@ async fn a_run_whose_execution_is_at_work_is_left_to_it() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("healthy");
-    stack
-        .stand_ins
-        .fault(json!({"upstream": "apify", "match": username, "kind": "runSlow", "delayMs": 4_000}))
-        .await?;
-    let run = user.accept(&username, "90 minutes").await?;
+    stack.stand_ins.fault(Fault::slow_actor(Duration::from_secs(4)).of(&username)).await?;
+    let run = user.accept_earlier(&username, Duration::from_mins(90)).await?;
     stack.start_execution(&user, &run).await?;
-    eventually("the actor", || async {
-        Ok((stack.stand_ins.actor_runs(&username).await? == 1).then_some(()))
-    })
-    .await?;
+    stack.actors_started(&username, 1).await?;
     stack.quieten(&run).await?;
     let report = stack.fail_stale_runs().await?;
     assert!(report["healthy"].as_u64() >= Some(1) && report["isComplete"] == true, "{report}");
@@ -82,14 +76,11 @@ async fn a_run_that_could_not_be_settled_when_its_execution_ended_is_refunded() 
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("unsettled");
-    stack
-        .stand_ins
-        .fault(json!({"upstream": "apify", "match": username, "kind": "slow", "delayMs": 3_000}))
-        .await?;
-    let run = user.accept(&username, "10 minutes").await?;
+    stack.stand_ins.fault(Fault::slow(Upstream::Apify, Duration::from_secs(3)).of(&username)).await?;
+    let run = user.accept_earlier(&username, Duration::from_mins(10)).await?;
     let unsettleable = stack.refuse_failure_of(&run).await?;
     stack.start_execution(&user, &run).await?;
-    stack.aws.stop_execution(&stack.description.state_machines["analysis"], &run.run_id).await?;
+    stack.stop_execution(&run).await?;
     unsettleable.tried().await?;
     stack.quieten(&run).await?;
     let report = stack.fail_stale_runs().await?;

@@ -1,6 +1,5 @@
 //! Profiles as nobody expects them: an item that cannot be read, and one that holds more than Instagram can have.
 
-use crate::single_flight::{payers, scrape_of, slots};
 use anyhow::Result;
 use oslira_tests::{Lambda, Stack, User};
 use serde_json::json;
@@ -14,16 +13,17 @@ async fn in_a_batch_an_item_that_cannot_be_read_spoils_itself_alone() -> Result<
     let cut_in_an_emoji =
         format!(r#"{{"username": "{}", "followersCount": 5, "id": "\ud83d", "id2": 1e999}}"#, usernames[7]);
     stack.stand_ins.profile_item(&usernames[7], cut_in_an_emoji).await?;
-    let run = user.accept(&usernames[0], "0 minutes").await?;
-    let mut input = scrape_of(&user, &run);
+    let run = user.accept(&usernames[0]).await?;
+    let mut input = user.scrape_of(&run);
     (input["usernames"], input["runKind"]) = (json!(usernames), json!("batch"));
     let mut lambda = Lambda::start(&stack, "scrape-profiles", &[]).await?;
-    let scraped = lambda.invoke(&input).await?.outcome.map_err(anyhow::Error::msg)?;
+    let scraped = lambda.invoke(&input).await?.output()?;
     let found = |username: &&String| scraped["found"][username.as_str()]["snapshotKey"].is_string();
     let lost: Vec<&String> = usernames.iter().filter(|username| !found(username)).collect();
     assert_eq!(lost, [&usernames[3]], "{scraped}");
-    assert_eq!((stack.stand_ins.actor_runs(&usernames[0]).await?, slots(&stack, &run.run_id).await?), (1, 0));
-    assert_eq!(payers(&stack, &usernames[0]).await?.len(), 1);
+    assert_eq!(stack.stand_ins.actor_runs(&usernames[0]).await?, 1, "actors");
+    assert_eq!(stack.slots_of(&run.run_id).await?, 0, "slots");
+    assert_eq!(stack.payers(&usernames[0]).await?.len(), 1);
     stack.refund(&run).await?;
     Ok(())
 }
@@ -50,7 +50,8 @@ async fn a_lead_shows_no_more_than_instagram_can_have_and_no_link_that_runs() ->
     let full_name = lead["full_name"].as_str().unwrap_or_default();
     assert!(full_name.starts_with("N NN N") && full_name.chars().count() == 128, "{lead}");
     assert!(lead["external_url"].is_null(), "{lead}");
-    let counts = (&lead["followers"], &lead["following"], &lead["few_posts"]);
-    assert_eq!(counts, (&json!(5_000), &json!(0), &json!(true)));
+    assert_eq!(lead["followers"], 5_000, "{lead}");
+    assert_eq!(lead["following"], 0, "{lead}");
+    assert_eq!(lead["few_posts"], true, "{lead}");
     Ok(())
 }

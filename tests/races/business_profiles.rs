@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use oslira_domain::{BusinessProfileId, UserId};
-use oslira_lambda::CachedSecret;
+use oslira_lambda::{CachedSecret, Secret};
 use oslira_postgres::UserDb;
-use oslira_tests::{Lambda, Stack, User, eventually};
+use oslira_tests::{Lambda, Stack, User, eventually, paths};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const CHANGE: &str =
                         where business_profile_id = $1 returning version";
 
 async fn users_db(stack: &Stack) -> Result<UserDb> {
-    let url = stack.secret("USER_DATABASE_SECRET").await?;
+    let url = stack.secret(Secret::UserDatabase).await?;
     Ok(UserDb::lazy(CachedSecret::fixed(&url), Some(stack.database_root()?))?)
 }
 
@@ -30,19 +30,12 @@ async fn judged_by(stack: &Stack, user: &User<'_>) -> Result<Vec<(i64, String)>>
     rows.iter().map(|row| version(row).context("no version")).collect()
 }
 
-async fn waiting(stack: &Stack, holder: &str, count: usize) -> Result<()> {
-    eventually("statements to wait", || async {
-        Ok((stack.waiting_for(holder).await? == count).then_some(()))
-    })
-    .await
-}
-
 #[tokio::test]
 async fn a_start_waits_for_a_change_or_a_deletion_that_came_first() -> Result<()> {
     let stack = Stack::connect().await?;
-    for (write, expected, kept) in [
-        ("description = 'changed'", (202, 9), vec![(2, "changed".to_owned())]),
-        ("deleted_at = now()", (404, 10), vec![]),
+    for (write, status, balance, kept) in [
+        ("description = 'changed'", 202, 9, vec![(2, "changed".to_owned())]),
+        ("deleted_at = now()", 404, 10, vec![]),
     ] {
         let user = User::sign_up(&stack, 10).await?;
         let holder = stack.another_database_connection().await?;
@@ -55,11 +48,12 @@ async fn a_start_waits_for_a_change_or_a_deletion_that_came_first() -> Result<()
         let pid = holder.process_id().await?;
         let body = user.analysis_of(&user.username("waits"));
         let let_go = async {
-            waiting(&stack, &pid, 1).await?;
+            stack.statements_waiting(&pid, 1).await?;
             holder.run("commit").await
         };
-        let (reply, ()) = tokio::try_join!(user.post("/api/leads/analyze", &body), let_go)?;
-        assert_eq!((reply.status, user.balance().await?), expected, "{write}: {}", reply.body);
+        let (reply, ()) = tokio::try_join!(user.post(paths::ANALYZE, &body), let_go)?;
+        assert_eq!(reply.status, status, "{write}: {}", reply.body);
+        assert_eq!(user.balance().await?, balance, "{write}");
         assert_eq!(judged_by(&stack, &user).await?, kept, "{write}");
     }
     Ok(())
@@ -86,19 +80,20 @@ async fn a_change_that_came_second_waits_for_the_start_and_is_not_judged_by() ->
         .await?;
     let pid = holder.process_id().await?;
     let mut lambda = Lambda::start(&stack, "start-analysis", &[]).await?;
-    lambda.send(&user.event("POST", "/api/leads/analyze", &Value::Null, &user.analysis_of(&username)))?;
-    waiting(&stack, &pid, 1).await?;
+    lambda.send(&user.post_event(paths::ANALYZE, &user.analysis_of(&username)))?;
+    stack.statements_waiting(&pid, 1).await?;
 
     let db = users_db(&stack).await?;
     let let_go = async {
-        waiting(&stack, &pid, 2).await?;
+        stack.statements_waiting(&pid, 2).await?;
         holder.run(&format!("select pg_advisory_unlock(hashtext('{name}'))")).await
     };
     let changed = async { anyhow::Ok(db.one(user_id, CHANGE, &[&profile, &7]).await?) };
     let (changed, ()) = tokio::try_join!(changed, let_go)?;
     assert_eq!(changed.read::<i32>("version")?, 2);
-    let (status, body) = lambda.answered().await?.http()?;
-    assert_eq!((status, &body["code"]), (202, &Value::Null), "{body}");
+    let reply = lambda.answered().await?.http()?;
+    assert_eq!(reply.status, 202, "{}", reply.body);
+    assert!(reply.body["code"].is_null(), "{}", reply.body);
     assert_eq!(judged_by(&stack, &user).await?, [(1, "Roasts coffee for cafés.".to_owned())]);
     holder.run(&format!("drop trigger {name} on public.runs; drop function pg_catalog.{name}()")).await
 }
@@ -127,7 +122,7 @@ async fn of_many_changes_and_starts_at_once_each_run_judges_by_one_change() -> R
         let body = user.analysis_of(&user.username("judged"));
         let user = &user;
         async move {
-            let reply = user.post("/api/leads/analyze", &body).await?;
+            let reply = user.post(paths::ANALYZE, &body).await?;
             ensure!(reply.status == 202, "not accepted: {} {}", reply.status, reply.body);
             Ok(())
         }

@@ -2,39 +2,37 @@
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use oslira_tests::{Answer, Database, DatabaseProxy, Lambda, Run, Stack, User, eventually};
+use oslira_lambda::Secret;
+use oslira_tests::{
+    Answer, Database, DatabaseProxy, Lambda, Message, Run, Stack, User, eventually, paths, refused,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A Lambda that starts analyses through a proxy before the pooler.
 async fn starter(stack: &Stack) -> Result<(Lambda, DatabaseProxy)> {
-    let proxy = DatabaseProxy::start(&stack.secret("USER_DATABASE_SECRET").await?, Duration::ZERO).await?;
+    let proxy = DatabaseProxy::start(&stack.secret(Secret::UserDatabase).await?, Duration::ZERO).await?;
     let secret = stack.aws.create_secret(&proxy.url).await?;
     let lambda = Lambda::start(stack, "start-analysis", &[("USER_DATABASE_SECRET", &secret)]).await?;
     Ok((lambda, proxy))
 }
 
 fn start_of(user: &User<'_>, username: &str) -> Value {
-    user.event("POST", "/api/leads/analyze", &Value::Null, &user.analysis_of(username))
+    user.post_event(paths::ANALYZE, &user.analysis_of(username))
 }
 
 /// The run that an answer leaves in doubt.
 fn doubtful(answer: &Answer, username: &str) -> Result<Run> {
-    let (status, body) = answer.http()?;
-    assert_eq!((status, &body["code"]), (503, &json!("StoreUnavailable")), "{body}");
-    let run_id = body["details"]["runId"].as_str().with_context(|| format!("no run in {body}"))?.to_owned();
+    let reply = answer.http()?;
+    assert_eq!(reply.refusal(), refused(503, "StoreUnavailable"), "{}", reply.body);
+    let run_id = reply.body["details"]["runId"].as_str();
+    let run_id = run_id.with_context(|| format!("no run in {}", reply.body))?.to_owned();
     Ok(Run { run_id, username: username.to_owned() })
 }
 
 async fn is_charged(stack: &Stack, run: &Run) -> Result<bool> {
     let sql = "select count(*) as n from public.runs where run_id = $1::text::uuid";
     Ok(stack.database.row(sql, &[&run.run_id]).await?["n"] == 1)
-}
-
-/// Waits until a statement of a user's waits for the connection with this process id.
-async fn waits_for(stack: &Stack, holder: &str) -> Result<()> {
-    eventually("a statement to wait", || async { Ok((stack.waiting_for(holder).await? > 0).then_some(())) })
-        .await
 }
 
 /// Another superuser's connection, in a transaction that holds the account's balance row.
@@ -47,6 +45,14 @@ async fn hold_balance(stack: &Stack, user: &User<'_>) -> Result<(Database, Strin
     holder.run(&sql).await?;
     let pid = holder.process_id().await?;
     Ok((holder, pid))
+}
+
+/// What a start came to, to compare.
+#[derive(Debug, PartialEq)]
+struct Started {
+    status: u16,
+    runs: u64,
+    balance: i64,
 }
 
 #[tokio::test]
@@ -64,13 +70,20 @@ async fn a_start_that_waits_for_the_balance_is_accepted_or_leaves_nothing() -> R
     }))
     .await?;
     stack.users_statements_ended().await?;
-    for (seconds, user, (status, body)) in &started {
-        let sql = "select count(*) as n from public.runs where account_id = $1::text::uuid";
-        let runs = stack.database.row(sql, &[&user.account_id]).await?["n"].clone();
+    for (seconds, user, reply) in &started {
+        let started = Started {
+            status: reply.status,
+            runs: stack.run_count(&user.account_id).await?,
+            balance: user.balance().await?,
+        };
         // Postgres gives up after three and a half seconds, and says so: nothing is in doubt.
-        let expected = if *seconds == 3 { (202, json!(1), 9) } else { (503, json!(0), 10) };
-        assert_eq!((*status, runs, user.balance().await?), expected, "{seconds} s: {body}");
-        assert!(body["details"].is_null(), "{seconds} s: {body}");
+        let expected = if *seconds == 3 {
+            Started { status: 202, runs: 1, balance: 9 }
+        } else {
+            Started { status: 503, runs: 0, balance: 10 }
+        };
+        assert_eq!(started, expected, "{seconds} s: {}", reply.body);
+        assert!(reply.body["details"].is_null(), "{seconds} s: {}", reply.body);
     }
     Ok(())
 }
@@ -84,21 +97,15 @@ async fn a_connection_cut_before_the_transaction_begins_costs_nothing() -> Resul
     proxy.shut_by_data();
     let run = doubtful(&lambda.invoke(&start_of(&user, &username)).await?, &username)?;
     stack.users_statements_ended().await?;
-    assert_eq!((is_charged(&stack, &run).await?, user.balance().await?), (false, 10));
+    assert!(!is_charged(&stack, &run).await?, "it was charged");
+    assert_eq!(user.balance().await?, 10, "the balance");
 
     // The queue's consumer looks for it, minutes apart, and then is done.
     let mut consumer = Lambda::start(&stack, "start-queued-run", &[]).await?;
     for (receive_count, is_doubtful, failures) in [(1, true, 1), (4, true, 1), (5, true, 0), (5, false, 1)] {
-        let record = json!({
-            "messageId": "m-1",
-            "body": json!({"runId": run.run_id, "isDoubtful": is_doubtful}).to_string(),
-            "attributes": {"ApproximateReceiveCount": receive_count.to_string()},
-            "eventSource": "aws:sqs",
-        });
-        let answer =
-            consumer.invoke(&json!({"Records": [record]})).await?.outcome.map_err(anyhow::Error::msg)?;
-        let failed = answer["batchItemFailures"].as_array().map_or(0, Vec::len);
-        assert_eq!(failed, failures, "receive {receive_count}, doubtful {is_doubtful}: {answer}");
+        let body = json!({"runId": run.run_id, "isDoubtful": is_doubtful}).to_string();
+        let failed = consumer.work_off(&[Message { id: "m-1", body, receive_count }]).await?;
+        assert_eq!(failed.len(), failures, "receive {receive_count}, doubtful {is_doubtful}");
     }
     Ok(())
 }
@@ -111,13 +118,14 @@ async fn a_connection_cut_while_the_statement_waits_costs_nothing_when_postgres_
     let (mut lambda, proxy) = starter(&stack).await?;
     let (holder, pid) = hold_balance(&stack, &user).await?;
     lambda.send(&start_of(&user, &username))?;
-    waits_for(&stack, &pid).await?;
+    stack.statements_waiting(&pid, 1).await?;
     proxy.shut();
     let run = doubtful(&lambda.answered().await?, &username)?;
     // The statement goes on waiting for nobody, until its time is up.
     stack.users_statements_ended().await?;
     holder.run("commit").await?;
-    assert_eq!((is_charged(&stack, &run).await?, user.balance().await?), (false, 10));
+    assert!(!is_charged(&stack, &run).await?, "it was charged");
+    assert_eq!(user.balance().await?, 10, "the balance");
     Ok(())
 }
 
@@ -141,7 +149,7 @@ async fn a_connection_cut_at_the_commit_begins_the_run_all_the_same() -> Result<
         ))
         .await?;
     lambda.send(&start_of(&user, &username))?;
-    waits_for(&stack, &pid).await?;
+    stack.statements_waiting(&pid, 1).await?;
     proxy.shut();
     let run = doubtful(&lambda.answered().await?, &username)?;
     assert!(!is_charged(&stack, &run).await?, "the commit is still to come");
@@ -150,8 +158,9 @@ async fn a_connection_cut_at_the_commit_begins_the_run_all_the_same() -> Result<
     assert_eq!(user.balance().await?, 9);
 
     // Who tries again without a key is told of the run.
-    let again = user.post("/api/leads/analyze", &user.analysis_of(&username)).await?;
-    assert_eq!((again.status, &again.body["details"]["runId"]), (409, &json!(run.run_id)), "{}", again.body);
+    let again = user.post(paths::ANALYZE, &user.analysis_of(&username)).await?;
+    assert_eq!(again.status, 409, "{}", again.body);
+    assert_eq!(again.body["details"]["runId"], run.run_id.as_str(), "{}", again.body);
     // Nobody but the queue begins it.
     assert_eq!(user.finished(&run).await?["status"], "complete");
     assert_eq!(user.balance().await?, 9);

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result};
 use futures::future::join_all;
 use oslira_domain::UserId;
-use oslira_lambda::CachedSecret;
+use oslira_lambda::{CachedSecret, Secret};
 use oslira_postgres::{UserDb, violated};
-use oslira_tests::{Stack, User, eventually};
+use oslira_tests::{Stack, User};
 use uuid::Uuid;
 
 /// Few: while they wait, each has one of the pool's twenty connections.
@@ -17,7 +17,7 @@ async fn of_many_who_add_the_hundredth_business_profile_one_does() -> Result<()>
     let user = User::sign_up(&stack, 10).await?;
     let (user_id, account_id): (UserId, Uuid) = (user.user_id.parse()?, user.account_id.parse()?);
     user.add_business_profiles(98).await?;
-    let url = stack.secret("USER_DATABASE_SECRET").await?;
+    let url = stack.secret(Secret::UserDatabase).await?;
     let root = stack.database_root()?;
     let sql = "insert into public.business_profiles (account_id, name, description, follower_min, follower_max, engagement_min)
                  values ($1, 'the hundredth', 'd', 1, 2, 1)";
@@ -33,8 +33,7 @@ async fn of_many_who_add_the_hundredth_business_profile_one_does() -> Result<()>
         .await?;
     let pid = holder.process_id().await?;
     let let_go = async {
-        eventually("all to wait", || async { Ok((stack.waiting_for(&pid).await? == WRITERS).then_some(())) })
-            .await?;
+        stack.statements_waiting(&pid, WRITERS).await?;
         holder.run("commit").await
     };
     let (outcomes, let_go) = tokio::join!(join_all((0..WRITERS).map(write)), let_go);

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result};
 use oslira_domain::UserId;
-use oslira_lambda::CachedSecret;
+use oslira_lambda::{CachedSecret, Secret};
 use oslira_postgres::UserDb;
-use oslira_tests::{Lambda, Stack, User, eventually};
+use oslira_tests::{Lambda, Stack, User, eventually, paths};
 use serde_json::{Value, json};
 use std::{future::Future, pin::pin, task::Poll};
 use tokio::sync::Mutex;
@@ -15,7 +15,7 @@ static POOL: Mutex<()> = Mutex::const_new(());
 
 /// The users' role through a pool of one server connection, and the certificate authority of its server.
 async fn single(stack: &Stack) -> Result<(String, Vec<u8>)> {
-    let url = stack.secret("USER_DATABASE_SECRET").await?;
+    let url = stack.secret(Secret::UserDatabase).await?;
     let (head, options) = url.rsplit_once('?').context("no options")?;
     let (server, _) = head.rsplit_once('/').context("no database")?;
     let root = stack.database_root()?;
@@ -76,7 +76,8 @@ async fn the_next_transaction_never_sees_anothers_claims() -> Result<()> {
     let left = "select coalesce(current_setting('request.jwt.claims', true), '') as claims, current_user::text as role";
     let left = raw.query_typed(left, &[]).await?;
     let left = left.first().context("no row")?;
-    assert_eq!((left.get("claims"), left.get("role")), ("", "oslira_user"));
+    assert_eq!(left.get::<_, &str>("claims"), "");
+    assert_eq!(left.get::<_, &str>("role"), "oslira_user");
 
     // The one server connection is idle again: no transaction was left open on it.
     eventually("the pool to be idle", || async {
@@ -162,16 +163,17 @@ async fn what_was_set_on_a_connection_before_changes_no_answer() -> Result<()> {
         let left: &str = left.first().context("no row")?.get("value");
         assert!(poison.is_empty() || left == poison || name == "client_encoding", "{name} is {left:?}");
 
-        let event = bob.event("GET", "/api/auth/verify", &Value::Null, &Value::Null);
-        let (status, body) = lambda.invoke(&event).await?.http()?;
-        assert_eq!((status, &body["data"]["userId"]), (200, &json!(bob.user_id)), "{name}: {body}");
-        let accounts: Vec<&Value> = body["data"]["accounts"]
+        let event = bob.get_event(paths::AUTH_VERIFY, &[]);
+        let reply = lambda.invoke(&event).await?.http()?;
+        assert_eq!(reply.status, 200, "{name}: {}", reply.body);
+        assert_eq!(reply.data()["userId"], bob.user_id.as_str(), "{name}");
+        let accounts: Vec<&Value> = reply.data()["accounts"]
             .as_array()
             .into_iter()
             .flatten()
             .map(|account| &account["accountId"])
             .collect();
-        assert_eq!(accounts, [&json!(bob.account_id)], "{name}: {body}");
+        assert_eq!(accounts, [&json!(bob.account_id)], "{name}: {}", reply.body);
     }
     Ok(())
 }

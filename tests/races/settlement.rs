@@ -1,17 +1,24 @@
 //! Finishing, cancelling and giving up a run, raced.
 
 use anyhow::{Context, Result};
-use oslira_lambda::CachedSecret;
+use oslira_lambda::{CachedSecret, Secret};
 use oslira_postgres::SystemDb;
-use oslira_tests::{Stack, User, eventually};
+use oslira_tests::{Stack, User, eventually, paths};
 use serde_json::json;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
 const RUNS: i64 = 1_000;
 
+/// What one of those who give a run up was told, to compare.
+#[derive(Debug, PartialEq)]
+struct Settled {
+    status: String,
+    settled_now: bool,
+}
+
 async fn system_db(stack: &Stack) -> Result<SystemDb> {
-    let secret = stack.secret("SYSTEM_DATABASE_SECRET").await?;
+    let secret = stack.secret(Secret::SystemDatabase).await?;
     let root = stack.database_root()?;
     Ok(SystemDb::lazy(CachedSecret::fixed(&secret), Some(root))?)
 }
@@ -68,12 +75,12 @@ async fn a_thousand_runs_finished_cancelled_and_given_up_at_once_are_each_settle
             let now = jiff::Timestamp::now();
             let sql = "select oslira.complete_run($1, $2, 50, 0.5, $3, $4, false, 1) as status";
             let row = finisher.one(sql, &[&run_id, &lead_id, &result, &now]).await?;
-            anyhow::Ok((row.read::<String>("status")?, false))
+            anyhow::Ok(row.read::<String>("status")?)
         };
         let refund = async |(db, status, code): &(SystemDb, &str, &str)| {
             let sql = "select status, settled_now from oslira.refund_run($1, $2, $3, 'raced')";
             let row = db.one(sql, &[&run_id, status, code]).await?;
-            anyhow::Ok((row.read::<String>("status")?, row.read::<bool>("settled_now")?))
+            anyhow::Ok(Settled { status: row.read("status")?, settled_now: row.read("settled_now")? })
         };
         let (cancel, give_up) = (refund(&refunders[0]), refund(&refunders[1]));
         // Each side is sent first in a third of the races.
@@ -88,9 +95,11 @@ async fn a_thousand_runs_finished_cancelled_and_given_up_at_once_are_each_settle
                 (finished, cancelled, given_up)
             }
         };
-        let status = finished.0;
-        assert!(cancelled.0 == status && given_up.0 == status, "all sides tell the same end");
-        assert_eq!((cancelled.1, given_up.1), (status == "cancelled", status == "failed"), "one settled it");
+        let status = finished;
+        // All sides tell the same end, and one of them has settled it.
+        let settled = |by: &str| Settled { status: status.clone(), settled_now: status == by };
+        assert_eq!(cancelled, settled("cancelled"), "the cancel");
+        assert_eq!(given_up, settled("failed"), "the job that gives up");
         *ends.entry(status).or_default() += 1;
     }
     let won = |status: &str| ends.get(status).copied().unwrap_or_default();
@@ -139,11 +148,8 @@ async fn a_save_and_three_refunds_at_once_agree() -> Result<()> {
         let status = user.finished(&run).await?["status"].clone();
         let refunds = [&a, &b, &c].iter().filter(|answer| answer["refundedNow"] == true).count();
         let (wanted, balance) = if status == "complete" { (0, 9) } else { (1, 10) };
-        assert_eq!(
-            (refunds, user.balance().await?),
-            (wanted, balance),
-            "round {round}: {status} {a} {b} {c}"
-        );
+        assert_eq!(refunds, wanted, "refunds: round {round}: {status} {a} {b} {c}");
+        assert_eq!(user.balance().await?, balance, "the balance: round {round}: {status} {a} {b} {c}");
         assert!(
             [&a, &b, &c].iter().all(|answer| answer["status"] == status),
             "round {round}: {status} {a} {b} {c}"
@@ -161,12 +167,10 @@ async fn a_cancel_at_any_moment_leaves_one_end() -> Result<()> {
     for polls in 0..24 {
         let user = User::sign_up(&stack, 10).await?;
         let run = user.start(&user.username("moment")).await?;
-        let path = format!("/api/analysis/{}", run.run_id);
         for _ in 0..2 * polls {
-            user.get(&format!("{path}/progress")).await?;
+            user.get(&paths::progress(&run.run_id)).await?;
         }
-        let path = format!("{path}/cancel");
-        let cancel = || user.request(reqwest::Method::POST, &path, &[], None);
+        let cancel = || user.cancel(&run);
         let (a, b, c) = tokio::try_join!(cancel(), cancel(), cancel())?;
         let status = user.finished(&run).await?["status"].as_str().context("status")?.to_owned();
         let balance = user.balance().await?;

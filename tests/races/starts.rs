@@ -2,17 +2,10 @@
 
 use anyhow::{Context, Result};
 use futures::future::{join_all, try_join_all};
-use oslira_tests::{Lambda, Stack, User, eventually};
-use serde_json::Value;
+use oslira_tests::{Lambda, NOWHERE, Stack, User, eventually, paths};
 use std::collections::BTreeMap;
 
 const STARTS: usize = 100;
-
-async fn runs(stack: &Stack, user: &User<'_>) -> Result<usize> {
-    let sql = "select count(*) as n from public.runs where account_id = $1::text::uuid";
-    let n = stack.database.row(sql, &[&user.account_id]).await?["n"].as_u64().context("n")?;
-    Ok(usize::try_from(n)?)
-}
 
 #[tokio::test]
 async fn exactly_as_many_are_accepted_as_the_balance_covers() -> Result<()> {
@@ -21,15 +14,16 @@ async fn exactly_as_many_are_accepted_as_the_balance_covers() -> Result<()> {
     let start = |_: usize| {
         let body = user.analysis_of(&user.username("burst"));
         let user = &user;
-        async move { user.post("/api/leads/analyze", &body).await }
+        async move { user.post(paths::ANALYZE, &body).await }
     };
     let replies = try_join_all((0..STARTS).map(start)).await?;
-    let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
+    let mut statuses: BTreeMap<u16, u64> = BTreeMap::new();
     for reply in &replies {
         *statuses.entry(reply.status).or_default() += 1;
     }
     assert_eq!(statuses, BTreeMap::from([(202, 37), (402, 63)]));
-    assert_eq!((runs(&stack, &user).await?, user.balance().await?), (37, 0));
+    assert_eq!(stack.run_count(&user.account_id).await?, 37, "runs");
+    assert_eq!(user.balance().await?, 0, "the balance");
     // Leave the stack as quiet as it was.
     eventually("the runs to end", || async {
         let sql =
@@ -47,9 +41,8 @@ async fn a_start_killed_midway_is_charged_with_a_run_or_not_at_all() -> Result<(
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 60).await?;
     // Without Step Functions and the queue no refund interferes: the ledger shows the starts alone.
-    let nowhere =
-        [("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:9"), ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")];
-    let (mut statuses, mut killed): (BTreeMap<u16, usize>, usize) = Default::default();
+    let nowhere = [("AWS_ENDPOINT_URL_SFN", NOWHERE), ("AWS_ENDPOINT_URL_SQS", NOWHERE)];
+    let (mut statuses, mut killed): (BTreeMap<u16, u64>, u64) = Default::default();
     for wave in 0..STARTS / 20 {
         let starting = (0..20).map(|_| Lambda::start(&stack, "start-analysis", &nowhere));
         let lambdas = try_join_all(starting).await.with_context(|| format!("wave {wave}"))?;
@@ -57,14 +50,9 @@ async fn a_start_killed_midway_is_charged_with_a_run_or_not_at_all() -> Result<(
             let (stack, user) = (&stack, &user);
             let username = user.username("killed");
             async move {
-                lambda.send(&user.event(
-                    "POST",
-                    "/api/leads/analyze",
-                    &Value::Null,
-                    &user.analysis_of(&username),
-                ))?;
+                lambda.send(&user.post_event(paths::ANALYZE, &user.analysis_of(&username)))?;
                 if n % 5 > 0 {
-                    return anyhow::Ok(Some(lambda.answered().await?.http()?.0));
+                    return anyhow::Ok(Some(lambda.answered().await?.http()?.status));
                 }
                 // The first of a wave dies at once, each later one after so many looks at the database, and the last
                 // when its run is there.
@@ -88,11 +76,12 @@ async fn a_start_killed_midway_is_charged_with_a_run_or_not_at_all() -> Result<(
     }
     let accepted = statuses.get(&202).copied().unwrap_or_default();
     let refused = statuses.get(&402).copied().unwrap_or_default();
-    assert_eq!((accepted + refused, killed), (80, 20), "{statuses:?}");
+    assert_eq!(accepted + refused, 80, "accepted and refused ones: {statuses:?}");
+    assert_eq!(killed, 20, "killed ones");
 
     // What a killed start has sent may still be on its way to Postgres: the last word is spoken when all are silent.
     stack.users_statements_ended().await?;
-    let charged = runs(&stack, &user).await?;
+    let charged = stack.run_count(&user.account_id).await?;
     assert!((accepted..=accepted + killed).contains(&charged), "{accepted} accepted, {charged} charged");
     assert_eq!(user.balance().await?, 60 - i64::try_from(charged)?);
     let sql = "select count(*) as n from public.runs r where account_id = $1::text::uuid and not exists (

@@ -187,7 +187,7 @@ struct Up {
 impl Up {
     fn options(self) -> Result<Options> {
         let upstreams = Upstreams::new(self.upstreams, self.live)?;
-        Ok(Options { load: self.load, upstreams, latency: self.latency, need: Need::Stack })
+        Ok(Options { load: self.load, upstreams, latency: self.latency, need: Need::Viewer })
     }
 }
 

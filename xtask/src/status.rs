@@ -29,6 +29,7 @@ pub(crate) fn print_started(stack: &Stack) -> Result<()> {
 fn print_urls(stack: &Stack) -> Result<()> {
     let description = stack.description()?;
     let mut urls = table(["what", "where"]);
+    let viewer = description.viewer_url.map(|url| ("the API, to read and to try", url));
     let rows = [
         ("public API", description.api_url),
         ("AWS (emulated)", description.aws_endpoint),
@@ -38,6 +39,8 @@ fn print_urls(stack: &Stack) -> Result<()> {
         ("Apify, OpenAI and Anthropic", description.upstreams),
         ("all of it, with passwords and tokens", shown(&stack.description_file())),
     ];
+    let [api, rest @ ..] = rows;
+    let rows = [api].into_iter().chain(viewer).chain(rest);
     urls.add_rows(rows.map(|(what, place)| [what.to_owned(), place]));
     Ok(ui::print(urls)?)
 }

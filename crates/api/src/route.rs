@@ -128,7 +128,8 @@ impl Route {
     #[must_use]
     pub fn idempotent(mut self) -> Self {
         self.parameters.push(json!({"$ref": "#/components/parameters/IdempotencyKey"}));
-        self.refuses(&Error::idempotency_key_reused()).refuses_bad_fields()
+        let details = json!({"Idempotency-Key": "must be 1 to 255 visible ASCII characters"});
+        self.refuses(&Error::idempotency_key_reused()).refuses_bad_fields(details)
     }
 
     /// Adds the query's parameters, which are the fields of a type.
@@ -152,7 +153,7 @@ impl Route {
             parameter["schema"] = schema;
             self.parameters.push(parameter);
         }
-        self.refuses_bad_fields()
+        self.refuses_bad_query()
     }
 
     /// Adds a placeholder of the path.
@@ -173,7 +174,7 @@ impl Route {
             self.parameters.push(json!({"$ref": format!("#/components/parameters/{name}")}));
         }
         let total = entries.len() as u64;
-        self.refuses_bad_fields().answers(200, description, [("page", Page::default().of(total, entries))])
+        self.refuses_bad_query().answers(200, description, [("page", Page::default().of(total, entries))])
     }
 
     /// The route takes a JSON body. The examples have names.
@@ -183,22 +184,31 @@ impl Route {
         let examples = named_examples(examples);
         let content = json!({"application/json": {"schema": schema, "examples": examples}});
         self.operation.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
-        self.refuses_bad_fields()
-            .refuses(&Error::new(
-                Code::MalformedBody,
-                "The body is not JSON: EOF while parsing a value at line 1 column 0.",
-            ))
-            .refuses(&Error::new(Code::PayloadTooLarge, "The body is larger than 65536 bytes."))
-            .refuses_by_gateway("RequestRefused")
+        self.refuses_bad_fields(json!({
+            "name": "must not be empty",
+            "icp.followerRange": "must have min no greater than max",
+            "colour": "is not a known field; known are name, description, website, voice, offer, icp",
+        }))
+        .refuses(&Error::new(
+            Code::MalformedBody,
+            "The body is not JSON: EOF while parsing a value at line 1 column 0.",
+        ))
+        .refuses(&Error::new(Code::PayloadTooLarge, "The body is larger than 65536 bytes."))
+        .refuses_by_gateway("RequestRefused")
     }
 
-    fn refuses_bad_fields(self) -> Self {
-        let details = json!({"pageSize": "must be a whole number from 1 to 100", "since": "is not a known field; known are page, pageSize"});
-        let error = Error::new(
-            Code::ValidationFailed,
-            "Not accepted: pageSize, since. See details for what would be.",
-        );
-        self.refuses(&error.with_details(details))
+    fn refuses_bad_fields(self, details: Value) -> Self {
+        let fields: Vec<&str> =
+            details.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let message = format!("Not accepted: {}. See details for what would be.", fields.join(", "));
+        self.refuses(&Error::new(Code::ValidationFailed, message).with_details(details))
+    }
+
+    fn refuses_bad_query(self) -> Self {
+        self.refuses_bad_fields(json!({
+            "pageSize": "must be a whole number from 1 to 100",
+            "colour": "is not a known field; known are kind, since, until",
+        }))
     }
 
     /// The route answers with data and this status. The examples have names.

@@ -59,12 +59,13 @@ pub(crate) fn read_page<T: Deserr<FieldErrors>>(parameters: &[(String, String)])
 fn parameters_into<T: Deserr<FieldErrors>>(parameters: &[(String, String)]) -> Result<T, FieldErrors> {
     let fields = parameters.iter().map(|(name, text)| (name.clone(), Value::String(text.clone())));
     let read = deserr::deserialize::<T, _, FieldErrors>(Value::Object(fields.collect()));
-    let mut errors = repeated(parameters);
+    let repeated = repeated(parameters);
     match read {
-        Ok(read) if errors.0.is_empty() => Ok(read),
-        Ok(_) => Err(errors),
-        Err(others) => {
-            errors.0.extend(others.0);
+        Ok(read) if repeated.0.is_empty() => Ok(read),
+        // What is wrong with one of several values matters less than that there are several.
+        read => {
+            let mut errors = read.err().unwrap_or_default();
+            errors.0.extend(repeated.0);
             Err(errors)
         }
     }
@@ -356,7 +357,7 @@ mod tests {
                 "other": "is not a known field; known are namePrefix",
             }))
         );
-        let twice = parameters(&[("namePrefix", "a"), ("namePrefix", "a")]);
+        let twice = parameters(&[("namePrefix", "a"), ("namePrefix", "too long")]);
         let details = read_query::<Filters>(&twice).unwrap_err().details.unwrap();
         assert_eq!(details, json!({"namePrefix": "must be given only once"}));
     }

@@ -12,20 +12,13 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 #[serde(rename_all = "camelCase", tag = "outcome")]
 pub enum CachedProfile {
     #[serde(rename_all = "camelCase")]
-    Found {
-        snapshot_key: String,
-        scraped_at: Timestamp,
-    },
+    Found { snapshot_key: String, scraped_at: Timestamp },
     /// Instagram had no such account.
     #[serde(rename_all = "camelCase")]
-    NotFound {
-        scraped_at: Timestamp,
-    },
+    NotFound { scraped_at: Timestamp },
     /// The account was private.
     #[serde(rename_all = "camelCase")]
-    Private {
-        scraped_at: Timestamp,
-    },
+    Private { scraped_at: Timestamp },
 }
 
 impl CachedProfile {

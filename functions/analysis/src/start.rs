@@ -220,7 +220,7 @@ fn answer(run: &Row) -> Result<Reply> {
 }
 
 pub(crate) fn start_route() -> Route {
-    let asked = |tier: &str| json!({"username": "starbucks", "analysisType": tier, "businessProfileId": "00000000-0000-4000-8000-0000000000b2"});
+    let asked = |tier: &str| json!({"username": "starbucks", "analysisType": tier, "businessProfileId": "00000000-0000-4000-8000-0000000000b1"});
     let accepted = example(json!({
         "runId": "01a1fbbc-0a88-736b-af81-8a492628528e", "status": "queued", "estimatedSeconds": 10,
         "progressUrl": "/api/analysis/01a1fbbc-0a88-736b-af81-8a492628528e/progress",

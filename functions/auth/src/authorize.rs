@@ -75,12 +75,15 @@ fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
+/// The methods of routes. An update is a PUT of the whole document, so there is no PATCH.
+pub const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
+
 /// `arn:…:{api}/{stage}/GET/api/leads` becomes every method of every route below `/api` of this stage. The
 /// methods are named one by one: a wildcard there would match slashes too, and so `/elsewhere/api/…`.
 fn signed_in_routes(method_arn: &str) -> Option<Vec<String>> {
     let mut parts = method_arn.splitn(3, '/');
     let (api, stage, _route) = (parts.next()?, parts.next()?, parts.next()?);
-    Some(["GET", "POST", "PUT", "DELETE"].map(|method| format!("{api}/{stage}/{method}/api/*")).to_vec())
+    Some(METHODS.map(|method| format!("{api}/{stage}/{method}/api/*")).to_vec())
 }
 
 #[cfg(test)]

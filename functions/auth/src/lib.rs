@@ -11,7 +11,7 @@ mod token;
 use oslira_api::Route;
 
 pub use accounts::verify_token;
-pub use authorize::{AuthorizerRequest, Rules, authorize_request};
+pub use authorize::{AuthorizerRequest, METHODS, Rules, authorize_request};
 pub use keys::KeySet;
 
 pub fn routes() -> Vec<Route> {

@@ -121,6 +121,8 @@ def connect(stack):
     try:
         url = urllib.parse.urlsplit(secret["SecretString"])
         unquoted = urllib.parse.unquote
+        if url.scheme not in ("postgres", "postgresql") or not url.hostname:
+            raise ValueError
         where = {
             "host": url.hostname,
             "port": url.port or 5432,
@@ -149,9 +151,10 @@ def connect(stack):
 
 
 def told(error):
-    """What Postgres or the network says."""
-    about = error.args[0] if error.args else error
-    return about.get("M", "an error without a message") if isinstance(about, dict) else str(about)
+    """What Postgres or the network says. Where it was looked for is left out: a password that was not encoded may be in it."""
+    if isinstance(error, pg8000.exceptions.DatabaseError) and isinstance(error.args[0], dict):
+        return error.args[0].get("M", "an error without a message")
+    return str(error.__cause__ or error)
 
 
 def database(stack, run_ids):

@@ -11,6 +11,7 @@ mod deploy;
 mod description;
 mod gateway_responses;
 mod ministack;
+mod own_server;
 mod pgbouncer;
 mod postgres;
 mod prerequisites;
@@ -21,6 +22,7 @@ mod tools;
 mod up;
 mod upstreams;
 mod users;
+mod viewer;
 
 pub(crate) use aws::{Aws, Execution};
 pub(crate) use borrow::borrow;
@@ -30,7 +32,7 @@ pub(crate) use deploy::{STACK_NAME, sam, template};
 pub(crate) use description::{Description, User};
 pub(crate) use prerequisites::Need;
 pub(crate) use query::query;
-pub(crate) use tools::{ensure_asl_validator, ensure_venv, program};
+pub(crate) use tools::{ensure_node_modules, ensure_venv, program};
 pub(crate) use up::{Options, up};
 pub(crate) use upstreams::Upstreams;
 
@@ -55,6 +57,7 @@ pub(crate) struct Stack {
     folder: PathBuf,
 }
 
+/// The servers without which it is not up.
 const SERVERS: [&str; 4] = ["postgres", "pgbouncer", "ministack", "stand-ins"];
 
 /// How quickly the stand-ins answer.

@@ -16,7 +16,9 @@ const OLDEST_POSTGRES: u32 = 15;
 pub(crate) enum Need {
     /// To run the stack.
     Stack,
-    /// To run the stack and the checks.
+    /// The page that shows the API too.
+    Viewer,
+    /// The checks too.
     Tests,
 }
 
@@ -62,6 +64,8 @@ fn missing(need: Need) -> Vec<String> {
             require(Path::new(&control).exists(), &format!("postgresql-{version}-pgtap"));
         }
         require(on_path("pg_prove"), "libtap-parser-sourcehandler-pgtap-perl");
+    }
+    if need != Need::Stack {
         require(on_path("node"), "nodejs");
         require(on_path("npm"), "npm");
     }

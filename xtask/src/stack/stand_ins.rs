@@ -2,12 +2,10 @@
 
 use crate::{
     http::{self, JSON},
-    process::Cmd,
-    stack::{Latency, Stack, build},
+    stack::{Latency, Stack, own_server::OwnServer},
 };
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use std::{fs, path::Path, time::UNIX_EPOCH};
 
 pub(crate) struct StandIns {
     pub(crate) url: String,
@@ -22,22 +20,13 @@ impl StandIns {
     /// Starts the stand-ins. Restarts them on the same port when their binary or the latency has changed.
     pub(crate) fn ensure(stack: &Stack, host: &str, port: u16, latency: Latency) -> Result<Self> {
         let stand_ins = Self::at(port);
-        let binary = build::binary("oslira-stand-ins", host);
-        let version = format!("{latency} {}", modified(&binary)?);
-        if stack.daemons().alive("stand-ins").is_some_and(|daemon| daemon.version == version) {
-            return Ok(stand_ins);
-        }
-        stack.daemons().stop("stand-ins")?;
-        // They run from a copy, so that the next build does not have to replace a running program.
-        let copy = stack.path("oslira-stand-ins");
-        fs::copy(&binary, &copy).with_context(|| format!("cannot copy {}", binary.display()))?;
-        let command = Cmd::new(copy)
-            .args(["--port", &port.to_string(), "--latency", &latency.to_string()])
-            .arg("--port-file", stack.path("stand-ins.port"))
-            .arg("--key-file", stack.path("stand-ins.keys"));
-        let health = format!("{}/_control/health", stand_ins.url);
-        stack.daemons().start("stand-ins", port, &version, command, || {
-            http::get(&health, &[]).is_ok_and(|answer| answer.status == 200)
+        let latency = latency.to_string();
+        let server = OwnServer { name: "stand-ins", port, settings: &latency, health: "_control/health" };
+        server.ensure(stack, host, |command| {
+            command
+                .arg("--latency", &latency)
+                .arg("--port-file", stack.path("stand-ins.port"))
+                .arg("--key-file", stack.path("stand-ins.keys"))
         })?;
         Ok(stand_ins)
     }
@@ -75,9 +64,4 @@ pub(crate) struct Keys {
     pub(crate) hs256_secret: String,
     pub(crate) jwks_url: String,
     pub(crate) issuer: String,
-}
-
-fn modified(path: &Path) -> Result<u128> {
-    let time = fs::metadata(path).and_then(|metadata| metadata.modified());
-    Ok(time.with_context(|| format!("{} is missing", path.display()))?.duration_since(UNIX_EPOCH)?.as_nanos())
 }

@@ -1,4 +1,5 @@
-//! The pinned tools: a Python environment (ministack, SAM, cargo-lambda) and the state machine linter.
+//! The pinned tools: a Python environment (ministack, SAM, cargo-lambda) and npm packages (the state machine
+//! linter, and the page that shows the API).
 
 use crate::{
     process::Cmd,
@@ -46,8 +47,8 @@ pub(crate) fn ensure_venv(stack: &Stack, phase: &Phase) -> Result<()> {
     })
 }
 
-/// Installs the state machine linter, unless the same version is installed. Returns its program.
-pub(crate) fn ensure_asl_validator(stack: &Stack, phase: &Phase) -> Result<PathBuf> {
+/// Installs the npm packages, unless the same were installed before; their folder. No script of theirs is run.
+pub(crate) fn ensure_node_modules(stack: &Stack, phase: &Phase) -> Result<PathBuf> {
     let lock = ROOT.join("infra/local/package-lock.json");
     let node = workspace::tools().join("node");
     made_from(&lock, &node, || {
@@ -60,9 +61,9 @@ pub(crate) fn ensure_asl_validator(stack: &Stack, phase: &Phase) -> Result<PathB
             .directory(&node)
             .log(stack.log("npm"))
             .hint("can this machine reach the npm registry?")
-            .run("installing asl-validator", phase)
+            .run("installing the npm packages", phase)
     })?;
-    Ok(node.join("node_modules/.bin/asl-validator"))
+    Ok(node.join("node_modules"))
 }
 
 /// Makes a folder from a file, and makes it again when the file has changed. A copy of the file inside the

@@ -14,7 +14,7 @@ use crate::{
         prerequisites,
         secrets::Secrets,
         stand_ins::{Keys, StandIns},
-        tools, users, write_private,
+        tools, users, viewer, write_private,
     },
     ui::Ui,
     workspace::host_triple,
@@ -40,7 +40,7 @@ impl Options {
             load: description.user(users::LOAD.name).is_ok(),
             upstreams: Upstreams::of(&description.upstreams, &stack.aws()?)?,
             latency: description.latency,
-            need: Need::Stack,
+            need: if description.viewer_url.is_some() { Need::Viewer } else { Need::Stack },
         })
     }
 }
@@ -75,8 +75,8 @@ fn bring_up(stack: &Stack, options: &Options, ui: &Ui, was_up: bool) -> Result<D
     let postgres = &Postgres::at(ports.postgres, programs, secrets);
     let aws = &Aws::at(ports.ministack);
 
-    // These three do not need each other.
-    let (authority, stand_ins) = thread::scope(|scope| -> Result<_> {
+    // Things that do not need each other.
+    let (authority, stand_ins, node_modules) = thread::scope(|scope| -> Result<_> {
         let database = scope.spawn(|| {
             ui.phase("PostgreSQL and pgbouncer", |phase| {
                 let certificates = Certificates::ensure(stack, phase)?;
@@ -95,17 +95,24 @@ fn bring_up(stack: &Stack, options: &Options, ui: &Ui, was_up: bool) -> Result<D
                 ui.phase("AWS emulator", |_| ministack::start(stack, ports.ministack))
             }
         });
+        let node_modules = scope.spawn(|| match options.need {
+            Need::Viewer => {
+                ui.phase("Node tools", |phase| tools::ensure_node_modules(stack, phase)).map(Some)
+            }
+            Need::Stack | Need::Tests => Ok(None),
+        });
         let compiled = scope.spawn(|| {
             ui.phase("compile", |phase| build::compile(stack, host, phase))?;
             ui.phase("zip the Lambdas", |phase| build::package(stack, host, phase))?;
             StandIns::ensure(stack, host, ports.stand_ins, options.latency)
         });
         let compiled = join(compiled);
+        let node_modules = join(node_modules);
         let emulator = join(emulator);
         let database = join(database);
         let stand_ins = compiled?;
         emulator?;
-        Ok((database?, stand_ins))
+        Ok((database?, stand_ins, node_modules?))
     })?;
 
     let keys = stand_ins.keys()?;
@@ -124,6 +131,8 @@ fn bring_up(stack: &Stack, options: &Options, ui: &Ui, was_up: bool) -> Result<D
     }
     let users = ui.phase("demo users", |_| users::ensure(postgres, &stand_ins, secrets, options.load))?;
 
+    let viewer_url = node_modules.map(|folder| viewer::ensure(stack, host, &folder)).transpose()?;
+
     write_private(&stack.path("functions.env"), &functions_env(&found, ports))?;
     let description = Description {
         api_url: found.api_url,
@@ -132,6 +141,7 @@ fn bring_up(stack: &Stack, options: &Options, ui: &Ui, was_up: bool) -> Result<D
         postgres_url: postgres.superuser_url(),
         pooler_url: pooler_url("oslira_user", &secrets.user_password, ports),
         stand_ins_url: stand_ins.url,
+        viewer_url,
         upstreams: options.upstreams.to_string(),
         latency: options.latency,
         state_machines: found.state_machines,
@@ -179,10 +189,9 @@ impl Ports {
     }
 }
 
-/// Finds ports that nobody listens on, below the range from which the system takes ports for outgoing
-/// connections. The search begins at a place that depends on the process, so that two stacks that start
-/// together find different ports.
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
+/// Ports that nobody listens on, below the range from which the system takes ports for outgoing connections.
+/// Where the search begins depends on the process, so that two stacks that start together do not meet.
+pub(super) fn free_ports<const N: usize>() -> Result<[u16; N]> {
     const RANGE: std::ops::Range<u32> = 20_000..32_000;
     let first = std::process::id().wrapping_mul(97);
     let candidates = (0..RANGE.len()).filter_map(|step| {

@@ -205,7 +205,7 @@ fn validate_template(setting: &Setting, phase: &Phase) -> Result<Outcome> {
 
 /// Validates the state machines with their placeholders filled in, as SAM would do.
 fn state_machines(setting: &Setting, phase: &Phase) -> Result<Outcome> {
-    let validator = stack::ensure_asl_validator(setting.stack, phase)?;
+    let validator = stack::ensure_node_modules(setting.stack, phase)?.join(".bin/asl-validator");
     let filled = setting.stack.path("statemachines");
     fs::create_dir_all(&filled)?;
     let mut paths = Vec::new();

@@ -1,0 +1,54 @@
+//! The API's paths, each written once.
+
+/// Whether everything is there.
+pub const HEALTH: &str = "/health";
+/// Who the token belongs to.
+pub const AUTH_VERIFY: &str = "/api/auth/verify";
+/// What the account has left.
+pub const CREDITS_BALANCE: &str = "/api/credits/balance";
+/// What moved the account's credits.
+pub const CREDITS_TRANSACTIONS: &str = "/api/credits/transactions";
+/// The account's business profiles.
+pub const BUSINESS_PROFILES: &str = "/api/business-profiles";
+/// The start of an analysis.
+pub const ANALYZE: &str = "/api/leads/analyze";
+/// Where a run is, as the route is declared.
+pub const PROGRESS: &str = "/api/analysis/{runId}/progress";
+/// The result of a run, as the route is declared.
+pub const RESULT: &str = "/api/analysis/{runId}/result";
+/// The wish that a run stops, as the route is declared.
+pub const CANCEL: &str = "/api/analysis/{runId}/cancel";
+/// The start of an anonymous analysis.
+pub const ANALYZE_ANONYMOUS: &str = "/api/analyze/anonymous";
+/// What a token opens, as the route is declared.
+pub const ANONYMOUS_RUN: &str = "/api/analyze/anonymous/{runToken}";
+
+/// One business profile.
+pub fn business_profile(id: &str) -> String {
+    format!("{BUSINESS_PROFILES}/{id}")
+}
+
+/// A path with a query, which is as it is.
+pub fn with_query(path: &str, query: &str) -> String {
+    format!("{path}?{query}")
+}
+
+/// Where a run is.
+pub fn progress(run_id: &str) -> String {
+    PROGRESS.replace("{runId}", run_id)
+}
+
+/// The result of a run.
+pub fn result(run_id: &str) -> String {
+    RESULT.replace("{runId}", run_id)
+}
+
+/// The wish that a run stops.
+pub fn cancel(run_id: &str) -> String {
+    CANCEL.replace("{runId}", run_id)
+}
+
+/// What a token opens.
+pub fn anonymous_run(run_token: &str) -> String {
+    ANONYMOUS_RUN.replace("{runToken}", run_token)
+}
