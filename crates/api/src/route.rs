@@ -272,8 +272,11 @@ impl Route {
             return self;
         };
         let schema = self.schema::<Failure>(Direction::Answer);
-        let answer =
-            self.answer(status, schema, &format!("`{code}`: API Gateway itself gives this answer. {sentence}"));
+        let answer = self.answer(
+            status,
+            schema,
+            &format!("`{code}`: API Gateway itself gives this answer. {sentence}"),
+        );
         let body = json!({"success": false, "error": sentence, "code": code, "requestId": REQUEST_ID});
         answer.examples.insert(code.to_owned(), json!({"value": body}));
         self

@@ -78,7 +78,8 @@ impl Place {
                 .input(GATHER)
                 .output("reading the run")
         })?;
-        let answer: Part<T> = serde_json::from_str(&answer).context("the answer of gather.py cannot be read")?;
+        let answer: Part<T> =
+            serde_json::from_str(&answer).context("the answer of gather.py cannot be read")?;
         let Self { name, region, .. } = self;
         match answer {
             Part::Found(found) => Ok(found),

@@ -279,7 +279,8 @@ fn execution_arn(machine: &str, name: &str) -> String {
 }
 
 fn resources(xml: &str) -> Result<Vec<Resource>> {
-    let document = roxmltree::Document::parse(xml).context("DescribeStackResources did not answer with XML")?;
+    let document =
+        roxmltree::Document::parse(xml).context("DescribeStackResources did not answer with XML")?;
     let members = document.descendants().filter(|node| node.tag_name().name() == "member");
     let text = |node: roxmltree::Node, name: &str| {
         node.children()
