@@ -22,7 +22,7 @@ pub(crate) fn cancel_route() -> Route {
         )
         .answers::<Cancelling>(
             202,
-            "Requested. The run's progress tells when it has ended, and how.",
+            "Requested. The run's progress says when the run has ended, and how.",
             [("requested", requested)],
         )
         .refuses(&already_finished(RunStatus::Complete))

@@ -19,7 +19,7 @@ pub(crate) fn result_route() -> Route {
     let cancelled = Error::new(Code::RunCancelled, "The analysis was cancelled.");
     let path = "/api/analysis/{runId}/result";
     run::about_a_run(Route::get(path, "getAnalysisResult", Tag::Analyses, "The explained result of a run"))
-        .describe("How the score comes about is in [scoring.md](scoring.md).")
+        .describe("[scoring.md](scoring.md) explains how the score is made.")
         .answers::<AnalysisResult>(200, "The result.", [("light", light), ("xray", xray)])
         .refuses(&not_ready())
         .refuses(&failed)

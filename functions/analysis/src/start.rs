@@ -186,7 +186,7 @@ async fn begin(tools: &StartTools, run: &Row) -> Result<()> {
     let input = match input(run) {
         Ok(input) => input,
         Err(error) => {
-            tracing::warn!(runId = %run_id, cause = error.chain(), "not begun; fail-stale-runs will look at it");
+            tracing::warn!(runId = %run_id, cause = error.chain(), "run not started; fail-stale-runs will check it");
             return Ok(());
         }
     };

@@ -27,14 +27,14 @@ pub(crate) fn create_route() -> Route {
         path,
         "createBusinessProfile",
         Tag::BusinessProfiles,
-        "Say what the account sells, and to whom",
+        "Describe what the account sells, and to whom",
     )
     .in_account()
     .idempotent()
     .takes::<BusinessProfile>([("roaster", saved::roaster())])
     .answers::<SavedBusinessProfile>(
         201,
-        "It was made, or by the same request with the same `Idempotency-Key` before.",
+        "The business profile was made by this request, or by an earlier one with the same `Idempotency-Key` and body.",
         [("roaster", saved::saved_roaster())],
     )
     .refuses(&too_many())

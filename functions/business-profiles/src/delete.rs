@@ -15,7 +15,7 @@ pub(crate) fn delete_route() -> Route {
             "For owners of the account. Its leads and results stay readable, and analyses under way go on. New ones cannot be \
              started for it.",
         )
-        .answers::<DeletedBusinessProfile>(200, "It was deleted.", [("deleted", deleted)])
+        .answers::<DeletedBusinessProfile>(200, "The business profile was deleted.", [("deleted", deleted)])
         .refuses(&not_owner())
 }
 

@@ -8,14 +8,14 @@ use oslira_postgres::{Parameter, UserDb, table::business_profile};
 
 pub(crate) fn update_route() -> Route {
     let path = "/api/business-profiles/{businessProfileId}";
-    let summary = "Replace what is said of the business";
+    let summary = "Replace a business profile's content";
     saved::about_one(Route::put(path, "updateBusinessProfile", Tag::BusinessProfiles, summary))
         .describe(
             "The body is the whole document, without `id`, `createdAt` and `updatedAt`: what is left out is removed. Analyses that were accepted before go on with the \
              business profile as it was then.",
         )
         .takes::<BusinessProfile>([("roaster", saved::roaster())])
-        .answers::<SavedBusinessProfile>(200, "As it is now.", [("roaster", saved::saved_roaster())])
+        .answers::<SavedBusinessProfile>(200, "The business profile as it is now.", [("roaster", saved::saved_roaster())])
 }
 
 /// Replaces the business profile and answers with the new one. A repeated request changes nothing more.
