@@ -72,6 +72,16 @@ impl Aws {
         Ok(())
     }
 
+    /// The attribute that says when an item of a DynamoDB table expires, if its items do.
+    pub async fn time_to_live(&self, table: &str) -> Result<Option<String>> {
+        let input = json!({"TableName": table});
+        let answer = self.json("DynamoDB_20120810.DescribeTimeToLive", "dynamodb", "1.0", &input).await?;
+        let description = &answer["TimeToLiveDescription"];
+        let status =
+            description["TimeToLiveStatus"].as_str().with_context(|| format!("no status: {answer}"))?;
+        Ok(description["AttributeName"].as_str().filter(|_| status == "ENABLED").map(str::to_owned))
+    }
+
     /// Puts an item into a DynamoDB table.
     pub async fn put_item(&self, table: &str, item: Value) -> Result<()> {
         let input = json!({"TableName": table, "Item": item});
@@ -187,25 +197,6 @@ impl Aws {
             .send()
             .await?;
         Ok(answer.json().await?)
-    }
-}
-
-impl crate::Stack {
-    /// What `refund-run` says to a run of which the state machine gave up.
-    pub async fn refund(&self, run: &crate::Run) -> Result<Value> {
-        self.aws
-            .invoke(&self.description.functions["refund-run"], &run.failure())
-            .await?
-            .map_err(anyhow::Error::msg)
-    }
-
-    /// The key of the snapshot that a run reads, from its execution's history.
-    pub async fn snapshot_key(&self, run: &crate::Run) -> Result<String> {
-        let history = self.history(run).await?.to_string();
-        let start = history.find("profiles/").context("no snapshot in the history")?;
-        let rest = history.get(start..).unwrap_or_default();
-        let key = rest.split(|c: char| !(c.is_ascii_alphanumeric() || "/._-".contains(c))).next();
-        Ok(key.unwrap_or_default().to_owned())
     }
 }
 
