@@ -11,8 +11,8 @@ create policy "Members can change their account's business profiles" on public.b
   using (account_id = any ((select oslira.accounts_of_caller('member'))::uuid[]) and deleted_at is null)
   with check (account_id = any ((select oslira.accounts_of_caller('member'))::uuid[]) and deleted_at is null);
 
--- Deletes, softly, and for owners alone.
--- Answers: deleted | not_found (deleted before, too) | not_owner (whether there is such a profile or not) | account_not_found
+-- Deletes, softly, and for owners alone. It may be called twice: a profile that was deleted before is answered as deleted.
+-- Answers: deleted | not_found | not_owner (whether there is such a profile or not) | account_not_found
 create function public.delete_business_profile(p_account_id uuid, p_business_profile_id uuid) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -23,7 +23,12 @@ begin
   end if;
   update public.business_profiles p set deleted_at = now()
     where p.business_profile_id = p_business_profile_id and p.account_id = p_account_id and p.deleted_at is null;
-  return case when found then 'deleted' else 'not_found' end;
+  return case
+    when exists (
+      select from public.business_profiles p where p.business_profile_id = p_business_profile_id and p.account_id = p_account_id
+    ) then 'deleted'
+    else 'not_found'
+  end;
 end
 $$;
 grant execute on function public.delete_business_profile to authenticated;

@@ -279,6 +279,8 @@ async fn a_deleted_profile_is_gone_and_what_it_was_used_for_stays() -> Result<()
     let deleted = delete(&user, &id).await?;
     assert_eq!(deleted.status, 200, "{}", deleted.body);
     assert_eq!(*deleted.data(), json!({"id": id}));
+    let again = delete(&user, &id).await?;
+    assert_eq!((again.status, again.data()), (200, deleted.data()), "deleted twice: {}", again.body);
 
     // The run under way goes on, and its result can be read.
     let run = Run { run_id: started.run_id()?.to_owned(), username: body["username"].to_string() };
@@ -288,7 +290,6 @@ async fn a_deleted_profile_is_gone_and_what_it_was_used_for_stays() -> Result<()
     for (what, reply) in [
         ("read", user.get(&paths::business_profile(&id)).await?),
         ("changed", put(&user, &id, &coffee()).await?),
-        ("deleted", delete(&user, &id).await?),
         ("analysed against", user.post(paths::ANALYZE, &body).await?),
     ] {
         assert_eq!(reply.refusal(), refused(404, "BusinessProfileNotFound"), "{what}: {}", reply.body);

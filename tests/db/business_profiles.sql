@@ -219,7 +219,17 @@ select row_eq(
   'select (p.profile).deleted_at, (p.profile).name, (p.profile).version from (select pg_temp.profile() as profile) p',
   (select row(now(), (b.profile).name, (b.profile).version) from before b), 'softly: all of it stays'
 );
-select is(pg_temp.delete('ada', 'ada.profile'), 'not_found', 'once');
+\o /dev/null
+select pg_temp.set_in('ada.profile', 'postgres', 'deleted_at = now() - interval ''1 day''');
+\o
+create temp table deleted as select pg_temp.profile() as profile;
+select is(pg_temp.delete('ada', 'ada.profile'), 'deleted', 'and is answered the same again');
+select is(pg_temp.profile(), (select profile from deleted), 'which changes nothing');
+select is(pg_temp.delete(caller, 'ada.profile', account), outcome, format('%s deletes what is deleted, of %s: %s', caller, account, outcome))
+  from (values
+    ('cleo', 'ada.account', 'not_owner'), ('bob', 'ada.account', 'account_not_found'), ('bob', 'bob.account', 'not_found'),
+    ('cleo', 'cleo.account', 'not_found')
+  ) attempt (caller, account, outcome);
 select is(pg_temp.outcome(caller, 'select from public.business_profiles where business_profile_id = {ada.profile}'),
     case seen when '1 rows' then case caller when 'service_role' then '1 rows' else '0 rows' end else seen end, format('%s looks for what is deleted', caller))
   from callers;

@@ -13,13 +13,13 @@ pub(crate) fn delete_route() -> Route {
     saved::about_one(Route::delete(path, "deleteBusinessProfile", Tag::BusinessProfiles, "Delete a business profile"))
         .describe(
             "For owners of the account. Its leads and results stay readable, and analyses under way go on. New ones cannot be \
-             started for it.",
+             started for it. A repeated request is answered the same.",
         )
-        .answers::<DeletedBusinessProfile>(200, "It was deleted.", [("deleted", deleted)])
+        .answers::<DeletedBusinessProfile>(200, "It was deleted, now or before.", [("deleted", deleted)])
         .refuses(&not_owner())
 }
 
-/// Deletes the business profile. A second request finds none to delete.
+/// Deletes the business profile. A repeated request gets the same answer.
 ///
 /// # Errors
 /// `OwnerRequired` for a member who is not an owner, whether there is such a business profile or not.
