@@ -108,6 +108,26 @@ async fn a_website_is_stored_as_it_was_written_or_refused() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_the_description_allows_is_stored_and_a_name_of_two_lines_is_refused() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let mut body = coffee();
+    body["name"] = json!("é".repeat(200));
+    body["icp"]["followerRange"] = json!({"min": 0, "max": u32::MAX});
+    body["icp"]["contentThemes"] = json!(vec!["\"".repeat(60); 30]);
+    body["icp"]["geoFocus"] = json!(vec!["é".repeat(60); 30]);
+    let reply = user.post(paths::BUSINESS_PROFILES, &body).await?;
+    assert_eq!(reply.status, 201, "{}", reply.body);
+    assert_eq!(reply.data()["icp"]["contentThemes"], body["icp"]["contentThemes"]);
+    for bad in ["Brew\nCo", "Brew\u{1}", "Brew\u{85}Co"] {
+        body["name"] = json!(bad);
+        let reply = user.post(paths::BUSINESS_PROFILES, &body).await?;
+        assert_eq!(reply.refusal(), refused(400, "ValidationFailed"), "{bad:?}: {}", reply.body);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn one_idempotency_key_makes_one_profile() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
