@@ -30,7 +30,7 @@ pub async fn delete_business_profile(db: &UserDb, request: Request) -> Result<Re
     let row = db.one(caller.user_id, sql, &[&account_id, &id]).await?;
     match &*row.read::<String>("outcome")? {
         "deleted" => Ok(Reply::ok(DeletedBusinessProfile { id })),
-        "not_found" => Err(saved::not_found()),
+        "not_found" => Err(Error::business_profile_not_found()),
         "not_owner" => Err(not_owner()),
         "account_not_found" => Err(Error::account_not_found()),
         other => Err(Error::internal(format!("unknown outcome {other}"))),
