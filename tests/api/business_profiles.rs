@@ -171,9 +171,27 @@ async fn a_key_that_was_planted_answers_with_nothing_of_another_tenant() -> Resu
         let reply = user
             .request(Method::POST, paths::BUSINESS_PROFILES, &[("idempotency-key", key)], Some(body.clone()))
             .await?;
-        assert_eq!(reply.refusal(), refused(422, "IdempotencyKeyReused"), "{}", reply.body);
+        assert_eq!(reply.refusal(), refused(404, "BusinessProfileNotFound"), "{}", reply.body);
         assert!(!reply.body.to_string().contains(id), "{}", reply.body);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_whose_profile_was_deleted_makes_no_other() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let post = async |body: &Value| user.post_with_key(paths::BUSINESS_PROFILES, "k-1", body).await;
+    let made = post(&coffee()).await?;
+    let id = made.data()["id"].as_str().context("no id")?;
+    assert_eq!(delete(&user, id).await?.status, 200);
+    let reply = post(&coffee()).await?;
+    assert_eq!(reply.refusal(), refused(404, "BusinessProfileNotFound"), "{}", reply.body);
+    let mut other = coffee();
+    other["name"] = json!("Other");
+    assert_eq!(post(&other).await?.refusal(), refused(422, "IdempotencyKeyReused"));
+    // The one that every test user has.
+    assert_eq!(user.get(paths::BUSINESS_PROFILES).await?.data()["total"], 1);
     Ok(())
 }
 
