@@ -167,8 +167,9 @@ select set_eq(
 select set_eq(
   $$ select grantee::text, name from grants_on_functions $$,
   $$ values
-    -- By policies alone: the schema is closed to the role, as is seen below.
+    -- By policies and checks alone: the schema is closed to the role, as is seen below.
     ('authenticated', 'oslira.accounts_of_caller'),
+    ('authenticated', 'oslira.are_words'),
     ('authenticated', 'public.claim_idempotency_key'),
     ('authenticated', 'public.delete_business_profile'),
     ('authenticated', 'public.start_analysis'),

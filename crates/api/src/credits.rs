@@ -1,11 +1,11 @@
 //! Credits: what is left, and every change of the balance.
 
-use deserr::Deserr;
+use deserr::{DeserializeError, Deserr, ErrorKind, ValuePointerRef, take_cf_content};
 use jiff::Timestamp;
 use oslira_domain::{CreditTransactionId, FieldProblem, RunId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::str::FromStr;
+use std::{convert::Infallible, str::FromStr};
 
 /// The credits that are left, and the plan.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -84,7 +84,7 @@ impl FromStr for CreditTransactionKind {
 
 /// Which rows of the ledger to list. Without filters, all rows.
 #[derive(Debug, Default, PartialEq, Eq, Deserr, JsonSchema)]
-#[deserr(rename_all = camelCase, deny_unknown_fields)]
+#[deserr(rename_all = camelCase, deny_unknown_fields, validate = ordered -> __Deserr_E)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CreditTransactionFilters {
     /// Only rows of these kinds, separated by commas.
@@ -94,7 +94,7 @@ pub struct CreditTransactionFilters {
     /// Only rows from this moment on (RFC 3339, such as 2026-11-24T00:00:00Z).
     #[deserr(default, try_from(Option<String>) = moment -> FieldProblem)]
     pub since: Option<Timestamp>,
-    /// Only rows before this moment.
+    /// Only rows before this moment. It must be later than `since`.
     #[deserr(default, try_from(Option<String>) = moment -> FieldProblem)]
     pub until: Option<Timestamp>,
 }
@@ -106,7 +106,75 @@ fn kinds(text: &str) -> Result<Vec<CreditTransactionKind>, FieldProblem> {
     })
 }
 
+/// Reads a moment. Jiff alone would take more than RFC 3339, and years that Postgres does not have.
 fn moment(text: Option<String>) -> Result<Option<Timestamp>, FieldProblem> {
-    let problem = || FieldProblem("must be a moment such as 2026-11-24T00:00:00Z".to_owned());
-    text.map(|text| text.parse().map_err(|_| problem())).transpose()
+    let problem = || {
+        FieldProblem("must be a moment such as 2026-11-24T00:00:00Z, in the years 0001 to 9999".to_owned())
+    };
+    let read = |text: String| {
+        let is_within = is_rfc_3339(&text) && !text.starts_with("0000");
+        text.parse().ok().filter(|_| is_within).ok_or_else(problem)
+    };
+    text.map(read).transpose()
+}
+
+/// Whether the text has the form of a date, `T`, a time and an offset.
+fn is_rfc_3339(text: &str) -> bool {
+    let shape: String =
+        text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c.to_ascii_uppercase() }).collect();
+    let Some(rest) = shape.strip_prefix("0000-00-00T00:00:00") else { return false };
+    let offset = rest.strip_prefix(".0").map_or(rest, |rest| rest.trim_start_matches('0'));
+    matches!(offset, "Z" | "+00:00" | "-00:00")
+}
+
+fn ordered<E: DeserializeError>(
+    filters: CreditTransactionFilters,
+    location: ValuePointerRef<'_>,
+) -> Result<CreditTransactionFilters, E> {
+    match (filters.since, filters.until) {
+        (Some(since), Some(until)) if since >= until => {
+            let problem = ErrorKind::Unexpected { msg: "must be later than since".to_owned() };
+            Err(take_cf_content(E::error::<Infallible>(None, problem, location.push_key("until"))))
+        }
+        _ => Ok(filters),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_as_rfc_3339_says() {
+        for good in [
+            "0001-01-01T00:00:00Z",
+            "9999-12-30T21:59:59Z",
+            "2026-11-24t01:02:03.123456789z",
+            "2026-11-24T01:02:03-00:00",
+            "2026-11-24T01:02:03+05:30",
+        ] {
+            assert!(moment(Some(good.to_owned())).is_ok_and(|read| read.is_some()), "{good}");
+        }
+        for bad in [
+            "",
+            "yesterday",
+            "2026-11-24",
+            "2026-11-24T01:02:03",
+            "2026-11-24 01:02:03Z",
+            "2026-11-24T01:02Z",
+            "2026-11-24T01:02:03,5Z",
+            "2026-11-24T01:02:03.Z",
+            "2026-11-24T01:02:03+05",
+            "2026-11-24T01:02:03+01:00[Europe/Berlin]",
+            "20261124T010203Z",
+            "2026-02-30T00:00:00Z",
+            "0000-06-01T00:00:00Z",
+            "-009999-06-01T00:00:00Z",
+            "+010000-01-01T00:00:00Z",
+            "٢٠٢٦-11-24T00:00:00Z",
+        ] {
+            assert!(moment(Some(bad.to_owned())).is_err(), "{bad}");
+        }
+        assert_eq!(moment(None), Ok(None));
+    }
 }

@@ -14,8 +14,8 @@ use url::Url;
 #[serde(rename_all = "camelCase")]
 #[deserr(rename_all = camelCase, deny_unknown_fields)]
 pub struct BusinessProfile {
-    /// The business's name, without spaces around it.
-    #[deserr(try_from(&String) = trimmed::<200> -> FieldProblem)]
+    /// The business's name, as one line without spaces around it.
+    #[deserr(try_from(&String) = line::<200> -> FieldProblem)]
     #[schemars(length(min = 1, max = 200), regex(pattern = r"\S"))]
     pub name: String,
     /// What the business does, in its own words.
@@ -104,6 +104,14 @@ impl From<BusinessProfile> for Business {
     }
 }
 
+fn line<const MAX: usize>(text: &str) -> Result<String, FieldProblem> {
+    let text = trimmed::<MAX>(text)?;
+    if text.chars().any(char::is_control) {
+        return Err(FieldProblem("must not hold line breaks or control characters".to_owned()));
+    }
+    Ok(text)
+}
+
 fn ordered(range: FollowerRange) -> Result<FollowerRange, FieldProblem> {
     if range.min <= range.max {
         Ok(range)
@@ -170,6 +178,14 @@ fn web_address(text: Option<String>) -> Result<Option<String>, FieldProblem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_one_line() {
+        assert_eq!(line::<9>(" Café & Co\n").unwrap(), "Café & Co");
+        for bad in ["Brew\nCo", "Brew\tCo", "Brew\u{85}Co", "\u{7f}", "", "Brewers & Co"] {
+            assert!(line::<9>(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn a_website_is_an_address_with_a_host_and_is_kept_as_it_is_written() {

@@ -69,6 +69,12 @@ impl Error {
         Self::new(Code::AccountNotFound, "There is no such account among yours.")
     }
 
+    /// The account has no such business profile. Another tenant's, a deleted one and one that never existed look
+    /// the same.
+    pub fn business_profile_not_found() -> Self {
+        Self::new(Code::BusinessProfileNotFound, "There is no such business profile in this account.")
+    }
+
     /// The error when an idempotency key was used before with another body.
     pub fn idempotency_key_reused() -> Self {
         let message =

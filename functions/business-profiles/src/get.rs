@@ -2,7 +2,7 @@
 
 use crate::saved;
 use oslira_api::{Route, SavedBusinessProfile, Tag};
-use oslira_domain::Result;
+use oslira_domain::{Error, Result};
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::UserDb;
 
@@ -22,6 +22,9 @@ pub async fn get_business_profile(db: &UserDb, request: Request) -> Result<Reply
            where business_profile_id = $1 and account_id = $2 and deleted_at is null",
         saved::columns()
     );
-    let row = db.optional(caller.user_id, &sql, &[&id, &account_id]).await?.ok_or_else(saved::not_found)?;
+    let row = db
+        .optional(caller.user_id, &sql, &[&id, &account_id])
+        .await?
+        .ok_or_else(Error::business_profile_not_found)?;
     Ok(Reply::ok(saved::read(&row)?))
 }

@@ -2,7 +2,7 @@
 
 use crate::saved;
 use oslira_api::{Route, SavedBusinessProfile, Tag};
-use oslira_domain::{BusinessProfile, Result};
+use oslira_domain::{BusinessProfile, Error, Result};
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::{Parameter, UserDb, table::business_profile};
 
@@ -33,6 +33,9 @@ pub async fn update_business_profile(db: &UserDb, request: Request) -> Result<Re
     );
     let which: [&dyn Parameter; 2] = [&id, &account_id];
     let parameters = [&which[..], &business_profile::values(&profile)].concat();
-    let row = db.optional(caller.user_id, &sql, &parameters).await?.ok_or_else(saved::not_found)?;
+    let row = db
+        .optional(caller.user_id, &sql, &parameters)
+        .await?
+        .ok_or_else(Error::business_profile_not_found)?;
     Ok(Reply::ok(saved::read(&row)?))
 }
