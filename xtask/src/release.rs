@@ -191,7 +191,8 @@ fn check_models(stage: &str, catalogue: &Catalogue, roles: &str, today: Date) ->
 
 fn secrets(stage: &str, region: &str) -> Result<Secrets> {
     let answer = Cmd::new(stack::program("python3"))
-        .args(["-", stage, region])
+        // Isolated: the folder that this is run in must not bring modules of its own.
+        .args(["-I", "-", stage, region])
         .input(MISSING_SECRETS)
         .output("reading the secrets' state")?;
     let missing: Vec<String> = answer.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();

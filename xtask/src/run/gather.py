@@ -1,4 +1,4 @@
-"""Gathers what AWS and the system database know about runs: `python3 - STACK PARTS RUN_ID [RUN_ID ...]`.
+"""Gathers what AWS and the system database know about runs: `python3 -I - STACK PARTS RUN_ID [RUN_ID ...]`.
 
 STACK is the name of a CloudFormation stack. PARTS is `money`, which is what the database says, or `whole`. AWS is found as by
 any AWS tool: by credentials, region and endpoint of the environment.

@@ -73,7 +73,8 @@ impl Place {
             stack::ensure_venv(&self.stack, phase)?;
             phase.detail(self.name);
             (self.python)(self)?
-                .args(["-", &self.stack_name, parts])
+                // Isolated: the folder that this is run in must not bring modules of its own.
+                .args(["-I", "-", &self.stack_name, parts])
                 .args(run_ids)
                 .input(GATHER)
                 .output("reading the run")
