@@ -55,9 +55,7 @@ pub async fn get_anonymous_analysis(
     let mut run = shown(&item, Timestamp::now());
     if item.status == RunStatus::Complete {
         let result: Option<AnonymousResult> = store.result(run_id).await?;
-        let mut result = result.ok_or_else(|| Error::internal("a complete run has no result"))?;
-        result.findings = result.findings.itemised();
-        run.result = Some(result);
+        run.result = Some(result.ok_or_else(|| Error::internal("a complete run has no result"))?);
     }
     Ok(Reply::ok(run))
 }
