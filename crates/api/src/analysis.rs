@@ -160,15 +160,6 @@ pub struct Findings {
     pub timing: Timing,
 }
 
-impl Findings {
-    /// The same result with points, for a result that was saved before there were any.
-    #[must_use]
-    pub fn itemised(mut self) -> Self {
-        self.assessment = self.assessment.itemised();
-        self
-    }
-}
-
 /// How long a run and its steps took.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

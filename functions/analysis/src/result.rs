@@ -54,7 +54,7 @@ pub async fn get_analysis_result(db: &UserDb, request: Request) -> Result<Reply>
         lead_id: row.read("lead_id")?,
         username: row.read("username")?,
         analysis_type: row.read("tier")?,
-        findings: findings.itemised(),
+        findings,
         data_as_of: row.read("data_as_of")?,
         cache_hit: row.read("cache_hit")?,
         credits_charged: row.read("credits_charged")?,

@@ -26,7 +26,6 @@ pub struct SubScore {
     pub weight: f64,
     /// How many points it adds to the score, 0 to 100: `weight × score`, to one decimal; 0 when it cannot be
     /// judged. The points of all sub-scores, quality flags and adjustments sum to the score.
-    #[serde(default)]
     pub points: f64,
     /// The reasons, as sentences.
     pub evidence: Vec<String>,
