@@ -14,7 +14,6 @@ mod release;
 mod report;
 mod resume;
 mod run;
-mod run_id;
 mod stack;
 mod status;
 mod test;
@@ -24,8 +23,8 @@ mod workspace;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use demo::Demo;
+use oslira_domain::RunId;
 use release::Stage;
-use run_id::RunId;
 use stack::{Latency, Need, Options, Stack, Upstreams};
 use std::{path::PathBuf, process::ExitCode};
 use ui::Ui;
@@ -89,12 +88,14 @@ enum Command {
     /// Resume a run whose execution ended without settling it; what was paid for is not paid again
     Resume {
         /// The run's id
+        #[arg(value_parser = run_id)]
         run_id: RunId,
     },
     /// Show everything about one run: its rows, progress, execution, upstream calls, what it cost us, and its
     /// log lines
     Run {
         /// The run's id, which is its execution's name too
+        #[arg(value_parser = run_id)]
         run_id: RunId,
         /// Look at a stage on AWS instead of the local stack, with the AWS credentials of the environment
         #[arg(long, value_enum)]
@@ -191,6 +192,11 @@ impl Up {
     }
 }
 
+/// Reads a run's id, as the command line gives it.
+fn run_id(text: &str) -> Result<RunId, &'static str> {
+    text.parse().map_err(|_| "a run's id is a UUID, such as 01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d")
+}
+
 fn main() -> ExitCode {
     let command = Cli::parse().command;
     let result = process::handle_signals().and_then(|()| execute(command));
@@ -225,8 +231,8 @@ fn execute(command: Command) -> Result<()> {
             bench::fairness(&bench::Fairness { runs, flood, floods, debug }, ui)
         }
         Command::Invoke { function, event } => invoke::invoke(stack, &function, event.as_deref()),
-        Command::Resume { run_id } => resume::resume(&Stack::chosen(), &run_id, ui),
-        Command::Run { run_id, stage, json } => run::run(&Stack::chosen(), stage, &run_id, json, ui),
+        Command::Resume { run_id } => resume::resume(&Stack::chosen(), run_id, ui),
+        Command::Run { run_id, stage, json } => run::run(&Stack::chosen(), stage, run_id, json, ui),
         Command::Pause { minutes, note } => intake::pause(&Stack::chosen(), minutes, note.as_deref()),
         Command::Unpause => intake::unpause(&Stack::chosen()),
         Command::Logs { function, follow } => invoke::logs(stack, &function, follow),

@@ -1,15 +1,15 @@
 //! `resume`: resumes a run whose execution ended without settling it.
 
 use crate::{
-    run_id::RunId,
     stack::{Execution, Stack, query},
     ui::{Ui, print},
 };
 use anyhow::{Context, Result, bail};
+use oslira_domain::{RunId, execution_name};
 
 /// Starts the execution `{runId}-{n}` with the input of the run's first one. Its steps find what the earlier
 /// execution left (the profile in the cache, the models' answers) and do not pay for it again.
-pub(crate) fn resume(stack: &Stack, run_id: &RunId, ui: &Ui) -> Result<()> {
+pub(crate) fn resume(stack: &Stack, run_id: RunId, ui: &Ui) -> Result<()> {
     let description = stack.description()?;
     let machine = description.state_machines.get("analysis").context("the stack has no state machine")?;
     let sql = format!("select status from public.runs where run_id = '{run_id}';");
@@ -22,22 +22,19 @@ pub(crate) fn resume(stack: &Stack, run_id: &RunId, ui: &Ui) -> Result<()> {
     }
     let aws = stack.aws()?;
     let mut executions = Vec::new();
-    while let Some(execution) = aws.execution(machine, &name(run_id, executions.len() + 1))? {
+    let mut name = execution_name(run_id, 1);
+    for n in 2.. {
+        let Some(execution) = aws.execution(machine, &name)? else { break };
         executions.push(execution);
+        name = execution_name(run_id, n);
     }
     let input = input(&executions, run_id)?;
-    let name = name(run_id, executions.len() + 1);
     aws.start_execution(machine, &name, input)?;
     Ok(print(format!("started the execution {name}"))?)
 }
 
-/// The name of a run's `n`th execution: the first one, or one that resumed the run.
-fn name(run_id: &RunId, n: usize) -> String {
-    if n == 1 { run_id.to_string() } else { format!("{run_id}-{n}") }
-}
-
 /// Returns the input for the next execution, if the last one has ended.
-fn input<'a>(executions: &'a [Execution], run_id: &RunId) -> Result<&'a str> {
+fn input<'a>(executions: &'a [Execution], run_id: RunId) -> Result<&'a str> {
     let (Some(first), Some(last)) = (executions.first(), executions.last()) else {
         bail!(
             "the run {run_id} has no execution to resume. fail-stale-runs starts or refunds it within the hour; \
@@ -55,13 +52,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_execution_bears_the_runs_name_and_later_ones_a_number() {
-        let run_id: RunId = "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d".parse().unwrap();
-        assert_eq!(name(&run_id, 1), "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d");
-        assert_eq!(name(&run_id, 3), "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d-3");
-    }
-
-    #[test]
     fn only_what_has_ended_is_resumed_and_with_the_first_input() {
         let run_id: RunId = "01932a5f-11aa-7c20-8f10-5e6f7a8b9c0d".parse().unwrap();
         let execution = |status: &str, input: &str| Execution {
@@ -70,10 +60,10 @@ mod tests {
             started_at: 0.0,
             stopped_at: None,
         };
-        assert!(input(&[], &run_id).is_err());
+        assert!(input(&[], run_id).is_err());
         let running = [execution("ABORTED", "1"), execution("RUNNING", "2")];
-        assert!(input(&running, &run_id).is_err());
+        assert!(input(&running, run_id).is_err());
         let ended = [execution("ABORTED", "1"), execution("FAILED", "2")];
-        assert_eq!(input(&ended, &run_id).unwrap(), "1");
+        assert_eq!(input(&ended, run_id).unwrap(), "1");
     }
 }

@@ -10,6 +10,7 @@ The database's URL is read from its secret and stays in this process: nothing he
 """
 
 import base64
+import contextlib
 import datetime
 import json
 import re
@@ -137,6 +138,9 @@ def connect(stack):
         connection = pg8000.native.Connection(
             **where, ssl_context=context, timeout=10, application_name="oslira-operator"
         )
+    except (pg8000.exceptions.Error, OSError, UnicodeError) as error:
+        raise not_let_in(error) from None
+    try:
         # The pooler's connections are shared: what others set on this one must not matter.
         connection.run("begin isolation level repeatable read read only")
         connection.run("set local role service_role")
@@ -146,14 +150,28 @@ def connect(stack):
         connection.run("set local datestyle = 'ISO, YMD'")
         connection.run("set local statement_timeout = '10s'")
         return connection
-    except (pg8000.exceptions.Error, OSError) as error:
-        raise Unreachable(f"the database does not let us in: {told(error)}") from None
+    except (pg8000.exceptions.Error, OSError, UnicodeError) as error:
+        close(connection)
+        raise not_let_in(error) from None
+
+
+def close(connection):
+    # One that broke fails once more as it says goodbye.
+    with contextlib.suppress(pg8000.exceptions.Error, OSError):
+        connection.close()
+
+
+def not_let_in(error):
+    return Unreachable(f"the database does not let us in: {told(error)}")
 
 
 def told(error):
     """What Postgres or the network says. Where it was looked for is left out: a password that was not encoded may be in it."""
     if isinstance(error, pg8000.exceptions.DatabaseError) and isinstance(error.args[0], dict):
         return error.args[0].get("M", "an error without a message")
+    if isinstance(error, UnicodeError):
+        # It quotes what it could not encode, and that may be a piece of the password.
+        return "a name or a text cannot be encoded"
     return str(error.__cause__ or error)
 
 
@@ -164,10 +182,10 @@ def database(stack, run_ids):
         # The pooler may then give the connection to the next.
         connection.run("rollback")
         return found
-    except (pg8000.exceptions.Error, OSError) as error:
+    except (pg8000.exceptions.Error, OSError, UnicodeError) as error:
         raise Unreachable(f"the database did not answer: {told(error)}") from None
     finally:
-        connection.close()
+        close(connection)
 
 
 def progress(stack, run_id):

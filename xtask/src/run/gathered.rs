@@ -163,7 +163,7 @@ pub(super) struct Execution {
 }
 
 /// One event of an execution's history.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(super) struct Event {
     pub(super) id: u64,
     /// The event that this one follows from. The emulator does not report it.

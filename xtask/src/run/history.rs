@@ -98,12 +98,28 @@ fn visits(events: &[Event]) -> Vec<Visit<'_>> {
         if let (true, Some(state)) = (event.kind.ends_with("StateExited"), &event.state) {
             // A state's name is unique in the whole machine, so this finds the right one in a Parallel as
             // well.
-            if let Some(visit) = visits.iter_mut().find(|visit| is_open(visit) && visit.state == *state) {
-                visit.left_at = Some(event.at);
+            if let Some(index) = visits.iter().position(|visit| is_open(visit) && visit.state == *state) {
+                visits[index].left_at = Some(event.at);
+                if visits[index].kind == "Parallel" {
+                    close(&mut visits[index + 1..], event.at);
+                }
             }
             continue;
         }
         let followed = event.previous.and_then(|previous| owners.get(&previous).copied());
+        if let Some((kind, is_left)) = end_without_exit(&event.kind) {
+            let of_kind = |visit: &Visit| visit.kind == kind;
+            let ended = followed
+                .filter(|&index| of_kind(&visits[index]))
+                .or_else(|| visits.iter().rposition(|visit| of_kind(visit) && is_open(visit)));
+            if let Some(index) = ended {
+                owners.insert(event.id, index);
+                let inside = if kind == "Parallel" { visits.len() } else { index + 1 };
+                let first = if is_left { index } else { index + 1 };
+                close(&mut visits[first..inside], event.at);
+            }
+            continue;
+        }
         let Some(owner) = followed.or_else(|| visits.iter().rposition(is_open)) else { continue };
         owners.insert(event.id, owner);
         let visit = &mut visits[owner];
@@ -114,6 +130,24 @@ fn visits(events: &[Event]) -> Vec<Visit<'_>> {
         }
     }
     visits
+}
+
+/// Returns the kind of a state that ends with this event, and whether the state is left with it. Such events
+/// do not name their state. A Parallel that failed is left later: it may be tried again, and an exit follows
+/// when it was caught.
+fn end_without_exit(event: &str) -> Option<(&str, bool)> {
+    match event.strip_suffix("StateAborted") {
+        Some(kind) => Some((kind, true)),
+        None => (event == "ParallelStateFailed").then_some(("Parallel", false)),
+    }
+}
+
+/// Closes what is still open of these. After a Parallel's end nothing goes on in its branches. No machine has
+/// a Parallel inside another, so all that was entered after it is in its branches.
+fn close(visits: &mut [Visit<'_>], at: Timestamp) {
+    for visit in visits {
+        visit.left_at.get_or_insert(at);
+    }
 }
 
 #[cfg(test)]
@@ -175,6 +209,51 @@ mod tests {
         assert_eq!(steps[1].failures, BTreeMap::from([("ApifyBusy".to_owned(), 1)]));
         assert!(steps.iter().all(|step| !step.is_open && step.failures.len() <= 1));
         assert_eq!(steps.iter().map(Step::takes_time).collect::<Vec<_>>(), [true, true, true, false]);
+    }
+
+    /// A branch fails at 500 ms. AWS writes no exit for the states in the branches.
+    #[test]
+    fn what_is_in_a_failed_parallel_lasts_until_its_end() {
+        let begun = [
+            event(1, 0, 0, "ExecutionStarted", ""),
+            event(2, 1, 10, "ParallelStateEntered", "Scrape"),
+            event(3, 2, 10, "ParallelStateStarted", ""),
+            event(4, 3, 20, "TaskStateEntered", "Scrape Profile"),
+            event(5, 3, 20, "WaitStateEntered", "Wait"),
+            event(6, 3, 20, "TaskStateEntered", "Scrape Posts"),
+            event(7, 4, 30, "TaskScheduled", ""),
+            event(8, 6, 30, "TaskScheduled", ""),
+            event(9, 7, 500, "TaskFailed", "ProfilePrivate"),
+        ];
+        let caught = [
+            event(10, 5, 500, "WaitStateAborted", ""),
+            event(11, 8, 510, "TaskStateAborted", ""),
+            event(12, 9, 520, "ParallelStateFailed", ""),
+            event(13, 12, 530, "ParallelStateExited", "Scrape"),
+            event(14, 13, 530, "TaskStateEntered", "Refund Credits"),
+            event(15, 14, 900, "TaskStateExited", "Refund Credits"),
+            event(16, 15, 900, "FailStateEntered", "Run Failed"),
+        ];
+        let times = |rest: &[Event]| {
+            let events: Vec<Event> = begun.iter().chain(rest).cloned().collect();
+            let steps = steps(&events, at(5_000));
+            let open: Vec<String> =
+                steps.iter().filter(|step| step.is_open).map(|step| step.state.clone()).collect();
+            let times: Vec<i64> = steps.iter().map(|step| step.duration_ms).collect();
+            (times, open)
+        };
+        let last = vec!["Run Failed".to_owned()];
+        assert_eq!(times(&caught), (vec![520, 500, 480, 490, 370, 4_100], last.clone()));
+        // The exit alone says enough.
+        assert_eq!(times(&caught[3..]), (vec![520, 510, 510, 510, 370, 4_100], last));
+        // The next try of a failed Parallel belongs to it.
+        let again = [caught[2].clone(), event(13, 12, 600, "TaskStateEntered", "Scrape Profile")];
+        let open = vec!["Scrape".to_owned(), "Scrape Profile".to_owned()];
+        assert_eq!(times(&again), (vec![4_990, 500 + 4_400, 500, 500], open));
+        // The execution was stopped.
+        let aborted =
+            [event(10, 8, 600, "TaskStateAborted", ""), event(11, 3, 610, "ParallelStateAborted", "")];
+        assert_eq!(times(&aborted), (vec![600, 590, 590, 580], vec![]));
     }
 
     #[test]

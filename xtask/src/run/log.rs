@@ -3,6 +3,7 @@
 use super::gathered::{Call, Line};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
 
 /// Fields that are shown elsewhere, or say nothing about the run.
 const LEFT_OUT: [&str; 13] = [
@@ -43,16 +44,22 @@ fn object(line: Line) -> Value {
 
 /// Returns the lines as text, with lines that are alike folded into one.
 pub(super) fn folded(lines: &[Value]) -> Vec<String> {
-    let key = |line: &Value| ["function", "level", "message", "outcome"].map(|name| line[name].clone());
+    let key = |line: &Value| ["function", "level", "message", "outcome"].map(|name| line[name].to_string());
+    let mut counts: HashMap<_, usize> = HashMap::new();
+    for line in lines {
+        *counts.entry(key(line)).or_default() += 1;
+    }
+    let mut folded = HashSet::new();
     let mut told: Vec<String> = Vec::new();
-    for (index, line) in lines.iter().enumerate() {
-        let alike = |other: &&Value| key(other) == key(line);
-        let count = lines.iter().filter(alike).count();
-        let is_first = !lines.iter().take(index).any(|other| alike(&other));
-        match count > MOST_ALIKE {
-            false => told.push(text(line)),
-            true if is_first => told.push(format!("{}  (one of {count} like it)", text(line))),
-            true => {}
+    for line in lines {
+        let key = key(line);
+        match counts.get(&key) {
+            Some(count) if *count > MOST_ALIKE => {
+                if folded.insert(key) {
+                    told.push(format!("{}  (one of {count} like it)", text(line)));
+                }
+            }
+            _ => told.push(text(line)),
         }
     }
     told

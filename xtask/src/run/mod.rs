@@ -15,13 +15,13 @@ pub(crate) use money::{Money, upstream_ms};
 use crate::{
     process::Cmd,
     release::Stage,
-    run_id::RunId,
     stack::{self, STACK_NAME, Stack},
     ui::{self, Ui},
 };
 use anyhow::{Context, Result, bail};
 use gathered::{Database, Gathered, Part};
 use jiff::Timestamp;
+use oslira_domain::RunId;
 use report::Report;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
@@ -93,7 +93,7 @@ impl Place {
 }
 
 /// Prints one run.
-pub(crate) fn run(stack: &Stack, stage: Option<Stage>, run_id: &RunId, json: bool, ui: &Ui) -> Result<()> {
+pub(crate) fn run(stack: &Stack, stage: Option<Stage>, run_id: RunId, json: bool, ui: &Ui) -> Result<()> {
     let place = match stage {
         Some(stage) => Place::stage(stage)?,
         None => Place::local(stack)?,

@@ -6,8 +6,8 @@ use super::{
     log,
     money::Money,
 };
-use crate::run_id::RunId;
 use jiff::Timestamp;
+use oslira_domain::RunId;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
-    pub(super) run_id: String,
+    pub(super) run_id: RunId,
     /// The row of `runs`; `None` for an anonymous run.
     pub(super) run: Option<Row>,
     /// `None` unless the run is complete.
@@ -68,14 +68,14 @@ impl Executed {
 }
 
 impl Report {
-    pub(super) fn of(run_id: &RunId, gathered: Gathered, now: Timestamp) -> Self {
+    pub(super) fn of(run_id: RunId, gathered: Gathered, now: Timestamp) -> Self {
         let unreachable = gathered.unreachable();
         let (log, cut_off) = match gathered.logs {
             Part::Found(Lines { lines, cut_off }) => (Some(log::sorted(lines)), cut_off),
             Part::Unreachable(_) => (None, Vec::new()),
         };
         let mut report = Self {
-            run_id: run_id.to_string(),
+            run_id,
             run: None,
             analysis: None,
             ledger: Vec::new(),
@@ -134,7 +134,7 @@ pub(super) mod tests {
         });
         all.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
         let now = "2026-11-24T21:51:00Z".parse().unwrap();
-        Report::of(&run_id, serde_json::from_value(all).unwrap(), now)
+        Report::of(run_id, serde_json::from_value(all).unwrap(), now)
     }
 
     pub(in crate::run) fn refunded() -> Value {

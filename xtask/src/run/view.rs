@@ -51,7 +51,7 @@ fn text(report: &Report) -> String {
 }
 
 fn facts(report: &Report) -> Table {
-    let mut facts = table(["run", &report.run_id]);
+    let mut facts = table(["run", &report.run_id.to_string()]);
     let mut fact = |name: &str, value: String| {
         facts.add_row([name, &value]);
     };
