@@ -72,16 +72,6 @@ impl Aws {
         Ok(())
     }
 
-    /// The attribute that says when an item of a DynamoDB table expires, if its items do.
-    pub async fn time_to_live(&self, table: &str) -> Result<Option<String>> {
-        let input = json!({"TableName": table});
-        let answer = self.json("DynamoDB_20120810.DescribeTimeToLive", "dynamodb", "1.0", &input).await?;
-        let description = &answer["TimeToLiveDescription"];
-        let status =
-            description["TimeToLiveStatus"].as_str().with_context(|| format!("no status: {answer}"))?;
-        Ok(description["AttributeName"].as_str().filter(|_| status == "ENABLED").map(str::to_owned))
-    }
-
     /// Puts an item into a DynamoDB table.
     pub async fn put_item(&self, table: &str, item: Value) -> Result<()> {
         let input = json!({"TableName": table, "Item": item});

@@ -90,12 +90,12 @@ async fn a_prompt_holds_the_callers_business_and_nobody_elses() -> Result<()> {
             user.business_profile_id
         )
     };
-    stack.database.run(&describe(&user, "canary-of-an-anonymous-caller")).await?;
+    stack.database.run(&describe(&user, "canary-of-the-caller")).await?;
     stack.database.run(&describe(&stranger, "canary-of-the-stranger")).await?;
     let username = user.username("prompted");
     stranger.analyze(&username).await?;
     user.analyze(&username).await?;
-    let bodies = stack.stand_ins.bodies(Upstream::OpenAi, "canary-of-an-anonymous-caller").await?;
+    let bodies = stack.stand_ins.bodies(Upstream::OpenAi, "canary-of-the-caller").await?;
     assert_eq!(bodies.len(), 1);
     let prompt = bodies.iter().map(ToString::to_string).collect::<String>();
     assert!(prompt.contains(&username) && !prompt.contains("canary-of-the-stranger"));

@@ -6,19 +6,24 @@ use oslira_tests::{AnonymousCaller, Stack, User};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// The tables whose items expire, and the attribute that says when. The emulator does not take over from the template what
+/// DynamoDB does with it; a contract test compares the attribute with the template.
+const TABLES: [&str; 4] = ["run-progress", "scrape-flights", "ai-usage", "rate-limits"];
+const EXPIRES_AT: &str = "expiresAt";
+
 /// By table whose items expire: those items that name one of these ids, after seeing that each says when it expires.
 async fn expiring(stack: &Stack, ids: &[&str]) -> Result<BTreeMap<String, Vec<Value>>> {
     let mut found = BTreeMap::new();
-    for (name, table) in &stack.description.tables {
-        let Some(attribute) = stack.aws.time_to_live(table).await? else { continue };
+    for name in TABLES {
+        let table = stack.description.tables.get(name).with_context(|| format!("no table {name}"))?;
         let mut items = stack.aws.items(table).await?;
         items.retain(|item| ids.iter().any(|id| item.to_string().contains(id)));
         for item in &items {
-            let at = item[&attribute]["N"].as_str();
-            let at: i64 = at.with_context(|| format!("{name}: no {attribute} in {item}"))?.parse()?;
+            let at = item[EXPIRES_AT]["N"].as_str();
+            let at: i64 = at.with_context(|| format!("{name}: no {EXPIRES_AT} in {item}"))?.parse()?;
             ensure!(at > Timestamp::now().as_second(), "{name}: expired at once: {item}");
         }
-        found.insert(name.clone(), items);
+        found.insert(name.to_owned(), items);
     }
     Ok(found)
 }
@@ -45,6 +50,5 @@ async fn an_item_of_a_table_whose_items_expire_says_when() -> Result<()> {
         unused.is_empty(),
         "nothing of these runs was seen in {unused:?}: look at a run that writes there"
     );
-    assert!(found.len() >= 4, "the tables whose items expire: {:?}", found.keys());
     Ok(())
 }
