@@ -1,6 +1,6 @@
 //! Documents: commands that exist, links that lead somewhere, and nothing about where this was written.
 
-use crate::{declared::Kind, files, none};
+use crate::{declared::Kind, files, none, template::Template};
 use std::{collections::BTreeSet, path::Path};
 
 #[test]
@@ -14,6 +14,57 @@ fn the_readmes_test_command_is_what_ci_runs() {
         commands.into_iter().any(|line| line == command),
         "README.md must give {command:?}, the command of .ci/run, on a line of a code block"
     );
+}
+
+#[test]
+fn the_readme_has_every_route_and_no_other() {
+    let text = files::text("README.md");
+    let rows = text.lines().filter(|line| line.starts_with("| ") && line.contains(" `/"));
+    let told: BTreeSet<String> = rows
+        .filter_map(|row| row.split('|').nth(1))
+        .map(|route| route.replace('`', "").trim().to_owned())
+        .collect();
+    let template = Template::read();
+    let routes = template.functions().flat_map(|function| function.routes());
+    let deployed: BTreeSet<String> =
+        routes.map(|route| format!("{} {}", route.method.to_uppercase(), route.path)).collect();
+    none(told.symmetric_difference(&deployed).map(|route| {
+        format!("{route}: README's \"The API at a glance\" must have the routes of infra/template.yaml, and no other")
+    }));
+}
+
+/// A file that no `mod` names is not compiled, and says nothing of it.
+#[test]
+fn every_file_of_rust_is_compiled() {
+    let is_rust = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    let all: Vec<_> = files::all().into_iter().filter(is_rust).collect();
+    let named: BTreeSet<String> = all
+        .iter()
+        .flat_map(|path| {
+            let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+            let is_root =
+                path.file_stem().is_some_and(|stem| ["lib", "main", "mod"].iter().any(|name| stem == *name));
+            let folder = if is_root { folder } else { folder.join(path.file_stem().unwrap_or_default()) };
+            let text = files::text(path);
+            let modules: Vec<_> = text
+                .lines()
+                .filter_map(|line| {
+                    line.trim().strip_suffix(';')?.rsplit_once("mod ").map(|(_, name)| name.to_owned())
+                })
+                .collect();
+            modules.into_iter().map(move |name| folder.join(name).display().to_string())
+        })
+        .collect();
+    none(all.iter().filter_map(|path| {
+        let stem = path.file_stem()?.to_string_lossy().into_owned();
+        let folder = path.parent()?;
+        let is_target = ["lib", "main", "build"].contains(&&*stem)
+            || folder.ends_with("bin")
+            || folder.ends_with("tests") && folder.parent().is_some_and(|parent| parent != Path::new(""));
+        let module = if stem == "mod" { folder.to_owned() } else { folder.join(&stem) };
+        (!is_target && !named.contains(&module.display().to_string()))
+            .then(|| format!("{}: no `mod {stem};` names it, so it is not compiled", path.display()))
+    }));
 }
 
 #[test]

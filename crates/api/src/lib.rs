@@ -10,6 +10,7 @@ mod document;
 mod envelope;
 mod error_code;
 mod example;
+mod filter;
 mod health;
 mod page;
 mod route;
