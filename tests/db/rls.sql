@@ -98,7 +98,7 @@ select is_empty(
   $$ select name, policyname from our_policies
        where regexp_replace(expression, '\( SELECT (auth\.uid\(\) AS uid|oslira\.accounts_of_caller\(''(member|owner)''::text\) AS accounts_of_caller)\)', '', 'g')
          ~* 'auth\.|current_setting|current_user|session_user|accounts_of_caller|members' $$,
-  'no policy asks who calls but in a sub-select, once per query'
+  'no policy asks who calls but in a sub-select, once for each table of a query'
 );
 select is_empty(
   $$ select name, policyname from our_policies
