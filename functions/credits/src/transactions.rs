@@ -30,8 +30,8 @@ pub async fn list_credit_transactions(db: &UserDb, request: Request) -> Result<R
     let (filters, page) = request.page::<CreditTransactionFilters>()?;
     let CreditTransactionFilters { kind, since, until } = filters;
     let kinds: Vec<String> = kind.into_iter().map(|kind| kind.as_str().to_owned()).collect();
-    let list = ledger(&[&kinds, &since, &until]);
-    Ok(Reply::ok(db.page(caller.user_id, account_id, list, page, transaction).await?))
+    let parameters: [&dyn Parameter; 3] = [&kinds, &since, &until];
+    Ok(Reply::ok(db.page(caller.user_id, account_id, ledger(&parameters), page, transaction).await?))
 }
 
 /// The rows of the ledger of some kinds (none for all), since a moment and until one. Public, so that a test can
