@@ -18,28 +18,48 @@ pub(crate) struct Function {
     pub(crate) input: Option<StageInput>,
 }
 
-/// What a function is. What follows from it is in `kinds.rs`.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
+/// Declares the kinds, each once: its name in Rust and the one in the template.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
+        /// What a function is. What follows from it is in `kinds.rs`.
+        #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+        pub(crate) enum Kind {
+            $($(#[$doc])* #[serde(rename = $name)] $kind,)*
+        }
+
+        impl Kind {
+            pub(crate) const ALL: &[Self] = &[$(Self::$kind,)*];
+        }
+
+        impl fmt::Display for Kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$kind => $name,)*
+                })
+            }
+        }
+    };
+}
+
+kinds! {
     /// A signed-in user calls it, and it acts as that user.
-    SignedInRoute,
+    SignedInRoute = "signed-in-route",
     /// Anyone calls it; it knows no database.
-    AnonymousRoute,
+    AnonymousRoute = "anonymous-route",
     /// A vendor's server calls it; it checks the signature and leaves the rest to a queue.
-    Webhook,
+    Webhook = "webhook",
     /// Monitors call it; it looks, and changes nothing.
-    HealthCheck,
+    HealthCheck = "health-check",
     /// API Gateway asks it who calls.
-    Authorizer,
+    Authorizer = "authorizer",
     /// A state machine calls it.
-    Stage,
+    Stage = "stage",
     /// It works off a queue.
-    QueueConsumer,
+    QueueConsumer = "queue-consumer",
     /// It runs at certain times.
-    ScheduledJob,
+    ScheduledJob = "scheduled-job",
     /// Operators and deploys call it.
-    OperatorJob,
+    OperatorJob = "operator-job",
 }
 
 /// What a state machine passes to a stage.
@@ -94,22 +114,6 @@ pub(crate) enum SecretUse {
 pub(crate) struct Table {
     /// Why its items stay for good.
     pub(crate) lasting: String,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SignedInRoute => "signed-in-route",
-            Self::AnonymousRoute => "anonymous-route",
-            Self::Webhook => "webhook",
-            Self::HealthCheck => "health-check",
-            Self::Authorizer => "authorizer",
-            Self::Stage => "stage",
-            Self::QueueConsumer => "queue-consumer",
-            Self::ScheduledJob => "scheduled-job",
-            Self::OperatorJob => "operator-job",
-        })
-    }
 }
 
 impl fmt::Display for SecretUse {

@@ -6,6 +6,7 @@ use crate::{
     none,
     template::{Resource, Route, Template, target},
 };
+use serde_json::Value;
 use std::{collections::BTreeSet, fmt};
 
 /// What makes a function run.
@@ -17,7 +18,7 @@ enum Caller {
     StateMachine,
     Queue,
     Schedule,
-    /// An event that no kind has.
+    /// What no kind is called by, in words.
     Other(String),
 }
 
@@ -30,24 +31,12 @@ impl fmt::Display for Caller {
             Self::StateMachine => f.write_str("a place in the DefinitionSubstitutions of a state machine"),
             Self::Queue => f.write_str("an event of type SQS"),
             Self::Schedule => f.write_str("an event of type ScheduleV2"),
-            Self::Other(kind) => write!(f, "an event of type {kind}"),
+            Self::Other(caller) => f.write_str(caller),
         }
     }
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 9] = [
-        Self::SignedInRoute,
-        Self::AnonymousRoute,
-        Self::Webhook,
-        Self::HealthCheck,
-        Self::Authorizer,
-        Self::Stage,
-        Self::QueueConsumer,
-        Self::ScheduledJob,
-        Self::OperatorJob,
-    ];
-
     /// Who calls it; nothing of the template calls an operator's.
     fn caller(self) -> Option<Caller> {
         match self {
@@ -100,15 +89,53 @@ fn callers(template: &Template, function: Resource<'_>) -> Vec<Caller> {
         "Api" => Caller::SignedInUser,
         "SQS" => Caller::Queue,
         "ScheduleV2" => Caller::Schedule,
-        other => Caller::Other(other.to_owned()),
+        other => Caller::Other(format!("an event of type {other}")),
     });
     let authorizers = map(&template.api()["Auth"]["Authorizers"]);
     let authorizes = authorizers.filter(|(_, it)| target(&it["FunctionArn"]) == Some(function.name));
     let machines = template.machines_that_call(function);
+    let urls = [&function.properties["FunctionUrlConfig"], &template.globals()["FunctionUrlConfig"]];
+    let has_url = urls.into_iter().any(|url| !url.is_null());
+    let others = template.resources().filter(|other| {
+        other.name != function.name
+            && !ACCOUNTED_FOR.contains(&other.kind)
+            && mentions(other.properties, function.name)
+    });
     events
         .chain(authorizes.map(|_| Caller::ApiGateway))
         .chain(machines.iter().map(|_| Caller::StateMachine))
+        .chain(has_url.then(|| Caller::Other("a FunctionUrlConfig".to_owned())))
+        .chain(others.map(|other| Caller::Other(format!("the {} {}", other.kind, other.name))))
         .collect()
+}
+
+/// Kinds of resources that may mention a function: those that `callers` looks into, and those that only watch. Any
+/// other one could call it: a rule, a URL, a permission, a mapping to a queue.
+const ACCOUNTED_FOR: [&str; 4] = [
+    "AWS::Serverless::Api",
+    "AWS::Serverless::StateMachine",
+    "AWS::CloudWatch::Alarm",
+    "AWS::Logs::LogGroup",
+];
+
+/// Whether a value refers to a resource anywhere.
+fn mentions(value: &Value, name: &str) -> bool {
+    let refers = |function: &str, argument: &Value| {
+        // `Fn::GetAtt` and `Fn::Sub` may have a list.
+        let text = argument.as_str().or_else(|| argument[0].as_str()).unwrap_or_default();
+        match function {
+            "Ref" | "Fn::GetAtt" => text.split('.').next() == Some(name),
+            "Fn::Sub" => text.split("${").any(|rest| rest.split(['.', '}']).next() == Some(name)),
+            _ => false,
+        }
+    };
+    match value {
+        Value::Object(entries) => {
+            entries.iter().any(|(function, argument)| refers(function, argument) || mentions(argument, name))
+        }
+        Value::Array(values) => values.iter().any(|value| mentions(value, name)),
+        _ => false,
+    }
 }
 
 /// Functions that something else calls than their kind says.
@@ -179,6 +206,24 @@ pub(crate) fn strangers_to_databases(template: &Template) -> Vec<String> {
             .collect::<Vec<_>>()
     };
     template.functions().flat_map(problems).collect()
+}
+
+/// Secrets of the migrations' database that not exactly one function knows. It may do anything in the database.
+pub(crate) fn migrations_secrets_that_spread(template: &Template) -> Vec<String> {
+    let secrets = template.of_kind("AWS::SecretsManager::Secret");
+    secrets
+        .filter(|secret| secret.secret_use() == SecretUse::MigrationsDatabase)
+        .filter_map(|secret| {
+            let reaches = |function: &Resource<'_>| {
+                template.secrets_within_reach(*function).iter().any(|within| within.name == secret.name)
+            };
+            let readers: Vec<&str> =
+                template.functions().filter(reaches).map(|function| function.name).collect();
+            (readers.len() > 1).then(|| {
+                format!("{}: let one function alone know it, not {}", secret.name, readers.join(" and "))
+            })
+        })
+        .collect()
 }
 
 /// Public routes without a limit, and limits of other routes.
@@ -291,6 +336,23 @@ pub(crate) fn health_checks_that_change(template: &Template) -> Vec<String> {
         .collect()
 }
 
+/// Health checks beside the one at `/health`. Anyone may call them, and they know a database.
+pub(crate) fn health_checks_elsewhere(template: &Template) -> Vec<String> {
+    let checks = template.functions().filter(|function| function.kind_of_function() == Kind::HealthCheck);
+    checks
+        .enumerate()
+        .filter_map(|(index, check)| {
+            let elsewhere = check.routes().find(|route| route.path != "/health");
+            match elsewhere {
+                Some(route) => {
+                    Some(format!("{}: a health check's Path is /health, not {}", check.name, route.path))
+                }
+                None => (index > 0).then(|| format!("{}: there is a health check already", check.name)),
+            }
+        })
+        .collect()
+}
+
 #[test]
 fn a_function_is_called_as_its_kind_says() {
     let template = Template::read();
@@ -301,6 +363,11 @@ fn a_function_is_called_as_its_kind_says() {
 #[test]
 fn a_function_knows_the_databases_of_its_kind_and_no_other() {
     none(strangers_to_databases(&Template::read()));
+}
+
+#[test]
+fn one_function_knows_the_database_of_the_migrations() {
+    none(migrations_secrets_that_spread(&Template::read()));
 }
 
 #[test]
@@ -321,4 +388,9 @@ fn a_webhook_verifies_and_puts_into_a_queue() {
 #[test]
 fn a_health_check_only_looks() {
     none(health_checks_that_change(&Template::read()));
+}
+
+#[test]
+fn there_is_one_health_check() {
+    none(health_checks_elsewhere(&Template::read()));
 }

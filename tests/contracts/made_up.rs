@@ -7,14 +7,16 @@ use crate::{
 use serde_json::{Value, json};
 
 /// Every rule that is about a template alone.
-const RULES: [fn(&Template) -> Vec<String>; 18] = [
+const RULES: [fn(&Template) -> Vec<String>; 20] = [
     declared::undeclared,
     kinds::called_otherwise,
     kinds::strangers_to_databases,
+    kinds::migrations_secrets_that_spread,
     kinds::throttled_wrongly,
     kinds::starters_by_mistake,
     kinds::webhooks_that_work,
     kinds::health_checks_that_change,
+    kinds::health_checks_elsewhere,
     permissions::loose_statements,
     permissions::secrets_named_or_readable_alone,
     permissions::secrets_of_nobody,
@@ -185,6 +187,101 @@ fn a_kind_has_one_way_to_be_called() {
     );
 }
 
+/// An operator's, which may know every database.
+const MIGRATE: &str = r#"
+  MigrateDatabase:
+    Type: AWS::Serverless::Function
+    Metadata: {Oslira: {Kind: operator-job}}
+    Properties:
+      Environment:
+        Variables:
+          MIGRATIONS_DATABASE_SECRET: !Ref MigrationsDatabaseSecret
+      Policies:
+        - Statement:
+            - {Effect: Allow, Action: secretsmanager:GetSecretValue, Resource: !Ref MigrationsDatabaseSecret}
+
+  MigrationsDatabaseSecret:
+    Type: AWS::SecretsManager::Secret
+    Metadata: {Oslira: {For: migrations-database}}
+    Properties: {Name: !Sub "oslira/${Stage}/migrations-database"}
+"#;
+
+#[test]
+fn nothing_calls_an_operators_job() {
+    let with = |more: &str| problems(&Template::parse(&format!("{PAYMENTS}{MIGRATE}{more}")));
+    none(with(""));
+    let of = |kind: &str, properties: &str| {
+        format!("\n  Caller:\n    Type: {kind}\n    Properties: {properties}\n")
+    };
+    for (kind, properties) in [
+        ("AWS::Lambda::Url", "{AuthType: NONE, TargetFunctionArn: !Ref MigrateDatabase}"),
+        ("AWS::Lambda::Permission", "{FunctionName: !GetAtt MigrateDatabase.Arn, Principal: '*'}"),
+        ("AWS::Lambda::EventSourceMapping", "{FunctionName: {Fn::GetAtt: [MigrateDatabase, Arn]}}"),
+        ("AWS::Events::Rule", "{Targets: [{Id: A, Arn: !GetAtt MigrateDatabase.Arn}]}"),
+        ("AWS::Scheduler::Schedule", "{Target: {Arn: !Sub '${MigrateDatabase.Arn}:live'}}"),
+    ] {
+        let problem = format!(
+            "MigrateDatabase: as its Kind is operator-job it must have nothing that calls it alone; it has the {kind} Caller"
+        );
+        assert_eq!(with(&of(kind, properties)), [problem]);
+    }
+    none(with(&of("AWS::CloudWatch::Alarm", "{Dimensions: [{Name: F, Value: !Ref MigrateDatabase}]}")));
+    let url = MIGRATE.replace(
+        "    Properties:\n      Env",
+        "    Properties:\n      FunctionUrlConfig: {AuthType: NONE}\n      Env",
+    );
+    assert_eq!(
+        problems(&Template::parse(&format!("{PAYMENTS}{url}"))),
+        [
+            "MigrateDatabase: as its Kind is operator-job it must have nothing that calls it alone; it has a FunctionUrlConfig"
+        ]
+    );
+    let for_all = problems_with(
+        "  Function:\n    Timeout: 10",
+        "  Function:\n    FunctionUrlConfig: {AuthType: NONE}\n    Timeout: 10",
+    );
+    assert_eq!(for_all.len(), 4, "one of each function: {for_all:#?}");
+}
+
+#[test]
+fn the_database_of_the_migrations_is_known_to_one_function() {
+    let second = MIGRATE.split("  MigrationsDatabaseSecret:").next().unwrap_or_default();
+    let second = second.replace("MigrateDatabase", "LookAround");
+    assert_eq!(
+        problems(&Template::parse(&format!("{PAYMENTS}{MIGRATE}{second}"))),
+        ["MigrationsDatabaseSecret: let one function alone know it, not MigrateDatabase and LookAround"]
+    );
+}
+
+#[test]
+fn there_is_one_health_check_and_it_is_at_health() {
+    let check = r#"
+  CheckHealth:
+    Type: AWS::Serverless::Function
+    Metadata: {Oslira: {Kind: health-check}}
+    Properties:
+      Events:
+        Route:
+          Type: Api
+          Properties: {Method: get, Path: /health, Auth: {Authorizer: NONE}}
+"#;
+    let setting = "      MethodSettings:\n";
+    let throttled = |path: &str| {
+        let entry = format!(
+            "        - {{ResourcePath: /~1{path}, HttpMethod: GET, ThrottlingRateLimit: 5, ThrottlingBurstLimit: 5}}\n"
+        );
+        PAYMENTS.replace(setting, &format!("{setting}{entry}"))
+    };
+    let with = |path: &str, more: &str| problems(&Template::parse(&format!("{}{more}", throttled(path))));
+    none(with("health", check));
+    assert_eq!(
+        with("leads", &check.replace("/health,", "/leads,")),
+        ["CheckHealth: a health check's Path is /health, not /leads"]
+    );
+    let second = check.replace("CheckHealth", "CheckAll");
+    assert_eq!(with("health", &format!("{check}{second}")), ["CheckAll: there is a health check already"]);
+}
+
 #[test]
 fn a_webhook_is_kept_small() {
     let secret = "          WEBHOOK_SECRET: !Ref WebhookSecret\n";
@@ -299,6 +396,34 @@ fn queues_and_schedules_keep_their_rules() {
     );
     told("maxReceiveCount: 100", "maxReceiveCount: 4", "PaymentsQueue: give it a RedrivePolicy");
     told("ScheduleExpressionTimezone: UTC", "ScheduleExpressionTimezone: CET", "FindMissedPayments: set");
+}
+
+#[test]
+fn what_a_table_holds_expires_or_is_said_to_stay() {
+    let table = r#"
+  PaymentsTable:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TimeToLiveSpecification: {AttributeName: expiresAt, Enabled: true}
+"#;
+    let with = |place: &str, change: &str| {
+        problems(&Template::parse(&format!("{PAYMENTS}{}", table.replace(place, change))))
+    };
+    none(with("", ""));
+    let wrong = "PaymentsTable: set the AttributeName of its TimeToLiveSpecification to expiresAt, which its items have";
+    assert_eq!(with("expiresAt", "expires_at"), [wrong]);
+    let never = "PaymentsTable: enable its TimeToLiveSpecification, or say why its items stay, as Metadata: {Oslira: {Lasting: …}}";
+    assert_eq!(with("Enabled: true", "Enabled: false"), [never]);
+    let lasting = "Table\n    Metadata: {Oslira: {Lasting: one item}}\n    Properties:\n      BillingMode: X";
+    none(with(
+        "Table\n    Properties:\n      TimeToLiveSpecification: {AttributeName: expiresAt, Enabled: true}",
+        lasting,
+    ));
+    let both = "PaymentsTable: its items expire, and its Metadata says that they stay (one item); keep one of the two";
+    assert_eq!(
+        with("Table\n    Prop", "Table\n    Metadata: {Oslira: {Lasting: one item}}\n    Prop"),
+        [both]
+    );
 }
 
 #[test]

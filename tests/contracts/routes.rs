@@ -9,7 +9,7 @@ use oslira_auth::METHODS;
 use oslira_domain::Code;
 use oslira_lambda::Header;
 use oslira_tests::openapi;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 fn openapi() -> Value {
@@ -108,7 +108,7 @@ fn a_browser_may_send_what_every_route_takes() {
         template.cors("AllowHeaders").iter().map(|name| name.to_lowercase()).collect();
     // Beside what handlers read: the header that API Gateway hands to the authorizer, and what says that a body is JSON.
     let identity = &template.api()["Auth"]["Authorizers"]["Token"]["Identity"]["Header"];
-    let read = Header::ALL.into_iter().filter(|header| header.is_sent_by_pages()).map(Header::name);
+    let read = Header::ALL.iter().copied().filter(|header| header.is_sent_by_pages()).map(Header::name);
     let needed: BTreeSet<String> =
         read.map(str::to_owned).chain([string(identity).to_lowercase(), "content-type".to_owned()]).collect();
     none(needed.symmetric_difference(&allowed).map(|header| {
@@ -184,6 +184,74 @@ fn examples_are_what_their_schemas_describe() {
     }
     assert!(count > 40, "only {count} examples were found");
     none(problems);
+}
+
+/// The same body, with one thing changed in one of its objects: a field is missing, one more is there, or one that has a
+/// value is `null`.
+fn mutations(body: &Value) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    for at in objects(body, String::new()) {
+        let change = |what: &str, change: &dyn Fn(&mut Map<String, Value>)| {
+            let mut changed = body.clone();
+            let object = changed.pointer_mut(&at).and_then(Value::as_object_mut);
+            change(object.expect("an object"));
+            (format!("{at}: {what}"), changed)
+        };
+        all.push(change("one field more", &|object| {
+            object.insert("odd".to_owned(), Value::Bool(true));
+        }));
+        for (name, value) in map(body.pointer(&at).unwrap_or(&Value::Null)) {
+            all.push(change(&format!("without {name}"), &|object| {
+                object.remove(name);
+            }));
+            if !value.is_null() {
+                all.push(change(&format!("{name} is null"), &|object| {
+                    object.insert(name.to_owned(), Value::Null);
+                }));
+            }
+        }
+    }
+    all
+}
+
+/// The places of all objects in a value.
+fn objects(value: &Value, at: String) -> Vec<String> {
+    let below: Vec<String> = match value {
+        Value::Object(fields) => {
+            fields.iter().flat_map(|(name, value)| objects(value, format!("{at}/{name}"))).collect()
+        }
+        Value::Array(values) => {
+            values.iter().enumerate().flat_map(|(n, value)| objects(value, format!("{at}/{n}"))).collect()
+        }
+        _ => Vec::new(),
+    };
+    value.is_object().then_some(at).into_iter().chain(below).collect()
+}
+
+/// The tests of the API judge every answer by this check.
+#[test]
+fn answers_that_are_not_described_are_noticed() {
+    let document = openapi();
+    let mut count = 0;
+    let mut unnoticed = BTreeSet::new();
+    for (path, method, operation) in operations(&document) {
+        for (status, response) in map(&operation["responses"]).filter(|(status, _)| status.starts_with('2')) {
+            let status = status.parse().expect("a status");
+            let content = &resolve(&document, response)["content"]["application/json"];
+            for (name, example) in map(&content["examples"]) {
+                let body = &example["value"];
+                assert!(openapi::check(method, path, 418, body).is_err(), "{method} {path} answers no 418");
+                for (what, changed) in mutations(body) {
+                    count += 1;
+                    if openapi::check(method, path, status, &changed).is_ok() {
+                        unnoticed.insert(format!("{method} {path} {status} {name}{what}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(count > 200, "only {count} changes were made");
+    none(unnoticed);
 }
 
 #[test]

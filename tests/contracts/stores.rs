@@ -2,11 +2,12 @@
 
 use crate::{
     declared,
-    files::list,
+    files::{list, string},
     none,
     template::{Resource, Template, target},
 };
 use oslira_lambda::Variable;
+use oslira_stores::EXPIRES_AT;
 use std::collections::BTreeSet;
 
 /// Each function that reads a queue, with the queue.
@@ -95,12 +96,20 @@ pub(crate) fn queues_that_lose_messages(template: &Template) -> Vec<String> {
     problems
 }
 
-/// Tables that neither say that their items stay nor let them expire, or that do both.
+/// Tables that neither say that their items stay nor let them expire, or that do both. And tables that wait for an
+/// attribute which no item has.
 pub(crate) fn tables_filling_up(template: &Template) -> Vec<String> {
     let tables = template.of_kind("AWS::DynamoDB::Table");
     tables
         .filter_map(|table| {
             let expires = table.properties["TimeToLiveSpecification"]["Enabled"] == true;
+            let attribute = string(&table.properties["TimeToLiveSpecification"]["AttributeName"]);
+            if expires && attribute != EXPIRES_AT {
+                return Some(format!(
+                    "{}: set the AttributeName of its TimeToLiveSpecification to {EXPIRES_AT}, which its items have",
+                    table.name
+                ));
+            }
             if table.metadata.is_null() {
                 return (!expires).then(|| {
                     format!(

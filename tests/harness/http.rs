@@ -60,9 +60,24 @@ impl Reply {
     }
 }
 
+/// The route that a Lambda's event is of.
+#[derive(Clone, Debug)]
+pub(crate) struct EventRoute {
+    method: String,
+    path: String,
+}
+
+impl EventRoute {
+    /// `None` when the event is none of API Gateway's.
+    pub(crate) fn of(event: &Value) -> Option<Self> {
+        let text = |name: &str| event[name].as_str().map(str::to_owned);
+        Some(Self { method: text("httpMethod")?, path: text("resource")? })
+    }
+}
+
 impl Reply {
-    /// What a Lambda answers to API Gateway.
-    pub(crate) fn of_lambda(response: &Value) -> Result<Self> {
+    /// What a Lambda answers to API Gateway. It must be one of the answers that the route is described with.
+    pub(crate) fn of_lambda(response: &Value, route: &EventRoute) -> Result<Self> {
         let status = u16::try_from(response["statusCode"].as_u64().context("no status")?)?;
         let mut headers = HeaderMap::new();
         for (name, values) in response["multiValueHeaders"].as_object().into_iter().flatten() {
@@ -70,6 +85,7 @@ impl Reply {
             headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
         }
         let body = serde_json::from_str(response["body"].as_str().context("no body")?)?;
+        openapi::check(&route.method, &route.path, status, &body)?;
         Ok(Self { status, headers, body })
     }
 }

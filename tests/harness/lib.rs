@@ -33,7 +33,7 @@ pub use proxy::DatabaseProxy;
 pub use recovery::Unsettleable;
 pub use runs::Run;
 pub use runtime::{Answer, Lambda, Message, xtask};
-pub use scraping::{Payer, Scraped};
+pub use scraping::{Payer, Scraped, with_scrape};
 pub use stack::{Stack, dynamodb_at};
 pub use stand_ins::StandIns;
 pub use user::User;

@@ -3,7 +3,7 @@
 //! For what the emulator cannot do: other environment variables, a process killed between any two instructions,
 //! the time to the first poll, the memory.
 
-use crate::{ORIGIN, Reply, Stack};
+use crate::{ORIGIN, Reply, Stack, http::EventRoute};
 use anyhow::{Context, Result, anyhow, bail};
 use axum::{
     Router,
@@ -15,6 +15,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 use std::{
+    collections::VecDeque,
     env,
     path::PathBuf,
     process::Stdio,
@@ -35,7 +36,9 @@ pub struct Lambda {
     child: Child,
     server: JoinHandle<()>,
     events: mpsc::UnboundedSender<Event>,
-    answers: mpsc::UnboundedReceiver<Answer>,
+    answers: mpsc::UnboundedReceiver<Outcome>,
+    /// The routes of the events that are not answered yet; the runtime answers them in their order.
+    routes: VecDeque<Option<EventRoute>>,
     /// From the start of the process to its first request for an event.
     pub init: Duration,
     next_id: u64,
@@ -48,6 +51,14 @@ pub struct Answer {
     pub outcome: Result<Value, Value>,
     /// When it arrived.
     pub at: Instant,
+    route: Option<EventRoute>,
+}
+
+/// An answer, before it is known which event it is of.
+#[derive(Debug)]
+struct Outcome {
+    outcome: Result<Value, Value>,
+    at: Instant,
 }
 
 /// A message of a queue.
@@ -69,7 +80,7 @@ struct Event {
 
 struct Runtime {
     events: Mutex<mpsc::UnboundedReceiver<Event>>,
-    answers: mpsc::UnboundedSender<Answer>,
+    answers: mpsc::UnboundedSender<Outcome>,
     polled: mpsc::UnboundedSender<Instant>,
 }
 
@@ -127,7 +138,7 @@ impl Lambda {
             tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await });
         }
         let init = first_poll.duration_since(started);
-        Ok(Self { child, server, events, answers, init, next_id: 0 })
+        Ok(Self { child, server, events, answers, routes: VecDeque::new(), init, next_id: 0 })
     }
 
     /// Hands over an event and waits for what comes of it.
@@ -139,7 +150,10 @@ impl Lambda {
     /// Waits for what comes of the event that was sent.
     pub async fn answered(&mut self) -> Result<Answer> {
         tokio::select! {
-            answer = self.answers.recv() => answer.context("the runtime ended"),
+            answer = self.answers.recv() => {
+                let Outcome { outcome, at } = answer.context("the runtime ended")?;
+                Ok(Answer { outcome, at, route: self.routes.pop_front().flatten() })
+            }
             status = self.child.wait() => bail!("the process ended: {}", status?),
         }
     }
@@ -164,6 +178,7 @@ impl Lambda {
     /// Hands over an event and waits for nothing.
     pub fn send(&mut self, payload: &Value) -> Result<()> {
         self.next_id += 1;
+        self.routes.push_back(EventRoute::of(payload));
         let payload = Bytes::from(payload.to_string());
         self.events.send(Event { id: self.next_id, payload }).context("the runtime ended")
     }
@@ -257,7 +272,7 @@ async fn error(State(runtime): State<Arc<Runtime>>, Path(_): Path<String>, body:
 }
 
 fn answer(runtime: &Runtime, outcome: Result<Value, Value>) -> StatusCode {
-    let _ = runtime.answers.send(Answer { outcome, at: Instant::now() });
+    let _ = runtime.answers.send(Outcome { outcome, at: Instant::now() });
     StatusCode::ACCEPTED
 }
 
@@ -279,7 +294,8 @@ impl Answer {
 
     /// An HTTP endpoint's answer.
     pub fn http(&self) -> Result<Reply> {
-        Reply::of_lambda(self.outcome.as_ref().map_err(|error| anyhow!("it failed: {error}"))?)
+        let response = self.outcome.as_ref().map_err(|error| anyhow!("it failed: {error}"))?;
+        Reply::of_lambda(response, self.route.as_ref().context("the event was of no route")?)
     }
 }
 

@@ -136,12 +136,18 @@ impl Stack {
     }
 }
 
+/// An execution's input with what the state machines add to it for the stage that scrapes.
+pub fn with_scrape(mut input: Value, username: &str, run_kind: &str) -> Value {
+    input["usernames"] = json!([username]);
+    input["runKind"] = json!(run_kind);
+    input["want"] = json!("profiles");
+    input
+}
+
 impl User<'_> {
     /// The input of the stage that scrapes a run's profile.
     pub fn scrape_of(&self, run: &Run) -> Value {
-        let mut input = self.execution_input(run);
-        input["usernames"] = json!([run.username]);
-        input
+        with_scrape(self.execution_input(run), &run.username, "single")
     }
 
     /// A run whose scraper died when its actor was at work; the actor is held.

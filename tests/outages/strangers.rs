@@ -104,8 +104,7 @@ async fn a_profile_of_forty_megabytes_is_refunded_and_keeps_nobody_waiting() -> 
             format!(r#"[{{"username": "{username}", "followersCount": 5000, "{field}": "http://nasa.gov/"#);
         let dataset = [start.as_bytes(), &vec![0xff; bytes], br#""}]"#].concat();
         let run = user.accept(&username).await?;
-        let mut input = user.execution_input(&run);
-        input["usernames"] = json!([username]);
+        let input = user.scrape_of(&run);
         let apify = apify_with(dataset).await?;
         let mut lambda = Lambda::start(&stack, "scrape-profiles", &[("APIFY_BASE_URL", &apify)]).await?;
         let answer = lambda.invoke(&input).await?;

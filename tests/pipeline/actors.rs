@@ -2,7 +2,7 @@
 //! when Apify or a scraper is away just then.
 
 use anyhow::Result;
-use oslira_tests::{Fault, Lambda, Payer, Scraped, Stack, Upstream, User, eventually};
+use oslira_tests::{Fault, Lambda, Payer, Scraped, Stack, Upstream, User, eventually, with_scrape};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -194,9 +194,8 @@ async fn what_an_anonymous_runs_actor_cost_is_put_down_to_the_run_that_saw_its_e
     let username = user.username("inherited");
     stack.hold_actors(&username).await?;
     let mut anonymous = Lambda::start(&stack, "scrape-profiles", &[]).await?;
-    let request = json!({
-        "runId": Uuid::now_v7(), "username": username, "tier": "light", "usernames": [username], "runKind": "anonymous",
-    });
+    let input = json!({"runId": Uuid::now_v7(), "username": username, "tier": "light"});
+    let request = with_scrape(input, &username, "anonymous");
     anonymous.send(&request)?;
     stack.actor_noted(&username).await?;
     anonymous.kill().await?;

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
-use oslira_tests::{AnonymousCaller, AnonymousRun, Ending, Fault, Lambda, Stack, Upstream, eventually};
+use oslira_tests::{
+    AnonymousCaller, AnonymousRun, Ending, Fault, Lambda, Stack, Upstream, eventually, with_scrape,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -116,10 +118,9 @@ async fn a_stage_that_runs_twice_pays_once_and_changes_nothing() -> Result<()> {
     let fail = run.failure();
 
     // Late ones, after the end.
-    let mut late = run.execution_input();
+    let mut late = with_scrape(run.execution_input(), &run.username, "anonymous");
     late["snapshotKey"] = json!("profiles/nasa/gone");
     late["cacheHit"] = json!(true);
-    late["usernames"] = json!([run.username]);
     for stage in ["check-profile-cache", "scrape-profiles"] {
         let error = stack.aws.invoke(&functions[stage], &late).await?.err();
         assert_eq!(error.with_context(|| format!("{stage} went on"))?["errorType"], "RunSettled");

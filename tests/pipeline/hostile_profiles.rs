@@ -59,7 +59,7 @@ impl<'a> Scene<'a> {
         );
         stack.database.run(&sql).await?;
         let mut secrets = Vec::new();
-        for secret in Secret::ALL {
+        for &secret in Secret::ALL {
             let secret = stack.secret(secret).await?;
             // There is no AI gateway here, and no token of one.
             if secret == "none" {

@@ -78,8 +78,7 @@ async fn a_stage_killed_midway_is_repeated_without_harm() -> Result<()> {
         for looks in [0, 3, 12] {
             let user = User::sign_up(&stack, 10).await?;
             let run = user.accept(&user.username("killed")).await?;
-            let mut input = user.execution_input(&run);
-            input["usernames"] = json!([run.username]);
+            let mut input = user.scrape_of(&run);
             input["task"] = json!("scoring");
             input["cacheHit"] = json!(false);
             for earlier in STAGES.iter().take(index) {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use oslira_domain::Tier;
-use oslira_tests::{Lambda, Run, Scraped, Stack, Upstream, User};
+use oslira_tests::{Lambda, Run, Scraped, Stack, Upstream, User, with_scrape};
 use serde_json::{Value, json};
 
 async fn input(stack: &Stack, run: &Run) -> Result<Value> {
@@ -18,10 +18,9 @@ async fn a_repeated_stage_pays_nothing_and_changes_nothing() -> Result<()> {
     let user = User::sign_up(&stack, 10).await?;
     let (run, _) = user.analyze(&user.username("repeat")).await?;
     let before = user.result(&run).await?.data().clone();
-    let mut input = input(&stack, &run).await?;
+    let mut input = with_scrape(input(&stack, &run).await?, &run.username, "single");
     input["snapshotKey"] = json!(stack.snapshot_key(&run).await?);
     input["task"] = json!("scoring");
-    input["usernames"] = json!([run.username]);
 
     let functions = &stack.description.functions;
     let late = |name: &str| stack.aws.invoke(&functions[name], &input);
@@ -61,7 +60,7 @@ async fn an_answer_that_was_paid_for_is_found_again() -> Result<()> {
         ))
         .await?;
     stack.forget_progress(&run).await?;
-    let mut input = input(&stack, &run).await?;
+    let mut input = with_scrape(input(&stack, &run).await?, &run.username, "single");
     input["snapshotKey"] = json!(stack.snapshot_key(&run).await?);
     input["task"] = json!("scoring");
     let again = stack.aws.invoke(&stack.description.functions["analyze-profile"], &input).await?;
@@ -78,8 +77,7 @@ async fn a_scraper_that_died_is_found_at_work_by_the_next_try() -> Result<()> {
     let user = User::sign_up(&stack, 10).await?;
     let username = user.username("reattach");
     let run = user.call_start_analysis(Tier::Light, &username).await?;
-    let mut input = input(&stack, &run).await?;
-    input["usernames"] = json!([username]);
+    let input = with_scrape(input(&stack, &run).await?, &username, "single");
 
     let mut first = Lambda::start(&stack, "scrape-profiles", &[]).await?;
     first.send(&input)?;

@@ -34,7 +34,7 @@ pub(crate) fn resume(stack: &Stack, run_id: RunId, ui: &Ui) -> Result<()> {
 }
 
 /// Returns the input for the next execution, if the last one has ended.
-fn input<'a>(executions: &'a [Execution], run_id: RunId) -> Result<&'a str> {
+fn input(executions: &[Execution], run_id: RunId) -> Result<&str> {
     let (Some(first), Some(last)) = (executions.first(), executions.last()) else {
         bail!(
             "the run {run_id} has no execution to resume. fail-stale-runs starts or refunds it within the hour; \

@@ -6,6 +6,7 @@ mod env;
 mod fields;
 mod headers;
 mod http;
+mod named;
 mod outbound;
 mod panics;
 mod queue;

@@ -1,6 +1,6 @@
 //! Secrets: read from Secrets Manager, kept for five minutes, never printed.
 
-use crate::aws_error;
+use crate::{aws_error, named::named};
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::{error::SdkError, operation::get_secret_value::GetSecretValueError};
 use oslira_domain::{Error, Result};
@@ -14,53 +14,28 @@ use tokio::sync::Mutex;
 /// After this time a secret is read again, so that a rotated secret is used without a deploy.
 const LIFETIME: Duration = Duration::from_secs(300);
 
-/// All secrets. Each Lambda's IAM role can read only those that the Lambda uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Secret {
-    /// The connection URL of the login role that can only become `authenticated`.
-    UserDatabase,
-    /// The connection URL of the login role that can only become `service_role`.
-    SystemDatabase,
-    /// The connection URL of Supabase's role `postgres`, over the session port.
-    MigrationsDatabase,
-    ApifyToken,
-    OpenAiKey,
-    AnthropicKey,
-    /// The token for an AI gateway itself. Optional: see [`CachedSecret::get_if_set`].
-    AiGatewayToken,
-    /// Supabase's legacy HS256 secret.
-    JwtSecret,
+named! {
+    /// A secret. Its name is that of the environment variable which holds its ARN. Each Lambda's IAM role can
+    /// read only those that the Lambda uses.
+    pub enum Secret {
+        /// The connection URL of the login role that can only become `authenticated`.
+        UserDatabase = "USER_DATABASE_SECRET",
+        /// The connection URL of the login role that can only become `service_role`.
+        SystemDatabase = "SYSTEM_DATABASE_SECRET",
+        /// The connection URL of Supabase's role `postgres`, over the session port.
+        MigrationsDatabase = "MIGRATIONS_DATABASE_SECRET",
+        ApifyToken = "APIFY_TOKEN_SECRET",
+        OpenAiKey = "OPENAI_KEY_SECRET",
+        AnthropicKey = "ANTHROPIC_KEY_SECRET",
+        /// The token for an AI gateway itself. Optional: see [`CachedSecret::get_if_set`].
+        AiGatewayToken = "AI_GATEWAY_TOKEN_SECRET",
+        /// Supabase's legacy HS256 secret.
+        JwtSecret = "JWT_SECRET_SECRET",
+    }
 }
 
 /// The value of an optional secret that is not used.
 const NOTHING: &str = "none";
-
-impl Secret {
-    pub const ALL: [Self; 8] = [
-        Self::UserDatabase,
-        Self::SystemDatabase,
-        Self::MigrationsDatabase,
-        Self::ApifyToken,
-        Self::OpenAiKey,
-        Self::AnthropicKey,
-        Self::AiGatewayToken,
-        Self::JwtSecret,
-    ];
-
-    /// The environment variable that holds the secret's ARN.
-    pub(crate) const fn variable(self) -> &'static str {
-        match self {
-            Self::UserDatabase => "USER_DATABASE_SECRET",
-            Self::SystemDatabase => "SYSTEM_DATABASE_SECRET",
-            Self::MigrationsDatabase => "MIGRATIONS_DATABASE_SECRET",
-            Self::ApifyToken => "APIFY_TOKEN_SECRET",
-            Self::OpenAiKey => "OPENAI_KEY_SECRET",
-            Self::AnthropicKey => "ANTHROPIC_KEY_SECRET",
-            Self::AiGatewayToken => "AI_GATEWAY_TOKEN_SECRET",
-            Self::JwtSecret => "JWT_SECRET_SECRET",
-        }
-    }
-}
 
 /// One secret's value, read at most once in five minutes.
 pub struct CachedSecret {

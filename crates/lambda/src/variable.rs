@@ -22,7 +22,7 @@ macro_rules! variables {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variable => $name,)*
-                    Self::Secret(secret) => secret.variable(),
+                    Self::Secret(secret) => secret.name(),
                 }
             }
         }
@@ -88,7 +88,7 @@ variables! {
 
 impl Variable {
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::PLAIN.iter().copied().chain(Secret::ALL.into_iter().map(Self::Secret))
+        Self::PLAIN.iter().copied().chain(Secret::ALL.iter().copied().map(Self::Secret))
     }
 
     /// Returns the value, or `None` when it is missing or empty. An empty log filter would otherwise mean no

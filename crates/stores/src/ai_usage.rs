@@ -7,7 +7,7 @@
 //!
 //! A write whose answer is lost may be counted twice. The exact costs are in `ai_usage_logs`.
 
-use crate::{Item, intake::max_concurrent_calls, n, number, text, update_if};
+use crate::{EXPIRES_AT, Item, intake::max_concurrent_calls, n, number, text, update_if};
 use aws_sdk_dynamodb::{
     Client,
     operation::update_item::builders::UpdateItemFluentBuilder,
@@ -148,7 +148,7 @@ impl AiUsage {
             .table_name(&self.table)
             .key("period", text(account_calls(&call.owner)))
             .update_expression(format!(
-                "ADD {} :change SET expiresAt = :expiresAt REMOVE {}",
+                "ADD {} :change SET {EXPIRES_AT} = :expiresAt REMOVE {}",
                 counter(call.minute),
                 over.join(", ")
             ))
@@ -236,7 +236,7 @@ impl AiUsage {
             .update_item()
             .table_name(&self.table)
             .key("period", text(period))
-            .update_expression(format!("ADD {add} SET expiresAt = :expiresAt"))
+            .update_expression(format!("ADD {add} SET {EXPIRES_AT} = :expiresAt"))
             .expression_attribute_values(":expiresAt", n(expires_at.as_second()))
     }
 }

@@ -7,6 +7,10 @@ use std::{collections::HashMap, str::FromStr};
 /// An item: its attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
 
+/// The attribute that says when an item may be deleted, in Unix seconds: DynamoDB's time to live. A contract
+/// test compares the name with the template.
+pub const EXPIRES_AT: &str = "expiresAt";
+
 /// Reads a number attribute.
 pub fn number<T: FromStr>(item: &Item, name: &str) -> Option<T> {
     item.get(name)?.as_n().ok()?.parse().ok()

@@ -3,7 +3,7 @@
 //! An anonymous run has no account and no row in Postgres. Only its item says how it ended, so the item
 //! lives for the whole day.
 
-use crate::{Item, milliseconds, n, number, text, time, update_if};
+use crate::{EXPIRES_AT, Item, milliseconds, n, number, text, time, update_if};
 use aws_sdk_dynamodb::{
     Client, operation::update_item::builders::UpdateItemFluentBuilder, types::AttributeValue,
 };
@@ -115,12 +115,12 @@ impl ProgressStore {
             .update_item()
             .table_name(&self.table)
             .key("runId", text(run_id))
-            .update_expression(
-                "SET cancelRequested = :true, expiresAt = :expiresAt, #status = if_not_exists(#status, :status), \
+            .update_expression(format!(
+                "SET cancelRequested = :true, {EXPIRES_AT} = :expiresAt, #status = if_not_exists(#status, :status), \
                  #step = if_not_exists(#step, :step), #progress = if_not_exists(#progress, :progress), \
                  accountId = if_not_exists(accountId, :accountId), createdAt = if_not_exists(createdAt, :now), \
-                 updatedAt = if_not_exists(updatedAt, :now)",
-            )
+                 updatedAt = if_not_exists(updatedAt, :now)"
+            ))
             .condition_expression(MAY_END)
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#step", "step")
@@ -184,7 +184,7 @@ impl ProgressStore {
             .map_err(aws_error)?;
         let Some(item) = answer.item else { return Ok(None) };
         // DynamoDB may keep an expired item for two days.
-        let is_live = number::<i64>(&item, "expiresAt").is_some_and(|at| at > Timestamp::now().as_second());
+        let is_live = number::<i64>(&item, EXPIRES_AT).is_some_and(|at| at > Timestamp::now().as_second());
         if is_live { parse(&item).map(Some) } else { Ok(None) }
     }
 
@@ -215,8 +215,8 @@ impl ProgressStore {
         };
         // An anonymous caller was shown when the token expires, so the item keeps its first expiry.
         let (owner, expires_at) = match account_id {
-            Some(_) => ("accountId = if_not_exists(accountId, :accountId), ", "expiresAt = :expiresAt"),
-            None => ("", "expiresAt = if_not_exists(expiresAt, :expiresAt)"),
+            Some(_) => ("accountId = if_not_exists(accountId, :accountId), ", ":expiresAt".to_owned()),
+            None => ("", format!("if_not_exists({EXPIRES_AT}, :expiresAt)")),
         };
         let set_failure =
             if failure.is_some() { ", failureCode = :code, failureReason = :reason" } else { "" };
@@ -227,7 +227,7 @@ impl ProgressStore {
             .table_name(&self.table)
             .key("runId", text(run_id))
             .update_expression(format!(
-                "SET #status = :status, #step = :step, {set_percent}, updatedAt = :now, {expires_at}, {owner}\
+                "SET #status = :status, #step = :step, {set_percent}, updatedAt = :now, {EXPIRES_AT} = {expires_at}, {owner}\
                  createdAt = if_not_exists(createdAt, :now), #reached = if_not_exists(#reached, :now){set_failure}"
             ))
             .condition_expression(may_change)

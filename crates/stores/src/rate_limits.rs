@@ -9,7 +9,7 @@
 //! another request was let through or given back, so a small limit causes few conflicts. The attempts end
 //! after [`BACKOFF`].
 
-use crate::{Item, n, number, text, update_if};
+use crate::{EXPIRES_AT, Item, n, number, text, update_if};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use jiff::Timestamp;
@@ -134,7 +134,9 @@ impl RateLimits {
             .update_item()
             .table_name(&self.table)
             .key("key", text(key))
-            .update_expression("SET passedAt = :passedAt, writtenAs = :version, expiresAt = :expiresAt")
+            .update_expression(format!(
+                "SET passedAt = :passedAt, writtenAs = :version, {EXPIRES_AT} = :expiresAt"
+            ))
             .expression_attribute_values(":passedAt", AttributeValue::L(entry.times.iter().map(n).collect()))
             .expression_attribute_values(":version", text(version))
             .expression_attribute_values(":expiresAt", n(entry.expires_at));
@@ -160,7 +162,7 @@ impl Entry {
         let wrong = || Error::internal("a rate limit's item cannot be read");
         Ok(Self {
             times: times().ok_or_else(wrong)?,
-            expires_at: number(item, "expiresAt").ok_or_else(wrong)?,
+            expires_at: number(item, EXPIRES_AT).ok_or_else(wrong)?,
             version: Some(
                 item.get("writtenAs").and_then(|version| version.as_s().ok()).ok_or_else(wrong)?.clone(),
             ),

@@ -35,7 +35,7 @@ pub(crate) struct RunsCache<'a> {
     pub(crate) tier: Tier,
     /// Whatever was scraped after this time may be used by this run, whoever scraped it.
     pub(crate) run_began: Timestamp,
-    /// When to stop waiting for another run's scrape.
+    /// When to stop waiting for the profile that says what an empty list of posts means.
     pub(crate) deadline: Instant,
 }
 

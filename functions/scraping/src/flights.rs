@@ -19,7 +19,7 @@ use aws_sdk_dynamodb::{
 use jiff::{SignedDuration, Timestamp};
 use oslira_domain::{Code, Error, Result, RunId};
 use oslira_lambda::{Env, Variable};
-use oslira_stores::{Item, delete_if, milliseconds, n, text, update_if};
+use oslira_stores::{EXPIRES_AT, Item, delete_if, milliseconds, n, text, update_if};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -114,7 +114,7 @@ impl Flight<'_> {
     pub(crate) async fn wait(&self) -> Result<()> {
         let waits = self
             .update()
-            .update_expression("SET #waits = :until, expiresAt = :expiresAt")
+            .update_expression(format!("SET #waits = :until, {EXPIRES_AT} = :expiresAt"))
             // The flight may have ended meanwhile. A waiting run must not begin a new one.
             .condition_expression("attribute_exists(wanted)")
             .expression_attribute_names("#waits", self.waits())
@@ -147,7 +147,7 @@ impl Flight<'_> {
     pub(crate) async fn note(&self, ended: &EndedActor, ended_at: Timestamp) -> Result<bool> {
         let noted = self
             .if_in_charge()
-            .update_expression("SET endedActor = :ended, expiresAt = :expiresAt")
+            .update_expression(format!("SET endedActor = :ended, {EXPIRES_AT} = :expiresAt"))
             .expression_attribute_values(":ended", ended.write(ended_at, Timestamp::now()))
             .expression_attribute_values(":expiresAt", expires_at());
         Ok(update_if(noted).await?.is_ok())
@@ -177,10 +177,10 @@ impl Flight<'_> {
     pub(crate) async fn fail(&self, error: &Error) -> Result<bool> {
         let failed = self
             .update()
-            .update_expression(
-                "SET failureCode = :code, failureMessage = :message, expiresAt = :expiresAt
-                   REMOVE starter, aliveUntil, endedActor",
-            )
+            .update_expression(format!(
+                "SET failureCode = :code, failureMessage = :message, {EXPIRES_AT} = :expiresAt
+                   REMOVE starter, aliveUntil, endedActor"
+            ))
             .condition_expression(
                 "starter = :me AND (attribute_not_exists(endedActor) OR endedActor.worthReadingUntil < :now)",
             )
@@ -250,7 +250,7 @@ impl Flight<'_> {
         let now = Timestamp::now();
         self.update()
             .update_expression(format!(
-                "SET starter = :me, aliveUntil = :until, expiresAt = :expiresAt REMOVE {without}"
+                "SET starter = :me, aliveUntil = :until, {EXPIRES_AT} = :expiresAt REMOVE {without}"
             ))
             .expression_attribute_values(":me", text(self.run_id))
             .expression_attribute_values(":until", milliseconds(now + BELIEVED))
@@ -309,7 +309,7 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
         let flight = |name: &str, seconds| {
             let until = milliseconds(now + SignedDuration::from_secs(seconds));
-            Item::from([(name.to_owned(), until), ("expiresAt".to_owned(), milliseconds(now + LIFETIME))])
+            Item::from([(name.to_owned(), until), (EXPIRES_AT.to_owned(), n((now + LIFETIME).as_second()))])
         };
         assert!(is_wanted(&flight("aliveUntil", 1), now));
         assert!(is_wanted(&flight("waits_1", 1), now));

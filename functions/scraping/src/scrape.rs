@@ -102,7 +102,7 @@ const fn is_over(error: &Error) -> bool {
     matches!(error.code, Code::RunCancelled | Code::RunSettled)
 }
 
-/// Watches the cache until the run in charge has stored what it scrapes.
+/// Looks into the cache twice, a second apart.
 async fn look_out(cache: &RunsCache<'_>, request: &ScrapeRequest) -> Result<Vec<(Username, Entry)>> {
     let ScrapeRequest { want, usernames, .. } = request;
     if let Some(entries) = cache.read(*want, usernames).await? {

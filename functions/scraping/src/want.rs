@@ -5,11 +5,10 @@ use oslira_domain::{Post, Result, RunId, Username};
 use serde::Deserialize;
 use std::time::Duration;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Want {
     /// Profiles, including the posts that a profile shows by itself.
-    #[default]
     Profiles,
     /// The latest 50 posts.
     Posts,

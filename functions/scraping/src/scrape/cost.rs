@@ -1,6 +1,6 @@
 //! What an actor run cost, on the record of the run that pays for it.
 
-use crate::want::Want;
+use super::request::ScrapeRequest;
 use oslira_apify::{ActorRun, Apify};
 use oslira_domain::{Result, RunId};
 use oslira_postgres::{Parameter, SystemDb};
@@ -31,15 +31,10 @@ fn cost_usd(told: Option<f64>, usual: f64) -> f64 {
 /// What is recorded about an actor run.
 pub(super) struct ActorCost<'a> {
     pub(super) run: &'a ActorRun,
-    pub(super) want: Want,
-    /// How many usernames were scraped.
-    pub(super) usernames: usize,
     /// The run that started the actor, as slot and flight name it.
     pub(super) payer: RunId,
-    /// The run that saw the actor's end.
-    pub(super) seen_by: RunId,
-    /// Whether that run is anonymous.
-    pub(super) is_seen_anonymously: bool,
+    /// The request of the run that saw the actor's end.
+    pub(super) request: &'a ScrapeRequest,
 }
 
 impl ActorCost<'_> {
@@ -48,9 +43,10 @@ impl ActorCost<'_> {
     /// into a line of the log. The row's id is made from the actor run's id, so a second write changes
     /// nothing.
     pub(super) async fn record(&self, db: &SystemDb) -> Result<()> {
-        let Self { run, want, payer, seen_by, .. } = self;
+        let Self { run, payer, request } = self;
+        let ScrapeRequest { run_id: seen_by, want, .. } = request;
         let duration_ms = run.duration().and_then(|took| i64::try_from(took.as_millis()).ok()).unwrap_or(0);
-        let cost_usd = cost_usd(run.usage_total_usd, want.usual_cost_usd() * self.usernames as f64);
+        let cost_usd = cost_usd(run.usage_total_usd, want.usual_cost_usd() * request.usernames.len() as f64);
         let (task, actor) = want.names();
         let url = format!("{}/v2/actor-runs/{}", Apify::DEFAULT_BASE_URL, run.id);
         let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, url.as_bytes());
@@ -66,7 +62,7 @@ impl ActorCost<'_> {
         let status = run.status.as_str();
         let parameters: [&dyn Parameter; 8] =
             [payer, &id, &cost_usd, &duration_ms, &status, &task, &actor, seen_by];
-        let is_anonymous_alone = self.is_seen_anonymously && payer == seen_by;
+        let is_anonymous_alone = request.account_id.is_none() && payer == seen_by;
         if is_anonymous_alone || db.all(sql, &parameters).await?.is_empty() {
             let (id, run_id) = (&run.id, payer);
             tracing::info!(runId = %run_id, actorRunId = id, task, actor, costUsd = cost_usd, durationMs = duration_ms, "anonymous scrape");

@@ -1,6 +1,6 @@
 //! An actor that has ended: its finds are read, its slot is given back, and its cost is recorded.
 
-use super::{actor::Actors, cost::ActorCost, request::ScrapeRequest};
+use super::{actor::Actors, cost::ActorCost};
 use crate::{
     flights::{EndedActor, InCharge},
     want::Found,
@@ -91,15 +91,6 @@ impl Actors<'_> {
     }
 
     pub(super) async fn record(&self, run: &ActorRun, payer: RunId) -> Result<()> {
-        let ScrapeRequest { run_id, account_id, want, usernames, .. } = self.request;
-        let cost = ActorCost {
-            run,
-            want: *want,
-            usernames: usernames.len(),
-            payer,
-            seen_by: *run_id,
-            is_seen_anonymously: account_id.is_none(),
-        };
-        cost.record(&self.tools.db).await
+        ActorCost { run, payer, request: self.request }.record(&self.tools.db).await
     }
 }

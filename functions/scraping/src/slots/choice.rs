@@ -24,11 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const ANONYMOUS: &str = "anonymous";
 
 /// The kind of run that a scrape is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunKind {
     /// One user waits for one profile.
-    #[default]
     Single,
     /// A group of usernames in a batch.
     Batch,
