@@ -33,40 +33,6 @@ fn the_readme_has_every_route_and_no_other() {
     }));
 }
 
-/// A file that no `mod` names is not compiled, and says nothing of it.
-#[test]
-fn every_file_of_rust_is_compiled() {
-    let is_rust = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "rs");
-    let all: Vec<_> = files::all().into_iter().filter(is_rust).collect();
-    let named: BTreeSet<String> = all
-        .iter()
-        .flat_map(|path| {
-            let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-            let is_root =
-                path.file_stem().is_some_and(|stem| ["lib", "main", "mod"].iter().any(|name| stem == *name));
-            let folder = if is_root { folder } else { folder.join(path.file_stem().unwrap_or_default()) };
-            let text = files::text(path);
-            let modules: Vec<_> = text
-                .lines()
-                .filter_map(|line| {
-                    line.trim().strip_suffix(';')?.rsplit_once("mod ").map(|(_, name)| name.to_owned())
-                })
-                .collect();
-            modules.into_iter().map(move |name| folder.join(name).display().to_string())
-        })
-        .collect();
-    none(all.iter().filter_map(|path| {
-        let stem = path.file_stem()?.to_string_lossy().into_owned();
-        let folder = path.parent()?;
-        let is_target = ["lib", "main", "build"].contains(&&*stem)
-            || folder.ends_with("bin")
-            || folder.ends_with("tests") && folder.parent().is_some_and(|parent| parent != Path::new(""));
-        let module = if stem == "mod" { folder.to_owned() } else { folder.join(&stem) };
-        (!is_target && !named.contains(&module.display().to_string()))
-            .then(|| format!("{}: no `mod {stem};` names it, so it is not compiled", path.display()))
-    }));
-}
-
 #[test]
 fn every_kind_of_function_is_explained() {
     let text = files::text("docs/adding-a-function.md");
