@@ -1,7 +1,6 @@
 //! `GET /api/credits/transactions`
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
 use oslira_tests::paths::{CREDITS_TRANSACTIONS, with_query};
 use oslira_tests::{Stack, User, paths, refused};
 use reqwest::Method;
@@ -133,44 +132,6 @@ async fn a_moment_that_postgres_does_not_know_and_a_range_without_a_moment_are_r
     let reply = user.get(&with_query(CREDITS_TRANSACTIONS, widest)).await?;
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert_eq!(reply.data()["total"], 1);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_page_of_a_list_reads_the_rows_of_its_index() -> Result<()> {
-    let stack = Stack::connect().await?;
-    let user = User::sign_up(&stack, 10).await?;
-    let account_id = format!("'{}'::uuid", user.account_id);
-    let ledger =
-        oslira_credits::ledger(&[&Vec::<String>::new(), &None::<Timestamp>, &None::<Timestamp>]).sql();
-    let profiles = oslira_business_profiles::newest_first(&oslira_business_profiles::live_profiles()).sql();
-    let (none, some) = ("null::timestamptz", "timestamptz '2026-01-01'");
-    for (index, sql, values) in [
-        ("credit_transactions_newest", &ledger, ["'{}'::text[]", none, none, "10", "10"].as_slice()),
-        ("credit_transactions_newest", &ledger, &["array['charge', 'refund']", some, some, "10", "0"]),
-        ("business_profiles_newest", &profiles, &["10", "10"]),
-    ] {
-        let mut sql = sql.clone();
-        for (n, value) in std::iter::once(account_id.as_str()).chain(values.iter().copied()).enumerate() {
-            sql = sql.replace(&format!("${}", n + 1), value);
-        }
-        assert!(!sql.contains('$'), "{sql}");
-        let plan = stack.database.users_plan(&user.user_id, &sql).await?;
-        let steps: Vec<&str> = plan.lines().filter(|line| line.contains("->")).map(str::trim).collect();
-        let limit = steps.iter().position(|step| step.contains("Limit")).with_context(|| plan.clone())?;
-        // The sort above it has the rows of the page alone.
-        let mut below =
-            steps.iter().skip(limit).filter(|step| step.contains("Sort") || step.contains("Scan"));
-        let first = below.next().copied().unwrap_or_default();
-        assert!(first.contains(&format!("Index Scan using {index}")), "no sort, no other index:\n{plan}");
-        // Once for each table that is named, before any row is looked at.
-        assert!(
-            plan.contains("InitPlan") && !plan.contains("accounts_of_caller"),
-            "asked for each row:\n{plan}"
-        );
-        let scans = steps.iter().filter(|step| step.contains("Scan"));
-        assert!(scans.clone().all(|step| step.contains("Index")), "a scan without an index:\n{plan}");
-    }
     Ok(())
 }
 

@@ -50,20 +50,8 @@ impl Database {
     /// How Postgres would run a query without parameters, if it uses an index wherever one fits.
     pub async fn plan(&self, sql: &str) -> Result<String> {
         let forced = "set local enable_seqscan = off; set local enable_bitmapscan = off";
-        self.explained(&format!("begin; {forced}; explain (costs off) {sql}; rollback")).await
-    }
-
-    /// The same as a signed-in user, whom row-level security binds.
-    pub async fn users_plan(&self, user_id: &str, sql: &str) -> Result<String> {
-        let forced = "set local enable_seqscan = off; set local enable_bitmapscan = off";
-        let user = format!(
-            "set local request.jwt.claims = '{{\"sub\": \"{user_id}\"}}'; set local role authenticated"
-        );
-        self.explained(&format!("begin; {forced}; {user}; explain (costs off) {sql}; rollback")).await
-    }
-
-    async fn explained(&self, sql: &str) -> Result<String> {
-        let answers = self.0.simple_query(sql).await?;
+        let sql = format!("begin; {forced}; explain (costs off) {sql}; rollback");
+        let answers = self.0.simple_query(&sql).await?;
         let lines = answers.iter().filter_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => row.get(0),
             _ => None,

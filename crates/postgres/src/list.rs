@@ -17,29 +17,6 @@ pub struct List<'a> {
     pub parameters: &'a Parameters<'a>,
 }
 
-impl List<'_> {
-    /// The statement that reads one page. After the list's own values come how many entries it has, and how many are
-    /// before it.
-    pub fn sql(&self) -> String {
-        let Self { select, order, parameters } = self;
-        let n = parameters.len() + 1;
-        // An empty page still has one row, with the total and without an entry. There is no row when
-        // row-level security does not show the account.
-        format!(
-            "with matching as not materialized ({select})
-             select counted.total, entry.*
-               from (select count(*) as total from matching) counted
-               left join lateral (
-                 select true as is_entry, matching.* from matching order by {order} limit ${} offset ${}
-               ) entry on true
-               where exists (select from public.accounts a where a.account_id = $1)
-               order by {order}",
-            n + 1,
-            n + 2
-        )
-    }
-}
-
 impl UserDb {
     /// Returns one page of a list and the number of all its entries, in one statement.
     ///
@@ -53,10 +30,26 @@ impl UserDb {
         page: Page,
         read: impl Fn(&Row) -> Result<T>,
     ) -> Result<Paged<T>> {
+        let List { select, order, parameters } = list;
+        let n = parameters.len() + 1;
+        // An empty page still has one row, with the total and without an entry. There is no row when
+        // row-level security does not show the account.
+        let sql = format!(
+            "with matching as not materialized ({select})
+             select counted.total, entry.*
+               from (select count(*) as total from matching) counted
+               left join lateral (
+                 select true as is_entry, matching.* from matching order by {order} limit ${} offset ${}
+               ) entry on true
+               where exists (select from public.accounts a where a.account_id = $1)
+               order by {order}",
+            n + 1,
+            n + 2
+        );
         let (limit, offset) = (page.limit(), page.offset());
         let bounds: [&dyn Parameter; 2] = [&limit, &offset];
-        let all = [&[&account_id as &dyn Parameter], list.parameters, &bounds].concat();
-        let rows = self.all(user_id, &list.sql(), &all).await?;
+        let all = [&[&account_id as &dyn Parameter], parameters, &bounds].concat();
+        let rows = self.all(user_id, &sql, &all).await?;
         let total = rows.first().ok_or_else(Error::account_not_found)?.read("total")?;
         let mut entries = Vec::new();
         for row in &rows {

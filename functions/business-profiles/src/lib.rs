@@ -12,7 +12,7 @@ use oslira_api::Route;
 pub use create::create_business_profile;
 pub use delete::delete_business_profile;
 pub use get::get_business_profile;
-pub use list::{list_business_profiles, live_profiles, newest_first};
+pub use list::list_business_profiles;
 pub use update::update_business_profile;
 
 pub fn routes() -> Vec<Route> {

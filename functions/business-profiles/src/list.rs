@@ -31,19 +31,11 @@ struct NoFilters {}
 pub async fn list_business_profiles(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let (NoFilters {}, page) = request.page()?;
-    let select = live_profiles();
-    Ok(Reply::ok(db.page(caller.user_id, account_id, newest_first(&select), page, saved::read).await?))
-}
-
-/// Selects what the list shows.
-pub fn live_profiles() -> String {
-    format!(
+    let select = format!(
         "select {} from public.business_profiles where account_id = $1 and deleted_at is null",
         saved::columns()
-    )
-}
-
-/// The list of these. Public, so that a test can ask Postgres for its plan.
-pub fn newest_first(select: &str) -> List<'_> {
-    List { select, order: "created_at desc, business_profile_id desc", parameters: &[] }
+    );
+    let order = "created_at desc, business_profile_id desc";
+    let list = List { select: &select, order, parameters: &[] };
+    Ok(Reply::ok(db.page(caller.user_id, account_id, list, page, saved::read).await?))
 }

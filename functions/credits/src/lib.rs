@@ -6,7 +6,7 @@ mod transactions;
 use oslira_api::Route;
 
 pub use balance::get_credit_balance;
-pub use transactions::{ledger, list_credit_transactions};
+pub use transactions::list_credit_transactions;
 
 pub fn routes() -> Vec<Route> {
     vec![balance::balance_route(), transactions::transactions_route()]

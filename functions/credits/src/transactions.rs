@@ -3,7 +3,7 @@
 use oslira_api::{CreditTransaction, CreditTransactionFilters, Route, Tag, example};
 use oslira_domain::Result;
 use oslira_lambda::{Reply, Request};
-use oslira_postgres::{List, Parameter, Row, UserDb};
+use oslira_postgres::{List, Row, UserDb};
 use serde_json::json;
 
 pub(crate) fn transactions_route() -> Route {
@@ -30,14 +30,7 @@ pub async fn list_credit_transactions(db: &UserDb, request: Request) -> Result<R
     let (filters, page) = request.page::<CreditTransactionFilters>()?;
     let CreditTransactionFilters { kind, since, until } = filters;
     let kinds: Vec<String> = kind.into_iter().map(|kind| kind.as_str().to_owned()).collect();
-    let parameters: [&dyn Parameter; 3] = [&kinds, &since, &until];
-    Ok(Reply::ok(db.page(caller.user_id, account_id, ledger(&parameters), page, transaction).await?))
-}
-
-/// The rows of the ledger of some kinds (none for all), since a moment and until one. Public, so that a test can
-/// ask Postgres for its plan.
-pub fn ledger<'a>(parameters: &'a [&'a dyn Parameter; 3]) -> List<'a> {
-    List {
+    let list = List {
         select: "select credit_transaction_id, kind, amount, run_id, reason, created_at
                    from public.credit_transactions
                    where account_id = $1
@@ -45,8 +38,9 @@ pub fn ledger<'a>(parameters: &'a [&'a dyn Parameter; 3]) -> List<'a> {
                      and ($3 is null or created_at >= $3)
                      and ($4 is null or created_at < $4)",
         order: "created_at desc, credit_transaction_id desc",
-        parameters,
-    }
+        parameters: &[&kinds, &since, &until],
+    };
+    Ok(Reply::ok(db.page(caller.user_id, account_id, list, page, transaction).await?))
 }
 
 fn transaction(row: &Row) -> Result<CreditTransaction> {
