@@ -3,7 +3,7 @@
 -- The accounts that the caller is in, as at least this role: `member` (owners are members, too) or `owner`. No other word is
 -- a role, and for another there are no accounts.
 --
--- Policies ask it in a sub-select, which Postgres evaluates once per query:
+-- Policies ask it in a sub-select, which Postgres evaluates once for each table that a query names:
 --   account_id = any ((select oslira.accounts_of_caller('member'))::uuid[])
 --
 -- A definer function: a policy of `members` itself may ask it without asking itself, and the answer is the same inside other

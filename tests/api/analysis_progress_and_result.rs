@@ -73,34 +73,6 @@ async fn a_result_does_not_tell_what_it_cost_us() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_result_that_was_saved_before_scores_had_points_gets_them() -> Result<()> {
-    let stack = Stack::connect().await?;
-    let user = User::sign_up(&stack, 10).await?;
-    // Neither bio nor posts: with flags.
-    let (run, _) = user.analyze(&user.username("newborn")).await?;
-    let now = user.result(&run).await?;
-    assert!(
-        now.data()["qualityFlags"][0]["points"].as_i64().is_some_and(|points| points < 0),
-        "{}",
-        now.body
-    );
-    let sql = format!(
-        "update public.analyses set result = (result - 'adjustments')
-             || jsonb_build_object(
-                  'subScores', (select jsonb_agg(part - 'points') from jsonb_array_elements(result -> 'subScores') part),
-                  'qualityFlags', (select jsonb_agg((flag - 'points') || jsonb_build_object('penalty', -(flag ->> 'points')::int))
-                                     from jsonb_array_elements(result -> 'qualityFlags') flag))
-           where run_id = '{}'",
-        run.run_id
-    );
-    stack.database.run(&sql).await?;
-    let before = user.result(&run).await?;
-    assert_eq!(before.status, 200, "{}", before.body);
-    assert_eq!(before.data(), now.data());
-    Ok(())
-}
-
-#[tokio::test]
 async fn progress_outlives_its_item() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;

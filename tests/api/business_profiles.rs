@@ -108,6 +108,26 @@ async fn a_website_is_stored_as_it_was_written_or_refused() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_the_description_allows_is_stored_and_a_name_of_two_lines_is_refused() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let mut body = coffee();
+    body["name"] = json!("é".repeat(200));
+    body["icp"]["followerRange"] = json!({"min": 0, "max": u32::MAX});
+    body["icp"]["contentThemes"] = json!(vec!["\"".repeat(60); 30]);
+    body["icp"]["geoFocus"] = json!(vec!["é".repeat(60); 30]);
+    let reply = user.post(paths::BUSINESS_PROFILES, &body).await?;
+    assert_eq!(reply.status, 201, "{}", reply.body);
+    assert_eq!(reply.data()["icp"]["contentThemes"], body["icp"]["contentThemes"]);
+    for bad in ["Brew\nCo", "Brew\u{1}", "Brew\u{85}Co"] {
+        body["name"] = json!(bad);
+        let reply = user.post(paths::BUSINESS_PROFILES, &body).await?;
+        assert_eq!(reply.refusal(), refused(400, "ValidationFailed"), "{bad:?}: {}", reply.body);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn one_idempotency_key_makes_one_profile() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;
@@ -151,9 +171,27 @@ async fn a_key_that_was_planted_answers_with_nothing_of_another_tenant() -> Resu
         let reply = user
             .request(Method::POST, paths::BUSINESS_PROFILES, &[("idempotency-key", key)], Some(body.clone()))
             .await?;
-        assert_eq!(reply.refusal(), refused(422, "IdempotencyKeyReused"), "{}", reply.body);
+        assert_eq!(reply.refusal(), refused(404, "BusinessProfileNotFound"), "{}", reply.body);
         assert!(!reply.body.to_string().contains(id), "{}", reply.body);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_whose_profile_was_deleted_makes_no_other() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let post = async |body: &Value| user.post_with_key(paths::BUSINESS_PROFILES, "k-1", body).await;
+    let made = post(&coffee()).await?;
+    let id = made.data()["id"].as_str().context("no id")?;
+    assert_eq!(delete(&user, id).await?.status, 200);
+    let reply = post(&coffee()).await?;
+    assert_eq!(reply.refusal(), refused(404, "BusinessProfileNotFound"), "{}", reply.body);
+    let mut other = coffee();
+    other["name"] = json!("Other");
+    assert_eq!(post(&other).await?.refusal(), refused(422, "IdempotencyKeyReused"));
+    // The one that every test user has.
+    assert_eq!(user.get(paths::BUSINESS_PROFILES).await?.data()["total"], 1);
     Ok(())
 }
 
@@ -263,7 +301,7 @@ async fn profiles_are_listed_newest_first_a_page_at_a_time() -> Result<()> {
     assert_eq!(ids(&left), [json!(second), json!(user.business_profile_id)]);
     let odd = user.get(&paths::with_query(paths::BUSINESS_PROFILES, "name=Brew")).await?;
     assert_eq!(odd.status, 400, "{}", odd.body);
-    assert_eq!(odd.body["details"]["name"], "is not a known field; there are none but page and pageSize");
+    assert_eq!(odd.body["details"]["name"], "is not a known parameter; known are page, pageSize");
     Ok(())
 }
 
@@ -279,6 +317,8 @@ async fn a_deleted_profile_is_gone_and_what_it_was_used_for_stays() -> Result<()
     let deleted = delete(&user, &id).await?;
     assert_eq!(deleted.status, 200, "{}", deleted.body);
     assert_eq!(*deleted.data(), json!({"id": id}));
+    let again = delete(&user, &id).await?;
+    assert_eq!((again.status, again.data()), (200, deleted.data()), "deleted twice: {}", again.body);
 
     // The run under way goes on, and its result can be read.
     let run = Run { run_id: started.run_id()?.to_owned(), username: body["username"].to_string() };
@@ -288,7 +328,6 @@ async fn a_deleted_profile_is_gone_and_what_it_was_used_for_stays() -> Result<()
     for (what, reply) in [
         ("read", user.get(&paths::business_profile(&id)).await?),
         ("changed", put(&user, &id, &coffee()).await?),
-        ("deleted", delete(&user, &id).await?),
         ("analysed against", user.post(paths::ANALYZE, &body).await?),
     ] {
         assert_eq!(reply.refusal(), refused(404, "BusinessProfileNotFound"), "{what}: {}", reply.body);

@@ -108,6 +108,34 @@ async fn every_bad_parameter_is_named() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_moment_that_postgres_does_not_know_and_a_range_without_a_moment_are_refused() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    for (query, field) in [
+        ("since=-009999-06-01T00:00:00Z", "since"),
+        ("since=0000-06-01T00:00:00Z", "since"),
+        ("until=2026-01-01T00:00:00%2B01:00[Europe/Berlin]", "until"),
+        ("until=20260101T000000Z", "until"),
+        ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "until"),
+        ("since=2026-01-01T00:00:00Z&until=2026-01-01T01:00:00%2B01:00", "until"),
+    ] {
+        let reply = user.get(&with_query(CREDITS_TRANSACTIONS, query)).await?;
+        assert_eq!(reply.refusal(), refused(400, "ValidationFailed"), "{query}: {}", reply.body);
+        let details = reply.body["details"].as_object().context("no details")?;
+        assert_eq!(details.keys().collect::<Vec<_>>(), [field], "{query}");
+        if query.contains('&') {
+            assert_eq!(details["until"], "must be later than since", "{query}");
+        }
+    }
+    // The widest range that there is.
+    let widest = "since=0001-01-01T00:00:00Z&until=9999-12-30T00:00:00Z";
+    let reply = user.get(&with_query(CREDITS_TRANSACTIONS, widest)).await?;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!(reply.data()["total"], 1);
+    Ok(())
+}
+
+#[tokio::test]
 async fn another_tenants_ledger_does_not_exist() -> Result<()> {
     let stack = Stack::connect().await?;
     let (user, stranger) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);

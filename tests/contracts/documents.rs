@@ -1,6 +1,6 @@
 //! Documents: commands that exist, links that lead somewhere, and nothing about where this was written.
 
-use crate::{declared::Kind, files, none};
+use crate::{declared::Kind, files, none, template::Template};
 use std::{collections::BTreeSet, path::Path};
 
 #[test]
@@ -14,6 +14,23 @@ fn the_readmes_test_command_is_what_ci_runs() {
         commands.into_iter().any(|line| line == command),
         "README.md must give {command:?}, the command of .ci/run, on a line of a code block"
     );
+}
+
+#[test]
+fn the_readme_has_every_route_and_no_other() {
+    let text = files::text("README.md");
+    let rows = text.lines().filter(|line| line.starts_with("| ") && line.contains(" `/"));
+    let told: BTreeSet<String> = rows
+        .filter_map(|row| row.split('|').nth(1))
+        .map(|route| route.replace('`', "").trim().to_owned())
+        .collect();
+    let template = Template::read();
+    let routes = template.functions().flat_map(|function| function.routes());
+    let deployed: BTreeSet<String> =
+        routes.map(|route| format!("{} {}", route.method.to_uppercase(), route.path)).collect();
+    none(told.symmetric_difference(&deployed).map(|route| {
+        format!("{route}: README's \"The API at a glance\" must have the routes of infra/template.yaml, and no other")
+    }));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::{
     none,
     template::{Resource, Template},
 };
-use oslira_lambda::{Header, Secret, Variable};
-use std::{collections::BTreeSet, path::PathBuf};
+use oslira_lambda::Variable;
+use std::collections::BTreeSet;
 
 /// The names of all binaries: `start-analysis`.
 pub(crate) fn binaries() -> BTreeSet<String> {
@@ -61,28 +61,4 @@ fn every_variable_that_the_code_knows_is_set_and_no_other_is() {
         )
     });
     none(unset.chain(unknown));
-}
-
-#[test]
-fn every_variable_secret_and_header_that_is_declared_is_read() {
-    let is_ours = |path: &PathBuf| {
-        (path.starts_with("crates") || path.starts_with("functions"))
-            && path.extension().is_some_and(|extension| extension == "rs")
-    };
-    let code: String = files::all().into_iter().filter(is_ours).map(files::text).collect();
-    let is_end = |letter: char| !letter.is_alphanumeric();
-    let mut read = BTreeSet::new();
-    for of in ["Variable::", "Secret::", "Header::"] {
-        let uses = code.split(of).skip(1);
-        read.extend(uses.map(|rest| format!("{of}{}", rest.split(is_end).next().unwrap_or_default())));
-    }
-    let variables = Variable::PLAIN.iter().map(|it| format!("Variable::{it:?}"));
-    let secrets = Secret::ALL.iter().map(|it| format!("Secret::{it:?}"));
-    let headers = Header::ALL.iter().map(|it| format!("Header::{it:?}"));
-    let declared = variables.chain(secrets).chain(headers);
-    none(
-        declared
-            .filter(|name| !read.contains(name))
-            .map(|name| format!("{name}: remove it from oslira_lambda, or read it")),
-    );
 }

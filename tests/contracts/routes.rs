@@ -45,7 +45,7 @@ fn every_route_is_documented_with_its_security_and_no_other_is() {
     };
     assert!(!deployed.is_empty(), "the template has no routes");
     let missing = deployed.difference(&documented).map(|route| {
-        format!("{}: declare it beside its handler and name it in the `routes` of its feature", shown(route))
+        format!("{}: declare it beside its handler and name it in the `routes` of its feature (a new feature is named in tests/harness/openapi.rs)", shown(route))
     });
     let extra = documented.difference(&deployed).map(|route| {
         format!("{}: a handler declares it, and infra/template.yaml does not have it", shown(route))

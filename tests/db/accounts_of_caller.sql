@@ -1,7 +1,7 @@
 -- accounts_of_caller: by which every policy decides whose rows a caller sees.
 --
 -- Proves: which accounts it answers to whom, as which role; that only policies ask it; that it answers by the membership of
--- the moment; and that a query asks it once, before it looks at rows, and then reads the rows of these accounts alone.
+-- the moment; and that a query asks it once for each table, before it looks at rows, and then reads the rows of these accounts alone.
 
 begin;
 \ir support/callers.sql

@@ -66,8 +66,29 @@ select is(pg_temp.set_in('ada.profile', 'ada', assignments), '23514 ' || rule, '
     ('name = ''''', 'business_profiles_name_length'), ('description = repeat(''d'', 4001)', 'business_profiles_description_length'),
     ('follower_min = 9, follower_max = 1', 'business_profiles_follower_range_ordered'),
     ('engagement_min = ''NaN''', 'business_profiles_engagement_min_percent'),
-    ('geo_focus = array[null]', 'business_profiles_geo_focus_size')
+    ('name = E''Brew\nCo''', 'business_profiles_name_line'), ('name = U&''Brew \0085''', 'business_profiles_name_line'),
+    ('name = '' Brew''', 'business_profiles_name_line'),
+    ('website = ''javascript:alert(1)//https://a''', 'business_profiles_website_web_address'),
+    ('website = ''https://''', 'business_profiles_website_web_address'),
+    ('website = ''https:///a.example''', 'business_profiles_website_web_address'),
+    ('website = E''\nhttps://a.example''', 'business_profiles_website_web_address'),
+    ('website = E''https://a.example/\nb''', 'business_profiles_website_web_address'),
+    ('website = ''https://a.example\@b''', 'business_profiles_website_web_address'),
+    ('follower_max = 4294967296', 'business_profiles_follower_range_bounds'),
+    ('follower_max = 9223372036854775807', 'business_profiles_follower_range_bounds'),
+    ('follower_min = -1', 'business_profiles_follower_range_ordered'),
+    ('geo_focus = array[null]', 'business_profiles_geo_focus_words'), ('geo_focus = array['' Rome'']', 'business_profiles_geo_focus_words'),
+    ('content_themes = array[''a'', '''']', 'business_profiles_content_themes_words'),
+    ('content_themes = array[repeat(''t'', 61)]', 'business_profiles_content_themes_words'),
+    ('content_themes = array_fill(''a''::text, array[31])', 'business_profiles_content_themes_words'),
+    ('content_themes = array[[''a'', ''b''], [''c'', ''d'']]', 'business_profiles_content_themes_words')
   ) bad (assignments, rule);
+select is(pg_temp.set_in('ada.second', 'ada', assignment), '1 rows', 'and may be up to them: ' || assignment)
+  from unnest(array[
+    'name = repeat(''n'', 200)', 'website = ''HTTPS://Brew.example/Café?q=1#a''', 'website = null',
+    'follower_min = 4294967295, follower_max = 4294967295', 'content_themes = ''{}'', geo_focus = ''{}''',
+    'content_themes = array_fill(repeat(''"'', 60), array[30])'
+  ]) assignment;
 select is(
   pg_temp.outcome('ada',
     $$ insert into public.business_profiles (business_profile_id, account_id, name, description, follower_min, follower_max, engagement_min)
@@ -219,7 +240,17 @@ select row_eq(
   'select (p.profile).deleted_at, (p.profile).name, (p.profile).version from (select pg_temp.profile() as profile) p',
   (select row(now(), (b.profile).name, (b.profile).version) from before b), 'softly: all of it stays'
 );
-select is(pg_temp.delete('ada', 'ada.profile'), 'not_found', 'once');
+\o /dev/null
+select pg_temp.set_in('ada.profile', 'postgres', 'deleted_at = now() - interval ''1 day''');
+\o
+create temp table deleted as select pg_temp.profile() as profile;
+select is(pg_temp.delete('ada', 'ada.profile'), 'deleted', 'and is answered the same again');
+select is(pg_temp.profile(), (select profile from deleted), 'which changes nothing');
+select is(pg_temp.delete(caller, 'ada.profile', account), outcome, format('%s deletes what is deleted, of %s: %s', caller, account, outcome))
+  from (values
+    ('cleo', 'ada.account', 'not_owner'), ('bob', 'ada.account', 'account_not_found'), ('bob', 'bob.account', 'not_found'),
+    ('cleo', 'cleo.account', 'not_found')
+  ) attempt (caller, account, outcome);
 select is(pg_temp.outcome(caller, 'select from public.business_profiles where business_profile_id = {ada.profile}'),
     case seen when '1 rows' then case caller when 'service_role' then '1 rows' else '0 rows' end else seen end, format('%s looks for what is deleted', caller))
   from callers;

@@ -98,7 +98,7 @@ select is_empty(
   $$ select name, policyname from our_policies
        where regexp_replace(expression, '\( SELECT (auth\.uid\(\) AS uid|oslira\.accounts_of_caller\(''(member|owner)''::text\) AS accounts_of_caller)\)', '', 'g')
          ~* 'auth\.|current_setting|current_user|session_user|accounts_of_caller|members' $$,
-  'no policy asks who calls but in a sub-select, once per query'
+  'no policy asks who calls but in a sub-select, once for each table of a query'
 );
 select is_empty(
   $$ select name, policyname from our_policies
@@ -167,8 +167,9 @@ select set_eq(
 select set_eq(
   $$ select grantee::text, name from grants_on_functions $$,
   $$ values
-    -- By policies alone: the schema is closed to the role, as is seen below.
+    -- By policies and checks alone: the schema is closed to the role, as is seen below.
     ('authenticated', 'oslira.accounts_of_caller'),
+    ('authenticated', 'oslira.are_words'),
     ('authenticated', 'public.claim_idempotency_key'),
     ('authenticated', 'public.delete_business_profile'),
     ('authenticated', 'public.start_analysis'),

@@ -180,7 +180,7 @@ select is(
   pg_temp.outcome('ada',
     $$ insert into public.business_profiles (account_id, name, description, follower_min, follower_max, engagement_min, content_themes)
          values ({ada.account}, 'n', 'd', 1, 2, 1, array['a', null]) $$),
-  '23514 business_profiles_content_themes_size', 'what is written past the API is still held to its limits'
+  '23514 business_profiles_content_themes_words', 'what is written past the API is still held to its limits'
 );
 
 -- The price lists ----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ use crate::{
     Reply, Stack, eventually,
     http::{EventRoute, ORIGIN, request},
     paths,
-    recovery::failure_of,
+    runs::failure_of,
     unique_username,
 };
 use anyhow::{Context, Result, ensure};

@@ -190,25 +190,6 @@ impl Aws {
     }
 }
 
-impl crate::Stack {
-    /// What `refund-run` says to a run of which the state machine gave up.
-    pub async fn refund(&self, run: &crate::Run) -> Result<Value> {
-        self.aws
-            .invoke(&self.description.functions["refund-run"], &run.failure())
-            .await?
-            .map_err(anyhow::Error::msg)
-    }
-
-    /// The key of the snapshot that a run reads, from its execution's history.
-    pub async fn snapshot_key(&self, run: &crate::Run) -> Result<String> {
-        let history = self.history(run).await?.to_string();
-        let start = history.find("profiles/").context("no snapshot in the history")?;
-        let rest = history.get(start..).unwrap_or_default();
-        let key = rest.split(|c: char| !(c.is_ascii_alphanumeric() || "/._-".contains(c))).next();
-        Ok(key.unwrap_or_default().to_owned())
-    }
-}
-
 /// The emulator tells services and regions apart by the credential's scope, and checks no signature.
 fn authorization(service: &str) -> String {
     format!(

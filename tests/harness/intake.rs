@@ -1,6 +1,6 @@
 //! The gate before new analyses.
 
-use crate::{Stack, User, paths, refused};
+use crate::{User, paths, refused};
 use anyhow::{Context, Result};
 use serde_json::json;
 
@@ -15,13 +15,5 @@ impl User<'_> {
         // A browser reads the header only because it is exposed.
         assert!(reply.header("access-control-expose-headers").contains("Retry-After"));
         reply.header("retry-after").parse().context("Retry-After is no number")
-    }
-}
-
-impl Stack {
-    /// How many runs an account has.
-    pub async fn run_count(&self, account_id: &str) -> Result<u64> {
-        let sql = "select count(*) as n from public.runs where account_id = $1::text::uuid";
-        self.database.row(sql, &[account_id]).await?["n"].as_u64().context("n")
     }
 }

@@ -1,4 +1,4 @@
-//! A TCP proxy before the database that delays, counts round trips, and breaks. What it passes on is TLS: it sees
+//! A TCP proxy before the database that delays, counts round trips, loses answers, and breaks. What it passes on is TLS: it sees
 //! directions and sizes only.
 
 use anyhow::{Context, Result, bail};
@@ -32,6 +32,8 @@ pub struct DatabaseProxy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Open,
+    /// What the server says gets lost.
+    Silent,
     /// Until a client speaks: then nothing of it gets through, and the way is shut.
     ShutByData,
     /// Connections are cut, and no others made.
@@ -56,10 +58,15 @@ impl DatabaseProxy {
                 }
                 let (server, counter, gate) = (server.clone(), Arc::clone(&counter), gate.clone());
                 tokio::spawn(async move {
-                    let mut shut = gate.subscribe();
+                    let (mut shut, mut silent) = (gate.subscribe(), gate.subscribe());
+                    let silence_ended = async {
+                        silent.wait_for(|way| *way == Way::Silent).await?;
+                        anyhow::Ok(silent.wait_for(|way| *way != Way::Silent).await.map(drop)?)
+                    };
                     tokio::select! {
                         _ = join(client, &server, round_trip / 2, counter, gate) => {}
                         _ = shut.wait_for(|way| *way == Way::Shut) => {}
+                        _ = silence_ended => {}
                     }
                 });
             }
@@ -75,6 +82,16 @@ impl DatabaseProxy {
     /// Cuts all connections, and makes no others.
     pub fn shut(&self) {
         self.way.send_replace(Way::Shut);
+    }
+
+    /// Passes on what clients say, and nothing that the server answers.
+    pub fn silence(&self) {
+        self.way.send_replace(Way::Silent);
+    }
+
+    /// Cuts the connections whose answers were lost. Others can be made.
+    pub fn cut_silent(&self) {
+        self.way.send_replace(Way::Open);
     }
 
     /// Does so as soon as a client says anything more.
@@ -96,7 +113,7 @@ async fn join(
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = server.into_split();
     let server_spoke = Arc::new(AtomicBool::new(true));
-    let heard = Arc::clone(&server_spoke);
+    let (heard, back_way) = (Arc::clone(&server_spoke), way.subscribe());
     let there = pass(client_read, server_write, delay, move || {
         if way.send_if_modified(|way| {
             *way == Way::ShutByData && {
@@ -109,11 +126,11 @@ async fn join(
         if heard.swap(false, Ordering::SeqCst) {
             counter.fetch_add(1, Ordering::SeqCst);
         }
-        Ok(())
+        Ok(true)
     });
     let back = pass(server_read, client_write, delay, move || {
         server_spoke.store(true, Ordering::SeqCst);
-        Ok(())
+        Ok(*back_way.borrow() != Way::Silent)
     });
     tokio::try_join!(there, back)?;
     Ok(())
@@ -123,7 +140,7 @@ async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     delay: Duration,
-    seen: impl Fn() -> Result<()>,
+    seen: impl Fn() -> Result<bool>,
 ) -> Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -132,8 +149,10 @@ async fn pass(
             to.shutdown().await?;
             return Ok(());
         }
-        seen()?;
+        let gets_through = seen()?;
         sleep(delay).await;
-        to.write_all(buffer.get(..n).unwrap_or_default()).await?;
+        if gets_through {
+            to.write_all(buffer.get(..n).unwrap_or_default()).await?;
+        }
     }
 }

@@ -106,18 +106,6 @@ pub struct Unsettleable<'a> {
     name: String,
 }
 
-impl Run {
-    /// What the last step of its machine is told when an error ended it: the name of its execution, and the error.
-    pub fn failure(&self) -> Value {
-        failure_of(&self.run_id)
-    }
-}
-
-/// What the last step of a machine is told of an execution that ran out of time.
-pub(crate) fn failure_of(execution: &str) -> Value {
-    json!({"executionName": execution, "error": {"Error": "States.Timeout", "Cause": ""}})
-}
-
 impl Stack {
     /// Starts the execution that is named by the run.
     pub async fn start_execution(&self, user: &User<'_>, run: &Run) -> Result<()> {
@@ -177,43 +165,9 @@ impl Stack {
         self.aws.stop_execution(&self.description.state_machines["analysis"], &run.run_id).await
     }
 
-    /// The history of a run's first execution.
-    pub async fn history(&self, run: &Run) -> Result<Value> {
-        self.aws.history(&self.description.state_machines["analysis"], &run.run_id).await
-    }
-
-    /// What a run moved in its account's ledger, in order: each move's kind and amount.
-    pub async fn moves(&self, run: &Run) -> Result<Vec<Value>> {
-        let sql = "select kind, amount from public.credit_transactions where run_id = $1::text::uuid order by created_at";
-        self.database.rows(sql, &[&run.run_id]).await
-    }
-
     /// The ARN of a secret of the test's own: the address of a database that refuses connections.
     pub async fn closed_database(&self) -> Result<String> {
         self.aws.create_secret("postgresql://nobody:x@127.0.0.1:9/postgres?sslmode=require").await
-    }
-
-    /// How Postgres has a run.
-    pub async fn status(&self, run: &Run) -> Result<String> {
-        let sql = "select status from public.runs where run_id = $1::text::uuid";
-        let row = self.database.row(sql, &[&run.run_id]).await?;
-        Ok(row["status"].as_str().context("no status")?.to_owned())
-    }
-
-    /// What a run moved in its account's ledger, in order: a charge, and its refund if there was one.
-    pub async fn ledger(&self, run: &Run) -> Result<Vec<i64>> {
-        let sql =
-            "select amount from public.credit_transactions where run_id = $1::text::uuid order by created_at";
-        let rows = self.database.rows(sql, &[&run.run_id]).await?;
-        rows.iter().map(|row| row["amount"].as_i64().context("no amount")).collect()
-    }
-
-    /// The upstream calls on a run's record, oldest first: rows of `ai_usage_logs`. The API does not tell of them.
-    pub async fn calls(&self, run: &Run) -> Result<Vec<Value>> {
-        let sql = "select task, provider, model, input_tokens, cached_tokens, output_tokens, cost_usd, duration_ms,
-                          is_fallback, is_cache_hit, outcome
-                     from public.ai_usage_logs where run_id = $1::text::uuid order by created_at, ai_usage_log_id";
-        self.database.rows(sql, &[&run.run_id]).await
     }
 
     /// Takes the run's latest sign of life ten minutes back, as if nothing had happened since.

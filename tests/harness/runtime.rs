@@ -311,7 +311,8 @@ impl crate::User<'_> {
         self.event("POST", path, &[], Some(body))
     }
 
-    fn event(
+    /// The event of any request of this user. The path is as the route is declared.
+    pub fn event(
         &self,
         method: &str,
         path: &str,

@@ -1,7 +1,7 @@
 //! A signed-in user with an account of their own, who uses the API as a front end would.
 
 use crate::{
-    Fault, Reply, Stack, Upstream, eventually,
+    Fault, Reply, Run, Stack, Upstream, eventually,
     http::{ORIGIN, request},
     paths, unique_username,
 };
@@ -25,15 +25,6 @@ pub struct User<'a> {
     pub business_profile_id: String,
     /// A good token.
     pub token: String,
-}
-
-/// A run that was accepted.
-#[derive(Debug)]
-pub struct Run {
-    /// Its id.
-    pub run_id: String,
-    /// Whom it analyses.
-    pub username: String,
 }
 
 impl<'a> User<'a> {

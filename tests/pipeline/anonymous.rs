@@ -86,14 +86,15 @@ async fn a_prompt_holds_the_anonymous_callers_words_as_one_line_of_data() -> Res
     Ok(())
 }
 
-/// The run as it was before its result was kept.
-async fn forget_the_end(stack: &Stack, run: &AnonymousRun, forget_result: bool) -> Result<()> {
-    stack.aws.delete_item(&stack.description.tables["run-progress"], run.key()).await?;
-    if forget_result {
-        let key = format!("anonymous/{}/result", run.run_id);
-        stack.aws.delete_object(&stack.description.buckets["profiles"], &key).await?;
-    }
-    Ok(())
+/// As if the end of a run had never been shown.
+async fn forget_the_end(stack: &Stack, run: &AnonymousRun) -> Result<()> {
+    stack.aws.delete_item(&stack.description.tables["run-progress"], run.key()).await
+}
+
+/// As if the result of a run had never been kept.
+async fn forget_the_result(stack: &Stack, run: &AnonymousRun) -> Result<()> {
+    let key = format!("anonymous/{}/result", run.run_id);
+    stack.aws.delete_object(&stack.description.buckets["profiles"], &key).await
 }
 
 /// The input of the scoring stage.
@@ -130,7 +131,7 @@ async fn a_stage_that_runs_twice_pays_once_and_changes_nothing() -> Result<()> {
     assert_eq!(caller.finished(&run).await?, before);
 
     // It kept the result, and died before it could show so.
-    forget_the_end(&stack, &run, false).await?;
+    forget_the_end(&stack, &run).await?;
     let input = input(&stack, &run).await?;
     assert_eq!(stack.aws.invoke(score, &input).await?, Ok(done));
     assert_eq!(caller.finished(&run).await?["result"], before["result"]);
@@ -166,7 +167,8 @@ async fn a_scoring_killed_midway_is_repeated_without_harm() -> Result<()> {
     for looks in [0, 2, 4, 8, 16] {
         let caller = AnonymousCaller::arrive(&stack);
         let (run, _) = caller.analyze(&caller.username("killed")).await?;
-        forget_the_end(&stack, &run, true).await?;
+        forget_the_end(&stack, &run).await?;
+        forget_the_result(&stack, &run).await?;
         let input = input(&stack, &run).await?;
         let mut lambda = Lambda::start(&stack, "score-anonymous-analysis", &[]).await?;
         lambda.send(&input)?;
@@ -192,7 +194,8 @@ async fn a_failure_killed_midway_is_shown_by_the_next_try() -> Result<()> {
     for looks in [0, 1, 2, 4] {
         let caller = AnonymousCaller::arrive(&stack);
         let (run, _) = caller.analyze(&caller.username("undone")).await?;
-        forget_the_end(&stack, &run, true).await?;
+        forget_the_end(&stack, &run).await?;
+        forget_the_result(&stack, &run).await?;
         input(&stack, &run).await?;
         let cause = json!({"errorType": "AiUnavailable", "errorMessage": "No AI answered."}).to_string();
         let fail = json!({"executionName": run.run_id, "error": {"Error": "AiUnavailable", "Cause": cause}});

@@ -5,6 +5,7 @@ mod anonymous;
 mod business_profiles;
 mod confidentiality;
 mod deep_and_xray;
+mod expiry;
 mod gateway;
 mod hostile_profiles;
 mod kills;

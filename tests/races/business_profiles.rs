@@ -1,13 +1,17 @@
 //! A business profile that is changed or deleted at the moment of a start: the run judges by one content, the one that it names.
+//! And writes whose answer is lost: they are carried out once, and answered.
 
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use oslira_domain::{BusinessProfileId, UserId};
 use oslira_lambda::{CachedSecret, Secret};
 use oslira_postgres::UserDb;
-use oslira_tests::{Lambda, Stack, User, eventually, paths};
+use oslira_tests::{Answer, DatabaseProxy, Lambda, Stack, User, eventually, paths};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+
+/// A path as the routes declare it.
+const ONE: &str = "/api/business-profiles/{businessProfileId}";
 
 /// What a change of the profile does, of its whole content as far as these tests look.
 const CHANGE: &str =
@@ -17,6 +21,22 @@ const CHANGE: &str =
 async fn users_db(stack: &Stack) -> Result<UserDb> {
     let url = stack.secret(Secret::UserDatabase).await?;
     Ok(UserDb::lazy(CachedSecret::fixed(&url), Some(stack.database_root()?))?)
+}
+
+/// Invokes a Lambda and loses what the database answers, until a select of `n` shows that the write is committed. Then the
+/// connection is cut. So an answer of success comes from the second try.
+async fn with_lost_answer(stack: &Stack, name: &str, event: &Value, committed: &str) -> Result<Answer> {
+    let proxy = DatabaseProxy::start(&stack.secret(Secret::UserDatabase).await?, Duration::ZERO).await?;
+    let secret = stack.aws.create_secret(&proxy.url).await?;
+    let mut lambda = Lambda::start(stack, name, &[("USER_DATABASE_SECRET", &secret)]).await?;
+    proxy.silence();
+    lambda.send(event)?;
+    eventually("the commit", || async {
+        Ok((stack.database.row(committed, &[]).await?["n"] == 1).then_some(()))
+    })
+    .await?;
+    proxy.cut_silent();
+    lambda.answered().await
 }
 
 /// What the account's runs judge by: version and description.
@@ -149,4 +169,53 @@ async fn of_many_changes_and_starts_at_once_each_run_judges_by_one_change() -> R
         Ok((stack.database.row(sql, &[&user.account_id]).await?["n"] == 0).then_some(()))
     })
     .await
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_done_once_and_answered() -> Result<()> {
+    let stack = &Stack::connect().await?;
+    let user = User::sign_up(stack, 10).await?;
+    let (account_id, profile) = (&user.account_id, &user.business_profile_id);
+    let body = |name: &str| {
+        json!({
+            "name": name, "description": "Roasts coffee for cafés.",
+            "icp": {"followerRange": {"min": 1, "max": 2}, "engagementMin": 1, "contentThemes": [], "geoFocus": []},
+        })
+    };
+    let count = |condition: &str| {
+        format!(
+            "select count(*) as n from public.business_profiles where account_id = '{account_id}' and {condition}"
+        )
+    };
+
+    for (name, key) in [("Without a key", None), ("With a key", Some("k-1"))] {
+        let mut event = user.post_event(paths::BUSINESS_PROFILES, &body(name));
+        if let Some(key) = key {
+            event["headers"]["Idempotency-Key"] = json!(key);
+            event["multiValueHeaders"]["Idempotency-Key"] = json!([key]);
+        }
+        let made = count(&format!("name = '{name}'"));
+        let reply = with_lost_answer(stack, "create-business-profile", &event, &made).await?.http()?;
+        assert_eq!(reply.status, 201, "{name}: {}", reply.body);
+        assert_eq!(stack.database.row(&made, &[]).await?["n"], 1, "{name}");
+        let id = reply.data()["id"].as_str().context("no id")?;
+        let read = user.get(&paths::business_profile(id)).await?;
+        assert_eq!(read.data()["name"], name, "{}", read.body);
+    }
+
+    let place = [("businessProfileId", profile.as_str())];
+    let event = user.event("PUT", ONE, &place, Some(&body("Changed")));
+    let changed = count("name = 'Changed' and version = 2");
+    let reply = with_lost_answer(stack, "update-business-profile", &event, &changed).await?.http()?;
+    assert_eq!((reply.status, &reply.data()["name"]), (200, &json!("Changed")), "{}", reply.body);
+    assert_eq!(stack.database.row(&changed, &[]).await?["n"], 1, "one new version");
+
+    let event = user.event("DELETE", ONE, &place, None);
+    let deleted = count("deleted_at is not null");
+    let reply = with_lost_answer(stack, "delete-business-profile", &event, &deleted).await?.http()?;
+    assert_eq!((reply.status, reply.data()), (200, &json!({"id": profile})), "{}", reply.body);
+    assert_eq!(stack.database.row(&deleted, &[]).await?["n"], 1);
+    // The two that were made.
+    assert_eq!(user.get(paths::BUSINESS_PROFILES).await?.data()["total"], 2);
+    Ok(())
 }

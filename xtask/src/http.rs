@@ -34,7 +34,7 @@ impl Answer {
     /// Returns the JSON if the status is a success.
     pub(crate) fn json(self, what: &str) -> Result<Value> {
         let text = self.ok(what)?;
-        serde_json::from_str(&text).with_context(|| format!("{what}: the answer is no JSON: {text}"))
+        serde_json::from_str(&text).with_context(|| format!("{what}: the answer is not JSON: {text}"))
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn invoke(stack: &Stack, function: &str, event: Option<&Path>) -> Res
         let text =
             fs::read_to_string(event).with_context(|| format!("{} cannot be read", event.display()))?;
         let payload: Value =
-            serde_json::from_str(&text).with_context(|| format!("{} is no JSON", event.display()))?;
+            serde_json::from_str(&text).with_context(|| format!("{} is not JSON", event.display()))?;
         let answer = stack.aws()?.invoke(&arn, &payload)?;
         let verdict = if answer.is_error { "  (failed)" } else { "" };
         print(format!("{function} ← {}{verdict}", shown(event)))?;

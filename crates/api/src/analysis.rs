@@ -14,8 +14,16 @@ use serde::{Deserialize, Serialize};
 #[deserr(rename_all = camelCase, deny_unknown_fields, where_predicate = __Deserr_E: MergeWithError<FieldProblem>)]
 #[serde(rename_all = "camelCase")]
 pub struct AnalysisRequest {
-    /// An Instagram username, with or without `@`, or the address of a profile. Spaces around it are ignored.
-    #[schemars(with = "String", length(min = 1))]
+    /// An Instagram username, with or without `@`, or the address of a profile. Spaces around it are left out, and capital letters
+    /// become small ones. The name has 1 to 30 letters, digits, dots and underscores; no dot begins or ends it, and no two dots
+    /// follow each other.
+    #[schemars(
+        with = "String",
+        length(min = 1),
+        example = &"nasa",
+        example = &"@NASA",
+        example = &"https://www.instagram.com/nasa/"
+    )]
     pub username: Username,
     /// How deep the analysis goes, and what it costs: 1, 5 or 6 credits.
     pub analysis_type: Tier,
@@ -38,6 +46,7 @@ pub struct AcceptedRun {
     /// Where the result will be: a path below the API's base URL.
     pub result_url: String,
     /// Whole credits that were taken from the balance.
+    #[schemars(range(min = 1))]
     pub credits_charged: i32,
 }
 
@@ -115,6 +124,7 @@ pub struct AnalysisResult {
     /// Whether everything that was read was in the cache.
     pub cache_hit: bool,
     /// Whole credits that the run cost.
+    #[schemars(range(min = 1))]
     pub credits_charged: i32,
 }
 
@@ -148,15 +158,6 @@ pub struct Findings {
     pub personality: Option<Personality>,
     /// How long the run and its steps took.
     pub timing: Timing,
-}
-
-impl Findings {
-    /// The same result with points, for a result that was saved before there were any.
-    #[must_use]
-    pub fn itemised(mut self) -> Self {
-        self.assessment = self.assessment.itemised();
-        self
-    }
 }
 
 /// How long a run and its steps took.

@@ -1,9 +1,9 @@
 //! A LIGHT analysis without an account.
 
-use crate::{ErrorCode, Findings, QueuedStatus};
+use crate::{ErrorCode, QueuedStatus, Timing};
 use deserr::{Deserr, MergeWithError};
 use jiff::Timestamp;
-use oslira_domain::{FieldProblem, Icp, RunStatus, Tier, Username, trimmed};
+use oslira_domain::{FieldProblem, Icp, RunStatus, Tier, Username, scoring::Assessment, trimmed};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -82,12 +82,22 @@ pub struct AnonymousResult {
     /// The Instagram account.
     pub username: Username,
     /// Always `light`.
+    #[schemars(extend("const" = "light"))]
     pub analysis_type: Tier,
-    /// What was found.
+    /// The score and what it is made of.
     #[serde(flatten)]
-    pub findings: Findings,
+    pub assessment: Assessment,
+    /// Two or three sentences.
+    pub summary: String,
+    /// Where the time went.
+    pub timing: Timing,
     /// When the profile was scraped.
     pub data_as_of: Timestamp,
     /// Whether the profile was in the cache.
     pub cache_hit: bool,
 }
+
+/// The token of an anonymous run, as a path has it.
+#[derive(Debug, JsonSchema)]
+#[schemars(inline, extend("pattern" = "^[0-9a-f]{32}$"))]
+pub struct RunTokenText(pub String);

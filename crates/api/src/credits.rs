@@ -1,11 +1,12 @@
 //! Credits: what is left, and every change of the balance.
 
-use deserr::Deserr;
+use crate::filter::moment;
+use deserr::{DeserializeError, Deserr, ErrorKind, ValuePointerRef, take_cf_content};
 use jiff::Timestamp;
 use oslira_domain::{CreditTransactionId, FieldProblem, RunId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::str::FromStr;
+use std::{convert::Infallible, str::FromStr};
 
 /// The credits that are left, and the plan.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -15,10 +16,14 @@ pub struct CreditBalance {
     #[schemars(range(min = 0))]
     pub balance: i32,
     /// The plan's id, such as `free`.
+    #[schemars(example = &"free", example = &"starter", example = &"growth")]
     pub plan: String,
     /// When the paid period ends; `null` without a paid plan.
     pub period_end: Option<Timestamp>,
     /// The subscription's status, in Stripe's words; `active` without a subscription.
+    #[schemars(extend("enum" = [
+        "active", "canceled", "incomplete", "incomplete_expired", "past_due", "paused", "trialing", "unpaid"
+    ]))]
     pub status: String,
 }
 
@@ -80,7 +85,7 @@ impl FromStr for CreditTransactionKind {
 
 /// Which rows of the ledger to list. Without filters, all rows.
 #[derive(Debug, Default, PartialEq, Eq, Deserr, JsonSchema)]
-#[deserr(rename_all = camelCase, deny_unknown_fields)]
+#[deserr(rename_all = camelCase, deny_unknown_fields, validate = ordered -> __Deserr_E)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CreditTransactionFilters {
     /// Only rows of these kinds, separated by commas.
@@ -90,7 +95,7 @@ pub struct CreditTransactionFilters {
     /// Only rows from this moment on (RFC 3339, such as 2026-11-24T00:00:00Z).
     #[deserr(default, try_from(Option<String>) = moment -> FieldProblem)]
     pub since: Option<Timestamp>,
-    /// Only rows before this moment.
+    /// Only rows before this moment. It must be later than `since`.
     #[deserr(default, try_from(Option<String>) = moment -> FieldProblem)]
     pub until: Option<Timestamp>,
 }
@@ -102,7 +107,15 @@ fn kinds(text: &str) -> Result<Vec<CreditTransactionKind>, FieldProblem> {
     })
 }
 
-fn moment(text: Option<String>) -> Result<Option<Timestamp>, FieldProblem> {
-    let problem = || FieldProblem("must be a moment such as 2026-11-24T00:00:00Z".to_owned());
-    text.map(|text| text.parse().map_err(|_| problem())).transpose()
+fn ordered<E: DeserializeError>(
+    filters: CreditTransactionFilters,
+    location: ValuePointerRef<'_>,
+) -> Result<CreditTransactionFilters, E> {
+    match (filters.since, filters.until) {
+        (Some(since), Some(until)) if since >= until => {
+            let problem = ErrorKind::Unexpected { msg: "must be later than since".to_owned() };
+            Err(take_cf_content(E::error::<Infallible>(None, problem, location.push_key("until"))))
+        }
+        _ => Ok(filters),
+    }
 }

@@ -32,8 +32,7 @@ pub fn document(routes: Vec<Route>) -> Result<Value, String> {
     Ok(document)
 }
 
-/// Moves each response that several routes give in the same words to a shared place, named after its
-/// examples.
+/// Moves each response that several routes give in the same words to one place, under the name of its one example.
 fn share_responses(paths: &mut Map<String, Value>) -> Map<String, Value> {
     let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(|item| item.values_mut());
     let mut responses: Vec<&mut Value> = operations
@@ -47,11 +46,10 @@ fn share_responses(paths: &mut Map<String, Value>) -> Map<String, Value> {
             continue;
         }
         let examples = response["content"]["application/json"]["examples"].as_object();
-        let names: Vec<&str> =
-            examples.into_iter().flat_map(|examples| examples.keys()).map(String::as_str).collect();
-        let name = names.join("Or");
-        // Another response may have the same examples in other words. That one stays where it is.
-        if *shared.entry(&*name).or_insert_with(|| response.clone()) == **response {
+        let mut names = examples.into_iter().flatten().map(|(name, _)| name.clone());
+        // A response with several codes keeps its place: it has no name that would stay true.
+        let (Some(name), None) = (names.next(), names.next()) else { continue };
+        if *shared.entry(&name).or_insert_with(|| response.clone()) == **response {
             **response = json!({"$ref": format!("#/components/responses/{name}")});
         }
     }

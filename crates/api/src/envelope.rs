@@ -26,6 +26,7 @@ pub struct Success<T> {
 #[schemars(rename = "Error")]
 pub struct Failure {
     /// `false`.
+    #[schemars(extend("const" = false))]
     pub success: bool,
     /// What went wrong, as a sentence that anyone may read.
     pub error: String,

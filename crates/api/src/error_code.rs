@@ -10,11 +10,57 @@ use std::borrow::Cow;
 #[serde(transparent)]
 pub struct ErrorCode(pub Cow<'static, str>);
 
-/// Codes that only API Gateway answers, with the status and the sentence that the template sets.
-pub(crate) const GATEWAY_ONLY: [(&str, u16, &str); 3] = [
-    ("Forbidden", 403, "This token does not open this route."),
-    ("RouteNotFound", 404, "There is no such route."),
-    ("RequestRefused", 400, "The request was refused."),
+/// An answer that API Gateway gives by itself, as `infra/template.yaml` words it.
+#[derive(Clone, Copy, Debug)]
+pub struct GatewayAnswer {
+    /// The code; some are ours, too.
+    pub code: &'static str,
+    /// The status.
+    pub status: u16,
+    /// The sentence in `error`.
+    pub sentence: &'static str,
+    /// When API Gateway answers so.
+    pub meaning: &'static str,
+}
+
+/// The answers that API Gateway gives by itself to requests that it refuses.
+pub const GATEWAY_ANSWERS: [GatewayAnswer; 6] = [
+    GatewayAnswer {
+        code: "RequestRefused",
+        status: 400,
+        sentence: "The request was refused.",
+        meaning: "API Gateway refused the request for a reason without a code of its own.",
+    },
+    GatewayAnswer {
+        code: "Unauthorized",
+        status: 401,
+        sentence: "Sign in: the token is missing, expired or not valid.",
+        meaning: "The token is missing, expired or not valid.",
+    },
+    GatewayAnswer {
+        code: "Forbidden",
+        status: 403,
+        sentence: "This token does not open this route.",
+        meaning: "The token is good, and does not open this route.",
+    },
+    GatewayAnswer {
+        code: "RouteNotFound",
+        status: 404,
+        sentence: "There is no such route.",
+        meaning: "There is no such method and path.",
+    },
+    GatewayAnswer {
+        code: "PayloadTooLarge",
+        status: 413,
+        sentence: "The request is too large.",
+        meaning: "The request is larger than API Gateway takes, 10 MB.",
+    },
+    GatewayAnswer {
+        code: "TooManyRequests",
+        status: 429,
+        sentence: "Too many requests; slow down.",
+        meaning: "API Gateway's limit was reached.",
+    },
 ];
 
 impl From<Code> for ErrorCode {
@@ -30,7 +76,9 @@ impl JsonSchema for ErrorCode {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let ours = Code::ALL.iter().map(|code| code.as_str());
-        let codes: Vec<&str> = ours.chain(GATEWAY_ONLY.map(|(code, _, _)| code)).collect();
+        let gateways =
+            GATEWAY_ANSWERS.iter().map(|answer| answer.code).filter(|code| Code::named(code).is_none());
+        let codes: Vec<&str> = ours.chain(gateways).collect();
         json_schema!({
             "description": "What went wrong; errors.md says which of them appear where. The last three are API Gateway's alone.",
             "type": "string",

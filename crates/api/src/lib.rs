@@ -10,6 +10,7 @@ mod document;
 mod envelope;
 mod error_code;
 mod example;
+mod filter;
 mod health;
 mod page;
 mod route;
@@ -21,12 +22,14 @@ pub use analysis::{
     AcceptedRun, AnalysisRequest, AnalysisResult, Cancelling, CancellingStatus, Findings, Progress,
     QueuedStatus, TimedStep, Timing,
 };
-pub use anonymous::{AcceptedAnonymousRun, AnonymousRequest, AnonymousResult, AnonymousRun, BusinessInBrief};
+pub use anonymous::{
+    AcceptedAnonymousRun, AnonymousRequest, AnonymousResult, AnonymousRun, BusinessInBrief, RunTokenText,
+};
 pub use business_profiles::{DeletedBusinessProfile, SavedBusinessProfile};
 pub use credits::{CreditBalance, CreditTransaction, CreditTransactionFilters, CreditTransactionKind};
 pub use document::document;
 pub use envelope::{Failure, Success};
-pub use error_code::ErrorCode;
+pub use error_code::{ErrorCode, GATEWAY_ANSWERS, GatewayAnswer};
 pub use example::example;
 pub use health::{Dependencies, DependencyState, Health, HealthStatus};
 pub use page::{PAGE_SIZE, Page, Paged};

@@ -1,5 +1,6 @@
 //! Lists, a page at a time.
 
+use crate::filter::whole_number;
 use oslira_domain::FieldProblem;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// How many entries a page has: by default, and at most.
 pub const PAGE_SIZE: (u32, u32) = (50, 100);
 /// The last page that can be asked for. Beyond it the offset would be too large.
-const LAST_PAGE: u32 = 1_000_000;
+pub(crate) const LAST_PAGE: u32 = 1_000_000;
 
 /// Which page of a list to return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +35,7 @@ impl Page {
             "page" => (&mut self.page, LAST_PAGE),
             _ => (&mut self.page_size, PAGE_SIZE.1),
         };
-        // The parser would accept "+5" as a number, although nobody sends it on purpose.
-        let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-        *field = number
-            .filter(|number| (1..=most).contains(number))
-            .ok_or_else(|| FieldProblem(format!("must be a whole number from 1 to {most}")))?;
+        *field = whole_number(text, 1..=most)?;
         Ok(())
     }
 

@@ -2,8 +2,9 @@
 
 use crate::{
     Failure, PAGE_SIZE, Page,
-    error_code::GATEWAY_ONLY,
-    schema::{Described, Direction, describe},
+    error_code::GATEWAY_ANSWERS,
+    page::LAST_PAGE,
+    schema::{Described, Direction, describe, without_null},
 };
 use oslira_domain::{Code, Error};
 use schemars::JsonSchema;
@@ -53,6 +54,7 @@ pub struct Route {
     pub(crate) path: &'static str,
     pub(crate) named: Map<String, Value>,
     is_open: bool,
+    refuses_odd_queries: bool,
     operation: Map<String, Value>,
     parameters: Vec<Value>,
     answers: BTreeMap<u16, Answer>,
@@ -66,7 +68,8 @@ struct Answer {
     description: Vec<String>,
     examples: Map<String, Value>,
     may_say_when_to_retry: bool,
-    has_request_id: bool,
+    /// API Gateway may give it by itself, and then sends fewer headers.
+    may_be_gateways: bool,
 }
 
 impl Route {
@@ -77,12 +80,12 @@ impl Route {
 
     /// A route that makes or starts something.
     pub fn post(path: &'static str, id: &str, tag: Tag, summary: &str) -> Self {
-        Self::new("post", path, id, tag, summary)
+        Self::new("post", path, id, tag, summary).refuses_by_gateway("PayloadTooLarge")
     }
 
     /// A route that replaces something as a whole.
     pub fn put(path: &'static str, id: &str, tag: Tag, summary: &str) -> Self {
-        Self::new("put", path, id, tag, summary)
+        Self::new("put", path, id, tag, summary).refuses_by_gateway("PayloadTooLarge")
     }
 
     /// A route that deletes something.
@@ -95,11 +98,22 @@ impl Route {
             json!({"operationId": id, "tags": [tag.name_and_description().0], "summary": summary});
         let operation = operation.as_object().cloned().unwrap_or_default();
         let (named, parameters, answers) = Default::default();
-        let route = Self { method, path, is_open: false, operation, parameters, answers, named };
+        let route = Self {
+            method,
+            path,
+            is_open: false,
+            refuses_odd_queries: true,
+            operation,
+            parameters,
+            answers,
+            named,
+        };
         route
-            .refuses(&Error::new(Code::TooManyRequests, "Too many requests; slow down."))
+            .refuses_by_gateway("TooManyRequests")
             .refuses(&Error::internal(""))
             .refuses(&Error::store(""))
+            .may_be_gateways(500)
+            .may_be_gateways(503)
     }
 
     /// The route needs no token.
@@ -107,6 +121,13 @@ impl Route {
     pub fn open(mut self) -> Self {
         self.is_open = true;
         self.operation.insert("security".to_owned(), json!([]));
+        self
+    }
+
+    /// The route takes whatever query comes with it, and reads none.
+    #[must_use]
+    pub fn ignores_query(mut self) -> Self {
+        self.refuses_odd_queries = false;
         self
     }
 
@@ -129,7 +150,7 @@ impl Route {
     pub fn idempotent(mut self) -> Self {
         self.parameters.push(json!({"$ref": "#/components/parameters/IdempotencyKey"}));
         let details = json!({"Idempotency-Key": "must be 1 to 255 visible ASCII characters"});
-        self.refuses(&Error::idempotency_key_reused()).refuses_bad_fields(details)
+        self.refuses(&Error::idempotency_key_reused()).refuses_bad_fields("BadIdempotencyKey", details)
     }
 
     /// Adds the query's parameters, which are the fields of a type.
@@ -143,6 +164,8 @@ impl Route {
         for (name, schema) in fields["properties"].as_object().into_iter().flatten() {
             let (mut schema, required) = (schema.clone(), is_required(&fields, name));
             let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+            // No query has a null: what is not wanted is left out.
+            without_null(&mut schema);
             let mut parameter =
                 json!({"name": name, "in": "query", "required": required, "description": description});
             // A list is one text with commas.
@@ -153,13 +176,16 @@ impl Route {
             parameter["schema"] = schema;
             self.parameters.push(parameter);
         }
-        self.refuses_bad_query()
+        self
     }
 
     /// Adds a placeholder of the path.
     #[must_use]
     pub fn path<T: JsonSchema>(mut self, name: &str, description: &str) -> Self {
-        let schema = self.schema::<T>(Direction::Request);
+        let mut schema = self.schema::<T>(Direction::Request);
+        if let Some(schema) = schema.as_object_mut() {
+            schema.remove("description");
+        }
         self.parameters.push(json!({
             "name": name, "in": "path", "required": true, "description": description, "schema": schema,
         }));
@@ -174,7 +200,7 @@ impl Route {
             self.parameters.push(json!({"$ref": format!("#/components/parameters/{name}")}));
         }
         let total = entries.len() as u64;
-        self.refuses_bad_query().answers(200, description, [("page", Page::default().of(total, entries))])
+        self.answers(200, description, [("page", Page::default().of(total, entries))])
     }
 
     /// The route takes a JSON body. The examples have names.
@@ -182,33 +208,41 @@ impl Route {
     pub fn takes<T: JsonSchema>(mut self, examples: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
         let schema = self.schema::<T>(Direction::Request);
         let examples = named_examples(examples);
-        let content = json!({"application/json": {"schema": schema, "examples": examples}});
+        let content = json!({"application/json": {"schema": &schema, "examples": examples}});
+        let bad_body = bad_body(&self.fields_of(&schema));
         self.operation.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
-        self.refuses_bad_fields(json!({
-            "name": "must not be empty",
-            "icp.followerRange": "must have min no greater than max",
-            "colour": "is not a known field; known are name, description, website, voice, offer, icp",
-        }))
-        .refuses(&Error::new(
-            Code::MalformedBody,
-            "The body is not JSON: EOF while parsing a value at line 1 column 0.",
-        ))
-        .refuses(&Error::new(Code::PayloadTooLarge, "The body is larger than 65536 bytes."))
-        .refuses_by_gateway("RequestRefused")
+        self.refuses_bad_fields("BadBody", bad_body)
+            .refuses(&Error::new(
+                Code::MalformedBody,
+                "The body is not JSON: EOF while parsing a value at line 1 column 0.",
+            ))
+            .refuses(&Error::new(Code::PayloadTooLarge, "The body is larger than 65536 bytes."))
+            .refuses_by_gateway("RequestRefused")
     }
 
-    fn refuses_bad_fields(self, details: Value) -> Self {
+    fn refuses_bad_fields(self, name: &str, details: Value) -> Self {
         let fields: Vec<&str> =
             details.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
         let message = format!("Not accepted: {}. See details for what would be.", fields.join(", "));
-        self.refuses(&Error::new(Code::ValidationFailed, message).with_details(details))
+        self.refuses_as(name, &Error::new(Code::ValidationFailed, message).with_details(details))
     }
 
-    fn refuses_bad_query(self) -> Self {
-        self.refuses_bad_fields(json!({
-            "pageSize": "must be a whole number from 1 to 100",
-            "colour": "is not a known field; known are kind, since, until",
-        }))
+    /// The names of the fields of a named type.
+    fn fields_of(&self, schema: &Value) -> Vec<String> {
+        let name = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+        let fields = self.named.get(name).and_then(|schema| schema["properties"].as_object());
+        fields.into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The names of the query's parameters.
+    fn parameters_of_query(&self) -> Vec<String> {
+        let named =
+            |parameter: &Value| match parameter["$ref"].as_str().and_then(|name| name.rsplit('/').next()) {
+                Some(name) => Page::NAMES.contains(&name).then(|| name.to_owned()),
+                None if parameter["in"] == "query" => parameter["name"].as_str().map(str::to_owned),
+                None => None,
+            };
+        self.parameters.iter().filter_map(named).collect()
     }
 
     /// The route answers with data and this status. The examples have names.
@@ -238,7 +272,6 @@ impl Route {
                 json!({"success": success, "data": example, "requestId": REQUEST_ID, "timestamp": TIMESTAMP});
             answer.examples.insert(name.to_owned(), json!({"value": body}));
         }
-        answer.has_request_id = true;
         self
     }
 
@@ -261,21 +294,27 @@ impl Route {
         let schema = self.schema::<Failure>(Direction::Answer);
         let answer = self.answer(status, schema, &format!("`{code}`: {}", code.meaning()));
         answer.examples.insert(name.to_owned(), json!({"value": body}));
-        answer.has_request_id = true;
         answer.may_say_when_to_retry |= error.retry_after_seconds.is_some() || [429, 503].contains(&status);
         self
     }
 
     /// API Gateway itself can answer with this code.
     fn refuses_by_gateway(mut self, code: &str) -> Self {
-        let Some((code, status, sentence)) = GATEWAY_ONLY.into_iter().find(|(name, ..)| *name == code) else {
+        let Some(gateways) = GATEWAY_ANSWERS.into_iter().find(|answer| answer.code == code) else {
             return self;
         };
+        let status = gateways.status;
         let schema = self.schema::<Failure>(Direction::Answer);
-        let answer =
-            self.answer(status, schema, &format!("`{code}`: API Gateway says so by itself. {sentence}"));
-        let body = json!({"success": false, "error": sentence, "code": code, "requestId": REQUEST_ID});
-        answer.examples.insert(code.to_owned(), json!({"value": body}));
+        let answer = self.answer(status, schema, &format!("`{code}`: {}", gateways.meaning));
+        let body =
+            json!({"success": false, "error": gateways.sentence, "code": code, "requestId": REQUEST_ID});
+        answer.examples.insert(format!("{code}ByApiGateway"), json!({"value": body}));
+        answer.may_say_when_to_retry |= status == 429;
+        self.may_be_gateways(status)
+    }
+
+    fn may_be_gateways(mut self, status: u16) -> Self {
+        self.answers.entry(status).or_default().may_be_gateways = true;
         self
     }
 
@@ -300,8 +339,11 @@ impl Route {
     /// The operation as OpenAPI describes it.
     pub(crate) fn operation(mut self) -> Value {
         if !self.is_open {
-            let message = "Sign in: the token is missing, expired or not valid.";
-            self = self.refuses(&Error::new(Code::Unauthorized, message)).refuses_by_gateway("Forbidden");
+            self = self.refuses_by_gateway("Unauthorized").refuses_by_gateway("Forbidden");
+        }
+        if self.refuses_odd_queries {
+            let known = self.parameters_of_query();
+            self = self.refuses_bad_fields("BadQuery", bad_query(&known));
         }
         let mut operation = self.operation;
         if !self.parameters.is_empty() {
@@ -321,7 +363,7 @@ impl Route {
 impl Answer {
     fn response(self) -> Value {
         let mut headers = Map::new();
-        if self.has_request_id {
+        if !self.may_be_gateways {
             headers.insert("X-Request-Id".to_owned(), json!({"$ref": "#/components/headers/RequestId"}));
         }
         if self.may_say_when_to_retry {
@@ -336,6 +378,27 @@ impl Answer {
             "content": {"application/json": {"schema": schema, "examples": self.examples}},
         })
     }
+}
+
+/// What a body with a missing and an unknown field is told.
+fn bad_body(known: &[String]) -> Value {
+    let mut details = Map::new();
+    if let Some(first) = known.first() {
+        details.insert(first.clone(), json!("is required"));
+    }
+    details
+        .insert("colour".to_owned(), json!(format!("is not a known field; known are {}", known.join(", "))));
+    Value::Object(details)
+}
+
+/// What a query with an unknown parameter is told.
+fn bad_query(known: &[String]) -> Value {
+    let problem = if known.is_empty() {
+        "is not a known parameter; there are none".to_owned()
+    } else {
+        format!("is not a known parameter; known are {}", known.join(", "))
+    };
+    json!({"colour": problem})
 }
 
 fn named_examples(examples: impl IntoIterator<Item = (&'static str, Value)>) -> Map<String, Value> {
@@ -360,7 +423,7 @@ pub(crate) fn shared_parameters() -> Value {
         "page": {
             "name": "page", "in": "query", "required": false,
             "description": "Which page of the list; the first is 1.",
-            "schema": {"type": "integer", "minimum": 1, "default": 1},
+            "schema": {"type": "integer", "minimum": 1, "maximum": LAST_PAGE, "default": 1},
         },
         "pageSize": {
             "name": "pageSize", "in": "query", "required": false,

@@ -59,8 +59,15 @@ fn tidied(mut schema: Value, direction: Direction) -> Value {
             if direction == Direction::Answer {
                 never_null_when_there(object);
             }
-            for value in object.values_mut() {
-                *value = tidied(value.take(), direction);
+            for (name, value) in object.iter_mut() {
+                // The names in there are those of fields, whatever they are.
+                if let ("properties", Value::Object(fields)) = (name.as_str(), &mut *value) {
+                    for field in fields.values_mut() {
+                        *field = tidied(field.take(), direction);
+                    }
+                } else {
+                    *value = tidied(value.take(), direction);
+                }
             }
         }
         Value::Array(values) => {
@@ -101,20 +108,25 @@ fn never_null_when_there(object: &mut Map<String, Value>) {
         .unwrap_or_default();
     let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for (_, property) in properties.iter_mut().filter(|(name, _)| !required.contains(name)) {
-        let Some(property) = property.as_object_mut() else { continue };
-        if let Some(Value::Array(types)) = property.get("type") {
-            let types: Vec<Value> = types.iter().filter(|name| **name != "null").cloned().collect();
-            let only = (types.len() == 1).then(|| types[0].clone());
-            property.insert("type".to_owned(), only.unwrap_or(Value::Array(types)));
-        }
-        if let Some(Value::Array(any_of)) = property.remove("anyOf") {
-            let mut left: Vec<Value> = any_of.into_iter().filter(|it| it["type"] != "null").collect();
-            match (left.len(), left.pop()) {
-                (1, Some(Value::Object(only))) => property.extend(only),
-                (_, last) => {
-                    left.extend(last);
-                    property.insert("anyOf".to_owned(), Value::Array(left));
-                }
+        without_null(property);
+    }
+}
+
+/// The same schema for a value that is there or left out, and never `null`.
+pub(crate) fn without_null(property: &mut Value) {
+    let Some(property) = property.as_object_mut() else { return };
+    if let Some(Value::Array(types)) = property.get("type") {
+        let types: Vec<Value> = types.iter().filter(|name| **name != "null").cloned().collect();
+        let only = (types.len() == 1).then(|| types[0].clone());
+        property.insert("type".to_owned(), only.unwrap_or(Value::Array(types)));
+    }
+    if let Some(Value::Array(any_of)) = property.remove("anyOf") {
+        let mut left: Vec<Value> = any_of.into_iter().filter(|it| it["type"] != "null").collect();
+        match (left.len(), left.pop()) {
+            (1, Some(Value::Object(only))) => property.extend(only),
+            (_, last) => {
+                left.extend(last);
+                property.insert("anyOf".to_owned(), Value::Array(left));
             }
         }
     }

@@ -14,25 +14,26 @@ use url::Url;
 #[serde(rename_all = "camelCase")]
 #[deserr(rename_all = camelCase, deny_unknown_fields)]
 pub struct BusinessProfile {
-    /// The business's name, without spaces around it.
-    #[deserr(try_from(&String) = trimmed::<200> -> FieldProblem)]
-    #[schemars(length(min = 1, max = 200))]
+    /// The business's name, as one line without spaces around it.
+    #[deserr(try_from(&String) = line::<200> -> FieldProblem)]
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"\S"))]
     pub name: String,
     /// What the business does, in its own words.
     #[deserr(try_from(&String) = trimmed::<4_000> -> FieldProblem)]
-    #[schemars(length(min = 1, max = 4_000))]
+    #[schemars(length(min = 1, max = 4_000), regex(pattern = r"\S"))]
     pub description: String,
-    /// The website: an address that begins with `https://` or `http://` and has a host; `null` without one.
+    /// The website, kept as it is written: an address that begins with `https://` or `http://` and has a host. It holds no space,
+    /// backslash, user name or password. `null` without one.
     #[deserr(default, try_from(Option<String>) = web_address -> FieldProblem)]
-    #[schemars(length(min = 1, max = 500))]
+    #[schemars(length(min = 1, max = 500), regex(pattern = r"^\s*[Hh][Tt][Tt][Pp][Ss]?://[^/]"))]
     pub website: Option<String>,
     /// How the business speaks; `null` when it does not say.
     #[deserr(default, try_from(Option<String>) = optional::<1_000> -> FieldProblem)]
-    #[schemars(length(min = 1, max = 1_000))]
+    #[schemars(length(min = 1, max = 1_000), regex(pattern = r"\S"))]
     pub voice: Option<String>,
     /// What the business offers; `null` when it does not say.
     #[deserr(default, try_from(Option<String>) = optional::<2_000> -> FieldProblem)]
-    #[schemars(length(min = 1, max = 2_000))]
+    #[schemars(length(min = 1, max = 2_000), regex(pattern = r"\S"))]
     pub offer: Option<String>,
     /// Whom the business wants as a customer.
     pub icp: Icp,
@@ -52,11 +53,11 @@ pub struct Icp {
     pub engagement_min: f64,
     /// Themes that a lead should post about, each at most 60 characters; empty means any.
     #[deserr(try_from(Vec<String>) = words -> FieldProblem)]
-    #[schemars(length(max = 30), inner(length(min = 1, max = 60)))]
+    #[schemars(length(max = 30), inner(length(min = 1, max = 60), regex(pattern = r"\S")))]
     pub content_themes: Vec<String>,
     /// Places that a lead should be about, each at most 60 characters; empty means anywhere.
     #[deserr(try_from(Vec<String>) = words -> FieldProblem)]
-    #[schemars(length(max = 30), inner(length(min = 1, max = 60)))]
+    #[schemars(length(max = 30), inner(length(min = 1, max = 60), regex(pattern = r"\S")))]
     pub geo_focus: Vec<String>,
 }
 
@@ -101,6 +102,14 @@ impl From<BusinessProfile> for Business {
         let BusinessProfile { name, description, website, voice, offer, icp } = profile;
         Self { name: Some(name), description, website, voice, offer, icp: Some(icp) }
     }
+}
+
+fn line<const MAX: usize>(text: &str) -> Result<String, FieldProblem> {
+    let text = trimmed::<MAX>(text)?;
+    if text.chars().any(char::is_control) {
+        return Err(FieldProblem("must not hold line breaks or control characters".to_owned()));
+    }
+    Ok(text)
 }
 
 fn ordered(range: FollowerRange) -> Result<FollowerRange, FieldProblem> {
@@ -169,6 +178,14 @@ fn web_address(text: Option<String>) -> Result<Option<String>, FieldProblem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_one_line() {
+        assert_eq!(line::<9>(" Café & Co\n").unwrap(), "Café & Co");
+        for bad in ["Brew\nCo", "Brew\tCo", "Brew\u{85}Co", "\u{7f}", "", "Brewers & Co"] {
+            assert!(line::<9>(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn a_website_is_an_address_with_a_host_and_is_kept_as_it_is_written() {

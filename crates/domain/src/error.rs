@@ -69,6 +69,12 @@ impl Error {
         Self::new(Code::AccountNotFound, "There is no such account among yours.")
     }
 
+    /// The account has no such business profile. Another tenant's, a deleted one and one that never existed look
+    /// the same.
+    pub fn business_profile_not_found() -> Self {
+        Self::new(Code::BusinessProfileNotFound, "There is no such business profile in this account.")
+    }
+
     /// The error when an idempotency key was used before with another body.
     pub fn idempotency_key_reused() -> Self {
         let message =
@@ -170,7 +176,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// A field is missing, unknown, of the wrong type or out of range.
+    /// A field or parameter is missing, unknown, repeated, of the wrong type or out of range. `details` has a sentence for each.
     ValidationFailed = 400, Info, false;
     /// The body is not JSON.
     MalformedBody = 400, Info, false;
@@ -178,7 +184,7 @@ codes! {
     PayloadTooLarge = 413, Info, false;
     /// The token is missing, expired, forged, or not a user's.
     Unauthorized = 401, Info, false;
-    /// The balance does not cover the price.
+    /// The balance does not cover the price, and nothing was charged. `details` has `balance` and `cost`.
     InsufficientCredits = 402, Info, false;
     /// Only owners of the account may do this.
     OwnerRequired = 403, Info, false;
@@ -188,21 +194,21 @@ codes! {
     BusinessProfileNotFound = 404, Info, false;
     /// No such run in this account.
     RunNotFound = 404, Info, false;
-    /// The same analysis is under way or was just made.
+    /// The same analysis is under way, or was made in the past five minutes. `details.runId` is its run.
     AnalysisInProgress = 409, Info, false;
     /// The run has ended, so there is nothing left to cancel; `details.status` says how.
     AlreadyFinished = 409, Info, false;
     /// The result is not there yet.
     NotReady = 409, Info, false;
-    /// The account has as many business profiles as it may have.
+    /// The account has as many business profiles as it may have, or has made and deleted as many. `details.limit` says how many.
     BusinessProfileLimitReached = 409, Info, false;
-    /// The idempotency key was used with another body.
+    /// The idempotency key came with another body before.
     IdempotencyKeyReused = 422, Info, false;
 
     /// One source sent more requests than it may in this time; `details` has the limit.
     TooManyRequests = 429, Info, false;
 
-    /// The run failed and was refunded; `details.reason` names the code below that says why.
+    /// The run failed and was refunded. `details.reason` is the code that says why, `details.creditsRefunded` what went back.
     RunFailed = 410, Info, false;
 
     // The codes from here on say why a run ended, or are what stages return to the state machine. Their HTTP
@@ -237,7 +243,8 @@ codes! {
     AiUnavailable = 410, Warn, true;
     /// Every AI provider refuses our requests: the key, the quota or the model is wrong.
     AiRejected = 410, Critical, false;
-    /// No new runs are accepted at present; `details.reason` says why.
+    /// No new runs are taken in at present, and nothing was charged. `details.reason` says why: `operator`, `dailySpend`,
+    /// `accountSpend`, `aiCalls` or `aiProviders`.
     Paused = 503, Warn, false;
     /// One of our stores did not answer.
     StoreUnavailable = 503, Error, true;

@@ -9,6 +9,8 @@ use std::ops::ControlFlow;
 
 /// The largest body that any route accepts, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
+/// How a problem with an unknown field begins, before the names of the known ones.
+const UNKNOWN: &str = "is not a known field; known are ";
 /// How many bad fields an answer names. A body with more of them is no slip.
 const MAX_TOLD: usize = 30;
 
@@ -31,7 +33,7 @@ pub(crate) fn read_body<T: Deserr<FieldErrors>>(bytes: &[u8]) -> Result<T> {
 
 /// Reads the parameters of a query by the same rules. Each may be given once.
 pub(crate) fn read_query<T: Deserr<FieldErrors>>(parameters: &[(String, String)]) -> Result<T> {
-    parameters_into(parameters).map_err(|errors| invalid(errors.0))
+    parameters_into(parameters, &[]).map_err(|errors| invalid(errors.0))
 }
 
 /// The same for a list. Two parameters beside those of `T` say which page is wanted.
@@ -45,7 +47,7 @@ pub(crate) fn read_page<T: Deserr<FieldErrors>>(parameters: &[(String, String)])
             errors.0.entry(name.as_str()).or_insert(Value::String(problem.0));
         }
     }
-    let filters = parameters_into(&others);
+    let filters = parameters_into(&others, &Page::NAMES);
     if let Err(others) = &filters {
         errors.0.extend(others.0.clone());
     }
@@ -56,7 +58,11 @@ pub(crate) fn read_page<T: Deserr<FieldErrors>>(parameters: &[(String, String)])
         .ok_or_else(|| invalid(errors.0))
 }
 
-fn parameters_into<T: Deserr<FieldErrors>>(parameters: &[(String, String)]) -> Result<T, FieldErrors> {
+/// `known_elsewhere` are the names of parameters that are read beside `T`.
+fn parameters_into<T: Deserr<FieldErrors>>(
+    parameters: &[(String, String)],
+    known_elsewhere: &[&str],
+) -> Result<T, FieldErrors> {
     let fields = parameters.iter().map(|(name, text)| (name.clone(), Value::String(text.clone())));
     let read = deserr::deserialize::<T, _, FieldErrors>(Value::Object(fields.collect()));
     let repeated = repeated(parameters);
@@ -65,10 +71,28 @@ fn parameters_into<T: Deserr<FieldErrors>>(parameters: &[(String, String)]) -> R
         // What is wrong with one of several values matters less than that there are several.
         read => {
             let mut errors = read.err().unwrap_or_default();
+            for problem in errors.0.values_mut() {
+                if let Some(known) = problem.as_str().and_then(|problem| problem.strip_prefix(UNKNOWN)) {
+                    let known = known
+                        .split(", ")
+                        .filter(|name| !name.is_empty())
+                        .chain(known_elsewhere.iter().copied());
+                    *problem = Value::String(unknown_parameter(&known.collect::<Vec<_>>()));
+                }
+            }
             errors.0.extend(repeated.0);
             Err(errors)
         }
     }
+}
+
+fn unknown_parameter(known: &[&str]) -> String {
+    let known = if known.is_empty() {
+        "there are none".to_owned()
+    } else {
+        format!("known are {}", known.join(", "))
+    };
+    format!("is not a known parameter; {known}")
 }
 
 fn repeated(parameters: &[(String, String)]) -> FieldErrors {
@@ -108,14 +132,9 @@ impl DeserializeError for FieldErrors {
     ) -> ControlFlow<Self, Self> {
         let (location, problem) = match error {
             ErrorKind::MissingField { field } => (path(location, Some(field)), "is required".to_owned()),
-            ErrorKind::UnknownKey { key, accepted: [] } => (
-                path(location, Some(key)),
-                "is not a known field; there are none but page and pageSize".to_owned(),
-            ),
-            ErrorKind::UnknownKey { key, accepted } => (
-                path(location, Some(key)),
-                format!("is not a known field; known are {}", accepted.join(", ")),
-            ),
+            ErrorKind::UnknownKey { key, accepted } => {
+                (path(location, Some(key)), format!("{UNKNOWN}{}", accepted.join(", ")))
+            }
             ErrorKind::IncorrectValueKind { actual, accepted } => (
                 path(location, None),
                 format!("must be {}, not {}", wanted(accepted), given(&actual, accepted)),
@@ -354,7 +373,7 @@ mod tests {
                 "pageSize": "must be given only once",
                 "page": "must be a whole number from 1 to 1000000",
                 "namePrefix": "must be at most 5 characters long, not 8",
-                "other": "is not a known field; known are namePrefix",
+                "other": "is not a known parameter; known are namePrefix, page, pageSize",
             }))
         );
         let twice = parameters(&[("namePrefix", "a"), ("namePrefix", "too long")]);

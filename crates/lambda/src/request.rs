@@ -65,6 +65,14 @@ impl Request {
         fields::read_query(&self.query)
     }
 
+    /// For a route without parameters: refuses each that is sent, rather than do something else than what was meant.
+    pub fn no_query(&self) -> Result<()> {
+        #[derive(Deserr)]
+        #[deserr(error = fields::FieldErrors, deny_unknown_fields)]
+        struct Nothing {}
+        self.query().map(|Nothing {}| ())
+    }
+
     /// The same for a list: returns the filters and the page that is wanted.
     pub fn page<T: Deserr<fields::FieldErrors>>(&self) -> Result<(T, Page)> {
         fields::read_page(&self.query)

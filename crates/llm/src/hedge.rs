@@ -67,7 +67,7 @@ impl<S: Shared> Turn<'_, S> {
             }
             Err(problem) => problem,
         };
-        tracing::warn!(failure = %problem.failure, "one of two calls gave nothing");
+        tracing::warn!(failure = %problem.failure, "one of two calls brought no good answer");
         let other = if is_first { second } else { first };
         let ((), (other_call, other_judged)) =
             tokio::join!(self.report(&problem.failure, permit, time), other);

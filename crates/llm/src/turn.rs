@@ -112,7 +112,7 @@ impl<S: Shared> Turn<'_, S> {
                 Some((Call { cache_hit: true, ..call }, answer))
             }
             Err(Problem { failure, .. }) => {
-                tracing::warn!(key, %failure, "a kept answer is of no use");
+                tracing::warn!(key, %failure, "a kept answer cannot be used");
                 None
             }
         }

@@ -81,7 +81,7 @@ pub enum InvalidCatalogue {
     #[error("the model {0:?} is listed twice")]
     Duplicate(String),
     /// A price is negative or not a number.
-    #[error("the model {0:?} has a price that is none")]
+    #[error("the model {0:?} has an impossible price")]
     Price(String),
     /// A role names a model that is not listed.
     #[error("the role {0} names the unknown model {1:?}")]
@@ -93,7 +93,7 @@ pub enum InvalidCatalogue {
     #[error("the role {0} has no models")]
     MissingRole(Role),
     /// A task lacks the time after which its call counts as slow.
-    #[error("hedge_after_ms has no time for {0}, or none at all")]
+    #[error("hedge_after_ms has no usable time for {0}")]
     MissingHedge(Task),
     /// The text with other models for roles is malformed.
     #[error("{0:?} is not of the form role=primary/fallback, once for any of fast, balanced, premium")]
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(with("id = \"gpt-5-mini\"", "id = \"gpt-5\""), "the model \"gpt-5\" is listed twice");
         assert_eq!(
             with("input = 0.15", "input = -0.15"),
-            "the model \"gpt-4o-mini\" has a price that is none"
+            "the model \"gpt-4o-mini\" has an impossible price"
         );
         assert_eq!(
             with("shutdown = \"2027-01-14\"", "shutdown = \"soon\""),
@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(with("[[models]]", "[[modles]]"), "the catalogue of models cannot be read");
         assert_eq!(with("premium = {", "#premium = {"), "the role premium has no models");
         for (from, to) in [("personality =", "#personality ="), ("personality = 15_000", "personality = 0")] {
-            assert_eq!(with(from, to), "hedge_after_ms has no time for personality, or none at all");
+            assert_eq!(with(from, to), "hedge_after_ms has no usable time for personality");
         }
     }
 }

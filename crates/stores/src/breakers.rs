@@ -163,7 +163,11 @@ impl Breakers {
 
     async fn report(&self, upstream: Upstream, permit: Permit, report: Report) {
         if let Err(error) = self.within_patience(self.try_report(upstream, &permit, report)).await {
-            tracing::warn!(upstream = upstream.as_str(), cause = error.chain(), "circuit breaker not told");
+            tracing::warn!(
+                upstream = upstream.as_str(),
+                cause = error.chain(),
+                "call not reported to the circuit breaker"
+            );
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) fn cancel_route() -> Route {
         )
         .answers::<Cancelling>(
             202,
-            "Requested. The run's progress tells when it has ended, and how.",
+            "Requested. The run's progress says when the run has ended, and how.",
             [("requested", requested)],
         )
         .refuses(&already_finished(RunStatus::Complete))
@@ -38,6 +38,7 @@ pub(crate) fn cancel_route() -> Route {
 /// `AlreadyFinished` with `details.status` when the run has ended, `RunNotFound` for another tenant's run.
 pub async fn cancel_analysis(db: &UserDb, progress: &ProgressStore, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let run_id = run::requested(&request)?;
     let sql = "select status from public.runs where run_id = $1 and account_id = $2";
     let row = db.optional(caller.user_id, sql, &[&run_id, &account_id]).await?.ok_or_else(run::not_found)?;

@@ -30,6 +30,7 @@ pub(crate) fn progress_route() -> Route {
 /// only says where the run is in between. So a lost or expired item costs detail, never truth.
 pub async fn get_analysis_progress(db: &UserDb, progress: &ProgressStore, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let run_id = run::requested(&request)?;
     let sql = "select status, failure_code, failure_message, created_at, finished_at
                  from public.runs where run_id = $1 and account_id = $2";

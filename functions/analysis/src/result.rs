@@ -8,7 +8,9 @@ use oslira_postgres::{Row, UserDb};
 use serde_json::{Value, json};
 
 pub(crate) fn result_route() -> Route {
-    let read = |json| example(serde_json::from_str(json).unwrap_or_default());
+    let read = |json: &str| {
+        example(serde_json::from_str(json).unwrap_or_else(|error| json!({"no JSON": error.to_string()})))
+    };
     let light = read(include_str!("../../../crates/api/examples/light-result.json"));
     let xray = read(include_str!("../../../crates/api/examples/xray-result.json"));
     let private = "The account is private, so there is nothing to analyse.";
@@ -17,7 +19,7 @@ pub(crate) fn result_route() -> Route {
     let cancelled = Error::new(Code::RunCancelled, "The analysis was cancelled.");
     let path = "/api/analysis/{runId}/result";
     run::about_a_run(Route::get(path, "getAnalysisResult", Tag::Analyses, "The explained result of a run"))
-        .describe("How the score comes about is in [scoring.md](scoring.md).")
+        .describe("[scoring.md](scoring.md) explains how the score is made.")
         .answers::<AnalysisResult>(200, "The result.", [("light", light), ("xray", xray)])
         .refuses(&not_ready())
         .refuses(&failed)
@@ -28,6 +30,7 @@ pub(crate) fn result_route() -> Route {
 /// the reason when it failed or was cancelled.
 pub async fn get_analysis_result(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let run_id = run::requested(&request)?;
     let sql = "select r.status, r.username, r.tier, r.credits_charged, r.failure_code, r.failure_message,
                       a.lead_id, a.result, a.data_as_of, a.cache_hit
@@ -51,7 +54,7 @@ pub async fn get_analysis_result(db: &UserDb, request: Request) -> Result<Reply>
         lead_id: row.read("lead_id")?,
         username: row.read("username")?,
         analysis_type: row.read("tier")?,
-        findings: findings.itemised(),
+        findings,
         data_as_of: row.read("data_as_of")?,
         cache_hit: row.read("cache_hit")?,
         credits_charged: row.read("credits_charged")?,

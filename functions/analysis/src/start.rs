@@ -32,6 +32,7 @@ pub struct StartTools {
 /// and the queue finds out.
 pub async fn start_analysis(tools: &StartTools, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let asked = Asked {
         user_id: caller.user_id,
         account_id,
@@ -146,16 +147,12 @@ fn accepted(row: Row) -> Result<Accepted> {
         "accepted" => Ok(Accepted::Now(row)),
         "repeated" => Ok(Accepted::Before(row)),
         "account_not_found" => Err(Error::account_not_found()),
-        "business_profile_not_found" => Err(business_profile_not_found()),
+        "business_profile_not_found" => Err(Error::business_profile_not_found()),
         "idempotency_key_reused" => Err(Error::idempotency_key_reused()),
         "in_progress" => Err(in_progress(row.read("run_id")?)),
         "insufficient_credits" => Err(too_few_credits(row.read("balance")?, row.read("price")?)),
         other => Err(Error::internal(format!("start_analysis answered {other}"))),
     }
-}
-
-fn business_profile_not_found() -> Error {
-    Error::new(Code::BusinessProfileNotFound, "There is no such business profile in this account.")
 }
 
 fn in_progress(run_id: RunId) -> Error {
@@ -185,7 +182,7 @@ async fn begin(tools: &StartTools, run: &Row) -> Result<()> {
     let input = match input(run) {
         Ok(input) => input,
         Err(error) => {
-            tracing::warn!(runId = %run_id, cause = error.chain(), "not begun; fail-stale-runs will look at it");
+            tracing::warn!(runId = %run_id, cause = error.chain(), "run not started; fail-stale-runs will check it");
             return Ok(());
         }
     };
@@ -242,7 +239,7 @@ pub(crate) fn start_route() -> Route {
         .takes::<AnalysisRequest>([("light", asked("light")), ("xray", asked("xray"))])
         .answers::<AcceptedRun>(202, "Accepted and charged.", [("accepted", accepted)])
         .refuses(&too_few_credits(0, 1))
-        .refuses(&business_profile_not_found())
+        .refuses(&Error::business_profile_not_found())
         .refuses(&in_progress(RunId(Uuid::from_u128(0x0193_2a5f_11aa_7c20_8f10_5e6f_7a8b_9c0d))))
         .refuses(&Intake::busy())
         .refuses_as("InDoubt", &in_doubt(Error::store(""), RunId(Uuid::from_u128(0x01a1_fbbc_0a88_736b_af81_8a49_2628_528e))))

@@ -12,17 +12,17 @@ pub(crate) fn verify_route() -> Route {
         "email": "demo-1@oslira.example",
         "accounts": [{"accountId": "3f0f7a52-9d59-4a5f-8d0e-6f6f9b6a2c11", "name": "My account", "role": "owner"}],
     }));
-    Route::get("/api/auth/verify", "verifyToken", Tag::Account, "Who the token belongs to")
-        .answers::<Identity>(
-            200,
-            "The caller, and the accounts they are in, the default one first.",
-            [("owner", owner)],
-        )
+    Route::get("/api/auth/verify", "verifyToken", Tag::Account, "Whose token it is").answers::<Identity>(
+        200,
+        "The caller, and the accounts they are in, the default one first.",
+        [("owner", owner)],
+    )
 }
 
 /// Answers [`Identity`].
 pub async fn verify_token(db: &UserDb, request: Request) -> Result<Reply> {
     let caller = request.caller()?;
+    request.no_query()?;
     let sql = "select m.account_id, a.name, m.role
                  from public.members m join public.accounts a using (account_id)
                  where m.user_id = (select auth.uid())

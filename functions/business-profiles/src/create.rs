@@ -27,17 +27,19 @@ pub(crate) fn create_route() -> Route {
         path,
         "createBusinessProfile",
         Tag::BusinessProfiles,
-        "Say what the account sells, and to whom",
+        "Describe what the account sells, and to whom",
     )
     .in_account()
     .idempotent()
     .takes::<BusinessProfile>([("roaster", saved::roaster())])
     .answers::<SavedBusinessProfile>(
         201,
-        "It was made, or by the same request with the same `Idempotency-Key` before.",
+        "The business profile was made by this request, or by an earlier one with the same `Idempotency-Key` and body.",
         [("roaster", saved::saved_roaster())],
     )
+    .refuses(&Error::business_profile_not_found())
     .refuses(&too_many())
+    .refuses_as("TooManyWithDeleted", &too_many_with_deleted())
     .refuses_as("TooManyKeys", &too_many_keys())
 }
 
@@ -45,9 +47,11 @@ pub(crate) fn create_route() -> Route {
 /// the same `Idempotency-Key` gets the first one's business profile.
 ///
 /// # Errors
-/// `BusinessProfileLimitReached`, `IdempotencyKeyReused`, and `TooManyRequests` for too many keys.
+/// `BusinessProfileLimitReached`, `IdempotencyKeyReused`, `BusinessProfileNotFound` for a repeated request whose
+/// business profile was deleted, and `TooManyRequests` for too many keys.
 pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let key = request.idempotency_key()?;
     let profile: BusinessProfile = request.body()?;
 
@@ -81,8 +85,8 @@ pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Re
         "new" if row.read::<Option<BusinessProfileId>>("business_profile_id")?.is_some() => {
             Ok(Reply::created(saved::read(&row)?))
         }
-        // Users who call the database's functions themselves can claim the key for any id. The answer only
-        // holds what they may see.
+        // There may be nothing to see. The business profile was deleted since, or the key was claimed for
+        // another id by a user who called the database's function.
         "new" | "repeated" => {
             let sql = format!(
                 "select {} from public.business_profiles where business_profile_id = $1 and account_id = $2",
@@ -90,7 +94,7 @@ pub async fn create_business_profile(db: &UserDb, request: Request) -> Result<Re
             );
             let id: BusinessProfileId = row.read("resource_id")?;
             let seen = db.optional(caller.user_id, &sql, &[&id, &account_id]).await?;
-            Ok(Reply::created(saved::read(&seen.ok_or_else(Error::idempotency_key_reused)?)?))
+            Ok(Reply::created(saved::read(&seen.ok_or_else(Error::business_profile_not_found)?)?))
         }
         "account_not_found" => Err(Error::account_not_found()),
         "reused" => Err(Error::idempotency_key_reused()),

@@ -2,7 +2,7 @@
 
 use crate::saved;
 use oslira_api::{Route, SavedBusinessProfile, Tag};
-use oslira_domain::Result;
+use oslira_domain::{Error, Result};
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::UserDb;
 
@@ -15,12 +15,16 @@ pub(crate) fn get_route() -> Route {
 /// Answers [`SavedBusinessProfile`].
 pub async fn get_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let id = saved::requested(&request)?;
     let sql = format!(
         "select {} from public.business_profiles
            where business_profile_id = $1 and account_id = $2 and deleted_at is null",
         saved::columns()
     );
-    let row = db.optional(caller.user_id, &sql, &[&id, &account_id]).await?.ok_or_else(saved::not_found)?;
+    let row = db
+        .optional(caller.user_id, &sql, &[&id, &account_id])
+        .await?
+        .ok_or_else(Error::business_profile_not_found)?;
     Ok(Reply::ok(saved::read(&row)?))
 }

@@ -16,7 +16,10 @@ pub(crate) fn list_route() -> Route {
         "The account's business profiles, newest first",
     )
     .in_account()
-    .answers_pages_of::<SavedBusinessProfile>("A page of them.", vec![saved::saved_roaster()])
+    .answers_pages_of::<SavedBusinessProfile>(
+        "A page of the business profiles.",
+        vec![saved::saved_roaster()],
+    )
 }
 
 /// The list has no parameters except the page.

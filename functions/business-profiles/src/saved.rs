@@ -1,7 +1,7 @@
 //! A business profile, as it is stored and answered.
 
 use oslira_api::{Route, SavedBusinessProfile, example};
-use oslira_domain::{BusinessProfileId, Code, Error, Result};
+use oslira_domain::{BusinessProfileId, Error, Result};
 use oslira_lambda::Request;
 use oslira_postgres::{Row, table::business_profile};
 use serde_json::{Value, json};
@@ -24,12 +24,7 @@ pub(crate) fn read(row: &Row) -> Result<SavedBusinessProfile> {
 /// Reads the business profile's id from the path. A text that is not an id gets the same answer as an unknown
 /// business profile.
 pub(crate) fn requested(request: &Request) -> Result<BusinessProfileId> {
-    request.path_id("businessProfileId", not_found)
-}
-
-/// Another tenant's business profile, a deleted one and one that never existed look the same.
-pub(crate) fn not_found() -> Error {
-    Error::new(Code::BusinessProfileNotFound, "There is no such business profile in this account.")
+    request.path_id("businessProfileId", Error::business_profile_not_found)
 }
 
 /// A route about one business profile of the caller's account, for the API's description.
@@ -40,7 +35,7 @@ pub(crate) fn about_one(route: Route) -> Route {
             "The business profile, as the answer to its creation named it.",
         )
         .in_account()
-        .refuses(&not_found())
+        .refuses(&Error::business_profile_not_found())
 }
 
 /// A request's content, as an example for the API's description.

@@ -2,25 +2,26 @@
 
 use crate::saved;
 use oslira_api::{Route, SavedBusinessProfile, Tag};
-use oslira_domain::{BusinessProfile, Result};
+use oslira_domain::{BusinessProfile, Error, Result};
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::{Parameter, UserDb, table::business_profile};
 
 pub(crate) fn update_route() -> Route {
     let path = "/api/business-profiles/{businessProfileId}";
-    let summary = "Replace what is said of the business";
+    let summary = "Replace a business profile's content";
     saved::about_one(Route::put(path, "updateBusinessProfile", Tag::BusinessProfiles, summary))
         .describe(
-            "The body is the whole document: what is left out is removed. Analyses that were accepted before go on with the \
+            "The body is the whole document, without `id`, `createdAt` and `updatedAt`: what is left out is removed. Analyses that were accepted before go on with the \
              business profile as it was then.",
         )
         .takes::<BusinessProfile>([("roaster", saved::roaster())])
-        .answers::<SavedBusinessProfile>(200, "As it is now.", [("roaster", saved::saved_roaster())])
+        .answers::<SavedBusinessProfile>(200, "The business profile as it is now.", [("roaster", saved::saved_roaster())])
 }
 
 /// Replaces the business profile and answers with the new one. A repeated request changes nothing more.
 pub async fn update_business_profile(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let id = saved::requested(&request)?;
     let profile: BusinessProfile = request.body()?;
     let sql = format!(
@@ -32,6 +33,9 @@ pub async fn update_business_profile(db: &UserDb, request: Request) -> Result<Re
     );
     let which: [&dyn Parameter; 2] = [&id, &account_id];
     let parameters = [&which[..], &business_profile::values(&profile)].concat();
-    let row = db.optional(caller.user_id, &sql, &parameters).await?.ok_or_else(saved::not_found)?;
+    let row = db
+        .optional(caller.user_id, &sql, &parameters)
+        .await?
+        .ok_or_else(Error::business_profile_not_found)?;
     Ok(Reply::ok(saved::read(&row)?))
 }

@@ -16,6 +16,7 @@ pub(crate) fn balance_route() -> Route {
 /// Answers [`CreditBalance`].
 pub async fn get_credit_balance(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
+    request.no_query()?;
     let sql = "select b.balance, a.plan_id, a.period_end, a.plan_status
                  from public.credit_balances b join public.accounts a using (account_id)
                  where b.account_id = $1";

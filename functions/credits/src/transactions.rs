@@ -16,7 +16,7 @@ pub(crate) fn transactions_route() -> Route {
         "id": "5d1f6a52-9d59-4a5f-8d0e-6f6f9b6a2c10", "kind": "signup", "amount": 10, "runId": null,
         "reason": "starting credits", "createdAt": "2026-11-20T18:04:11.402113Z",
     }));
-    let summary = "Every move of credits, newest first";
+    let summary = "Every change of the balance, newest first";
     Route::get("/api/credits/transactions", "listCreditTransactions", Tag::Account, summary)
         .describe("The ledger. The balance is the sum of the amounts of all its rows.")
         .in_account()

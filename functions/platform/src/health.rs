@@ -65,9 +65,10 @@ pub(crate) fn health_route() -> Route {
         });
         example(json!({"status": status, "version": "0.1.0", "dependencies": dependencies, "warnings": []}))
     };
-    Route::get("/health", "checkHealth", Tag::Platform, "Is everything there")
+    Route::get("/health", "checkHealth", Tag::Platform, "Whether every dependency works")
         .open()
-        .describe("Says which dependency is down, and nothing of why.")
+        .ignores_query()
+        .describe("Says which dependency is down, but not why.")
         .answers::<Health>(200, "Every dependency is up.", [("healthy", health("healthy", "up"))])
         .answers::<Health>(
             503,

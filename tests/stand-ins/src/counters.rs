@@ -167,16 +167,15 @@ mod tests {
         let summary = counters.summary(Upstream::Openai);
         assert_eq!(summary["requests"], 3);
         assert_eq!(summary["byStatus"], json!({"200": 1, "401": 1, "dropped": 1}));
-        assert_eq!((&summary["concurrent"], &summary["maxConcurrent"]), (&json!(0), &json!(2)));
+        assert_eq!(summary["concurrent"], 0, "concurrent");
+        assert_eq!(summary["maxConcurrent"], 2, "maxConcurrent");
         assert_eq!(counters.containing(Upstream::Openai, "nasa"), 1);
         let requests = counters.requests(Upstream::Openai, "");
         assert_eq!(requests.len(), 2);
         assert_eq!(requests[0]["status"], 200);
         assert_eq!(requests[0]["body"]["user"], "nasa");
-        assert_eq!(
-            (&requests[0]["gatewayToken"], &requests[1]["gatewayToken"]),
-            (&json!("Bearer t"), &Value::Null)
-        );
+        assert_eq!(requests[0]["gatewayToken"], "Bearer t", "gatewayToken");
+        assert_eq!(requests[1]["gatewayToken"], Value::Null, "gatewayToken");
         assert_eq!(requests[1]["status"], "dropped");
     }
 

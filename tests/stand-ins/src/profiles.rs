@@ -338,7 +338,8 @@ mod tests {
         assert_eq!(item("x_missing")["error"], "not_found");
         assert_eq!(item("x_blocked")["error"], "no_items");
         let private = item("x_private");
-        assert_eq!((&private["private"], &private["latestPosts"]), (&json!(true), &json!([])));
+        assert_eq!(private["private"], true, "private");
+        assert_eq!(private["latestPosts"], json!([]), "latestPosts");
         let unknown = item("x_noposts");
         assert!(unknown["postsCount"].as_u64().unwrap() > 0 && unknown["latestPosts"] == json!([]));
         assert_eq!(item("x_newborn")["postsCount"], 0);
@@ -356,7 +357,8 @@ mod tests {
     #[test]
     fn known_accounts_look_like_themselves() {
         let nasa = item("nasa");
-        assert_eq!((&nasa["fullName"], &nasa["verified"]), (&json!("NASA"), &json!(true)));
+        assert_eq!(nasa["fullName"], "NASA", "fullName");
+        assert_eq!(nasa["verified"], true, "verified");
         assert!(nasa["followersCount"].as_u64().unwrap() > 90_000_000);
         assert!(nasa["latestPosts"].to_string().contains("#"));
     }

@@ -139,7 +139,8 @@ mod tests {
     fn a_patch_changes_only_what_it_names() {
         let latency =
             patched(&Latency::fast(), &json!({"apify": {"startMs": 7}, "openai": {"ms": 8}})).unwrap();
-        assert_eq!((latency.apify.start_ms, latency.openai.ms), (7, 8));
+        assert_eq!(latency.apify.start_ms, 7, "apify");
+        assert_eq!(latency.openai.ms, 8, "openai");
         assert_eq!(latency.apify.per_profile_ms, Latency::fast().apify.per_profile_ms);
         assert_eq!(latency.anthropic, Latency::fast().anthropic);
     }

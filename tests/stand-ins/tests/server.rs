@@ -106,14 +106,14 @@ fn with(mut body: Value, pointer: &str, value: Value) -> Value {
 async fn apify_scrapes_profiles_and_posts_synchronously() {
     let s = StandIns::start().await;
     let (status, items) = s.scrape(&["nasa", "x_missing"]).await;
-    assert_eq!(
-        (status, &items[0]["username"], &items[1]["error"]),
-        (201, &json!("nasa"), &json!("not_found"))
-    );
+    assert_eq!(status, 201, "status");
+    assert_eq!(items[0]["username"], "nasa", "username");
+    assert_eq!(items[1]["error"], "not_found", "error");
     let input = json!({"directUrls": ["https://www.instagram.com/nasa/"], "resultsType": "posts", "resultsLimit": 50});
     let path = "acts/apify~instagram-scraper/run-sync-get-dataset-items";
     let (status, posts) = s.apify("POST", path, &input).await;
-    assert_eq!((status, posts.as_array().unwrap().len()), (201, 50));
+    assert_eq!(status, 201, "status");
+    assert_eq!(posts.as_array().unwrap().len(), 50, "posts");
     assert_eq!(posts[3]["ownerUsername"], "nasa");
     assert_eq!(posts[3], items[0]["latestPosts"][3]);
 }
@@ -124,7 +124,8 @@ async fn apify_runs_can_be_waited_for_and_aborted() {
     let input = json!({"usernames": ["nasa"]});
     let (status, run) =
         s.apify("POST", "acts/apify~instagram-profile-scraper/runs?waitForFinish=60", &input).await;
-    assert_eq!((status, &run["data"]["status"]), (201, &json!("SUCCEEDED")));
+    assert_eq!(status, 201, "status");
+    assert_eq!(run["data"]["status"], "SUCCEEDED", "status");
     assert!(run["data"]["usageTotalUsd"].as_f64().unwrap() > 0.002);
     let items = format!("datasets/{}/items?clean=true", run["data"]["defaultDatasetId"].as_str().unwrap());
     assert_eq!(s.apify("GET", &items, &Value::Null).await.1[0]["username"], "nasa");
@@ -141,7 +142,8 @@ async fn apify_runs_can_be_waited_for_and_aborted() {
     assert_eq!(waited.1["data"]["status"], "ABORTED");
     let counters = s.control("GET", "counters", &Value::Null).await;
     assert_eq!(counters["apify"]["actorRuns"], 2);
-    assert_eq!((&counters["apify"]["aborted"], &counters["apify"]["runsInFlight"]), (&json!(1), &json!(0)));
+    assert_eq!(counters["apify"]["aborted"], 1, "aborted");
+    assert_eq!(counters["apify"]["runsInFlight"], 0, "runsInFlight");
 }
 
 #[tokio::test]
@@ -149,21 +151,26 @@ async fn apify_refuses_as_the_real_one() {
     let s = StandIns::start().await;
     let path = "/apify/v2/acts/apify~instagram-profile-scraper/runs";
     let (status, body) = read(s.request("POST", path).json(&json!({}))).await;
-    assert_eq!((status, &body["error"]["type"]), (401, &json!("token-not-provided")));
+    assert_eq!(status, 401, "status");
+    assert_eq!(body["error"]["type"], "token-not-provided", "type");
     let (status, body) = read(s.request("POST", path).bearer_auth("other").json(&json!({}))).await;
-    assert_eq!((status, &body["error"]["type"]), (401, &json!("invalid-token")));
+    assert_eq!(status, 401, "status");
+    assert_eq!(body["error"]["type"], "invalid-token", "type");
     let (status, body) = s.scrape(&[]).await;
-    assert_eq!((status, &body["error"]["type"]), (400, &json!("invalid-input")));
+    assert_eq!(status, 400, "status");
+    assert_eq!(body["error"]["type"], "invalid-input", "type");
     assert_eq!(s.apify("GET", "actor-runs/none", &Value::Null).await.0, 404);
     assert_eq!(s.apify("GET", "actor-runs/none?waitForFinish=61", &Value::Null).await.0, 400);
 
     s.control("PUT", "behaviour", &json!({"maxConcurrentRuns": 0})).await;
     let (status, body) = s.scrape(&["nasa"]).await;
-    assert_eq!((status, &body["error"]["type"]), (402, &json!("concurrent-runs-limit-exceeded")));
+    assert_eq!(status, 402, "status");
+    assert_eq!(body["error"]["type"], "concurrent-runs-limit-exceeded", "type");
     s.control("PUT", "behaviour", &json!({"maxConcurrentRuns": 1, "syncTimeoutMs": 0})).await;
     s.control("PUT", "latency", &json!({"apify": {"startMs": 3_600_000}})).await;
     let (status, body) = s.scrape(&["nasa"]).await;
-    assert_eq!((status, &body["error"]["type"]), (408, &json!("run-timeout-exceeded")));
+    assert_eq!(status, 408, "status");
+    assert_eq!(body["error"]["type"], "run-timeout-exceeded", "type");
     // The run goes on although its caller was sent away.
     assert_eq!(s.scrape(&["nasa"]).await.0, 402);
 }
@@ -179,7 +186,8 @@ async fn apify_runs_end_as_faults_say() {
     .await;
     assert_eq!(s.scrape(&["nasa"]).await.0, 201);
     let (status, body) = s.scrape(&["kate"]).await;
-    assert_eq!((status, &body["error"]["type"]), (400, &json!("run-failed")));
+    assert_eq!(status, 400, "status");
+    assert_eq!(body["error"]["type"], "run-failed", "type");
     assert_eq!(s.scrape(&["kate"]).await.0, 201);
     s.control("POST", "faults", &json!({"upstream": "apify", "kind": "invalidAnswer"})).await;
     assert_eq!(s.scrape(&["kate"]).await.1[0]["followersCount"], "many");
@@ -190,7 +198,8 @@ async fn profiles_can_be_changed() {
     let s = StandIns::start().await;
     s.control("PUT", "profiles/kate", &json!({"private": true, "followersCount": 5})).await;
     let (_, items) = s.scrape(&["kate"]).await;
-    assert_eq!((&items[0]["followersCount"], &items[0]["latestPosts"]), (&json!(5), &json!([])));
+    assert_eq!(items[0]["followersCount"], 5, "followersCount");
+    assert_eq!(items[0]["latestPosts"], json!([]), "latestPosts");
     let input = json!({"directUrls": ["https://www.instagram.com/kate/"], "resultsType": "posts"});
     let (_, posts) = s.apify("POST", "acts/apify~instagram-scraper/run-sync-get-dataset-items", &input).await;
     assert_eq!(posts[0]["error"], "no_items");
@@ -232,19 +241,19 @@ async fn openai_answers_by_schema_and_caches_prefixes() {
     let (_, elsewhere) = s.openai(&with(chat("username: other"), "/prompt_cache_key", json!("biz2"))).await;
     assert_eq!(elsewhere["usage"]["prompt_tokens_details"]["cached_tokens"], 0);
     let (_, cut) = s.openai(&with(chat("x"), "/max_completion_tokens", json!(70))).await;
-    assert_eq!(
-        (&cut["choices"][0]["finish_reason"], &cut["usage"]["completion_tokens"]),
-        (&json!("length"), &json!(70))
-    );
+    assert_eq!(cut["choices"][0]["finish_reason"], "length", "finish_reason");
+    assert_eq!(cut["usage"]["completion_tokens"], 70, "completion_tokens");
 }
 
 #[tokio::test]
 async fn openai_refuses_as_the_real_one() {
     let s = StandIns::start().await;
     let (status, body) = read(s.request("POST", "/openai/chat/completions").json(&chat("x"))).await;
-    assert_eq!((status, &body["error"]["code"]), (401, &Value::Null));
+    assert_eq!(status, 401, "status");
+    assert_eq!(body["error"]["code"], Value::Null, "code");
     let (status, body) = s.openai(&with(chat("x"), "/model", json!("gpt-3"))).await;
-    assert_eq!((status, &body["error"]["code"]), (404, &json!("model_not_found")));
+    assert_eq!(status, 404, "status");
+    assert_eq!(body["error"]["code"], "model_not_found", "code");
     for (pointer, value, param) in [
         ("/temperature", json!(0.2), "temperature"),
         ("/max_tokens", json!(10), "max_tokens"),
@@ -256,7 +265,8 @@ async fn openai_refuses_as_the_real_one() {
         ("/frobnicate", json!(1), ""),
     ] {
         let (status, body) = s.openai(&with(chat("x"), pointer, value)).await;
-        assert_eq!((status, body["error"]["param"].as_str()), (400, Some(param)), "{body}");
+        assert_eq!(status, 400, "status: {body}");
+        assert_eq!(body["error"]["param"].as_str(), Some(param), "param: {body}");
         assert_eq!(body["error"]["type"], "invalid_request_error");
     }
     let older = with(with(chat("x"), "/model", json!("gpt-5-mini")), "/reasoning_effort", json!("minimal"));
@@ -302,7 +312,8 @@ async fn anthropic_refuses_as_the_real_one() {
     let s = StandIns::start().await;
     let bare = s.request("POST", "/anthropic/v1/messages");
     let (status, body) = read(bare.json(&message("x"))).await;
-    assert_eq!((status, &body["error"]["type"]), (401, &json!("authentication_error")));
+    assert_eq!(status, 401, "status");
+    assert_eq!(body["error"]["type"], "authentication_error", "type");
     let unversioned = s.request("POST", "/anthropic/v1/messages").header("x-api-key", "sk-ant-test");
     assert_eq!(read(unversioned.json(&message("x"))).await.0, 400);
     assert_eq!(s.anthropic(&with(message("x"), "/model", json!("claude-1"))).await.0, 404);
@@ -320,7 +331,8 @@ async fn anthropic_refuses_as_the_real_one() {
         ("/max_tokens", json!(0), "max_tokens"),
     ] {
         let (status, body) = s.anthropic(&with(message("x"), pointer, value)).await;
-        assert_eq!((status, &body["error"]["type"]), (400, &json!("invalid_request_error")), "{body}");
+        assert_eq!(status, 400, "status: {body}");
+        assert_eq!(body["error"]["type"], "invalid_request_error", "type: {body}");
         assert!(body["error"]["message"].as_str().unwrap().contains(part), "{body}");
     }
 }
@@ -340,10 +352,8 @@ async fn faults_speak_the_vendors_language() {
         let response = request.send().await.unwrap();
         assert_eq!(response.status().as_u16(), status);
         if rule["retryAfterSeconds"].is_number() {
-            assert_eq!(
-                (&response.headers()["retry-after"], &response.headers()["retry-after-ms"]),
-                (&"2".parse().unwrap(), &"1500".parse().unwrap())
-            );
+            assert_eq!(response.headers()["retry-after"], "2");
+            assert_eq!(response.headers()["retry-after-ms"], "1500");
         }
         let body: Value = response.json().await.unwrap();
         assert_eq!(body.pointer(pointer), Some(&json!(expected)));
@@ -355,11 +365,13 @@ async fn faults_speak_the_vendors_language() {
     )
     .await;
     let (status, body) = s.anthropic(&message("x")).await;
-    assert_eq!((status, &body["error"]["type"]), (529, &json!("overloaded_error")));
+    assert_eq!(status, 529, "status");
+    assert_eq!(body["error"]["type"], "overloaded_error", "type");
     let said = json!({"upstream": "apify", "kind": "status", "status": 402, "message": "said", "times": 1});
     s.control("POST", "faults", &said).await;
     let (status, body) = s.scrape(&["nasa"]).await;
-    assert_eq!((status, &body["error"]["message"]), (402, &json!("said")));
+    assert_eq!(status, 402, "status");
+    assert_eq!(body["error"]["message"], "said", "message");
     let faults = s.control("GET", "faults", &Value::Null).await;
     assert!(faults.as_array().unwrap().iter().all(|fault| fault["hits"] == 1));
     s.control("DELETE", "faults", &Value::Null).await;
@@ -380,7 +392,8 @@ async fn connections_can_be_reset_and_answers_broken() {
     assert!(send().timeout(std::time::Duration::from_millis(50)).send().await.unwrap_err().is_timeout());
     assert_eq!(send().send().await.unwrap().status(), 200);
     let by_status = s.control("GET", "counters", &Value::Null).await["openai"]["byStatus"].clone();
-    assert_eq!((&by_status["reset"], &by_status["200"]), (&json!(1), &json!(2)));
+    assert_eq!(by_status["reset"], 1, "reset");
+    assert_eq!(by_status["200"], 2, "200");
 }
 
 #[tokio::test]
@@ -447,15 +460,19 @@ async fn requests_are_counted_and_kept() {
     s.openai(&chat("username: mark")).await;
     s.scrape(&["kate"]).await;
     let kate = s.control("GET", "counters?contains=kate", &Value::Null).await;
-    assert_eq!((&kate["openai"]["requests"], &kate["apify"]["actorRuns"]), (&json!(1), &json!(1)));
+    assert_eq!(kate["openai"]["requests"], 1, "requests");
+    assert_eq!(kate["apify"]["actorRuns"], 1, "actorRuns");
     let all = s.control("GET", "counters", &Value::Null).await;
-    assert_eq!((&all["openai"]["requests"], &all["openai"]["concurrent"]), (&json!(2), &json!(0)));
+    assert_eq!(all["openai"]["requests"], 2, "requests");
+    assert_eq!(all["openai"]["concurrent"], 0, "concurrent");
     let kept = s.control("GET", "requests?upstream=openai&contains=mark", &Value::Null).await;
-    assert_eq!((kept.as_array().unwrap().len(), &kept[0]["status"]), (1, &json!(200)));
+    assert_eq!(kept.as_array().unwrap().len(), 1, "requests that are kept");
+    assert_eq!(kept[0]["status"], 200, "status");
     assert_eq!(kept[0]["body"]["messages"][1]["content"], "username: mark");
     s.control("DELETE", "counters", &Value::Null).await;
     let zero = s.control("GET", "counters?contains=kate", &Value::Null).await;
-    assert_eq!((&zero["openai"]["requests"], &zero["apify"]["actorRuns"]), (&json!(0), &json!(0)));
+    assert_eq!(zero["openai"]["requests"], 0, "requests");
+    assert_eq!(zero["apify"]["actorRuns"], 0, "actorRuns");
 }
 
 #[tokio::test]
@@ -466,10 +483,13 @@ async fn users_sign_in_and_tokens_can_be_forged() {
     let path = "/supabase/auth/v1/token?grant_type=password";
     let wrong = json!({"email": "ann@example.com", "password": "wrong"});
     let (status, body) = read(s.request("POST", path).json(&wrong)).await;
-    assert_eq!((status, &body["error_code"]), (400, &json!("invalid_credentials")));
+    assert_eq!(status, 400, "status");
+    assert_eq!(body["error_code"], "invalid_credentials", "error_code");
     let right = json!({"email": "Ann@example.com", "password": "correct"});
     let (status, session) = read(s.request("POST", path).json(&right)).await;
-    assert_eq!((status, &session["token_type"], &session["user"]["id"]), (200, &json!("bearer"), &json!(id)));
+    assert_eq!(status, 200, "status");
+    assert_eq!(session["token_type"], "bearer", "token_type");
+    assert_eq!(session["user"]["id"], json!(id), "id");
 
     let jwks = || async { read(s.request("GET", "/supabase/auth/v1/.well-known/jwks.json")).await };
     let key_set: jsonwebtoken::jwk::JwkSet = serde_json::from_value(jwks().await.1).unwrap();
@@ -480,7 +500,8 @@ async fn users_sign_in_and_tokens_can_be_forged() {
     validation.set_audience(&["authenticated"]);
     validation.set_issuer(&[format!("{}/supabase/auth/v1", s.base_url)]);
     let claims = jsonwebtoken::decode::<Value>(token, &key, &validation).unwrap().claims;
-    assert_eq!((&claims["sub"], &claims["is_anonymous"]), (&json!(id), &json!(false)));
+    assert_eq!(claims["sub"], json!(id), "sub");
+    assert_eq!(claims["is_anonymous"], false, "is_anonymous");
 
     let forged = json!({"alg": "ES256", "key": "unknown", "kid": kid, "claims": {"role": "service_role"}, "omit": ["exp"]});
     let forged = s.control("POST", "jwt", &forged).await;

@@ -52,7 +52,10 @@ fn with_one_function(definition: &str, arn: &str) -> Result<String> {
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (name, rest) = part.split_once('}').context("a placeholder that does not end")?;
-        ensure!(name.ends_with("Arn"), "the state machine has a placeholder that is no Lambda: {name}");
+        ensure!(
+            name.ends_with("Arn"),
+            "the state machine has a placeholder that is not a Lambda's ARN: {name}"
+        );
         text += arn;
         text += rest;
     }

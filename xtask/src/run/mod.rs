@@ -79,7 +79,8 @@ impl Place {
                 .input(GATHER)
                 .output("reading the run")
         })?;
-        let answer: Part<T> = serde_json::from_str(&answer).context("reading the run: an odd answer")?;
+        let answer: Part<T> =
+            serde_json::from_str(&answer).context("the answer of gather.py cannot be read")?;
         let Self { name, region, .. } = self;
         match answer {
             Part::Found(found) => Ok(found),
@@ -114,7 +115,7 @@ pub(crate) fn run(stack: &Stack, stage: Option<Stage>, run_id: RunId, json: bool
         false => view::print(&report)?,
     }
     if !unreachable.is_empty() {
-        bail!("that is not all: {}", told(&unreachable));
+        bail!("some parts could not be read: {}", told(&unreachable));
     }
     Ok(())
 }

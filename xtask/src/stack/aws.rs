@@ -182,7 +182,7 @@ impl Aws {
     /// Returns the template of a deployed stack after its transforms, as JSON.
     pub(crate) fn template(&self, stack: &str) -> Result<String> {
         let xml = self.cloudformation("GetTemplate", stack)?;
-        let document = roxmltree::Document::parse(&xml).context("GetTemplate answered no XML")?;
+        let document = roxmltree::Document::parse(&xml).context("GetTemplate did not answer with XML")?;
         let body = document.descendants().find(|node| node.tag_name().name() == "TemplateBody");
         Ok(body.and_then(|body| body.text()).context("GetTemplate answered no template")?.to_owned())
     }
@@ -279,7 +279,8 @@ fn execution_arn(machine: &str, name: &str) -> String {
 }
 
 fn resources(xml: &str) -> Result<Vec<Resource>> {
-    let document = roxmltree::Document::parse(xml).context("DescribeStackResources answered no XML")?;
+    let document =
+        roxmltree::Document::parse(xml).context("DescribeStackResources did not answer with XML")?;
     let members = document.descendants().filter(|node| node.tag_name().name() == "member");
     let text = |node: roxmltree::Node, name: &str| {
         node.children()

@@ -46,7 +46,8 @@ pub(crate) fn parameters(options: &Options, stand_ins: &StandIns, keys: &Keys, a
         "DatabaseCaCertificate": authority,
         "S3ForcePathStyle": "true",
     });
-    // Load comes from one address and of one account. The tests have a user for load too, and the limits of production.
+    // A load test comes from one address and one account. The tests have a user for load, too, and the limits
+    // of production.
     if options.load && options.need != Need::Tests {
         parameters["AnonymousPerHour"] = json!("1000");
         parameters["AnonymousPerDay"] = json!("5000");

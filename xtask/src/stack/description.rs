@@ -23,7 +23,7 @@ pub(crate) struct Description {
     pub(crate) pooler_url: String,
     /// The URL of the stand-ins for the upstream services.
     pub(crate) stand_ins_url: String,
-    /// The page that shows and tries the API, where `cargo xtask up` started it.
+    /// The page that shows the API and tries its routes; `None` when `cargo xtask up` did not start it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) viewer_url: Option<String>,
     /// Who answers in place of Apify, OpenAI and Anthropic: `stand-ins`, `live`, or the URL of other servers.

@@ -57,7 +57,7 @@ pub(crate) struct Stack {
     folder: PathBuf,
 }
 
-/// The servers without which it is not up.
+/// The servers that must run for the stack to be up.
 const SERVERS: [&str; 4] = ["postgres", "pgbouncer", "ministack", "stand-ins"];
 
 /// How quickly the stand-ins answer.

@@ -10,18 +10,17 @@ use std::{fs, path::Path, time::UNIX_EPOCH};
 
 /// A server that is the program `oslira-NAME`.
 pub(super) struct OwnServer<'a> {
-    /// What it is called.
     pub(super) name: &'a str,
-    /// Where it listens, on 127.0.0.1.
+    /// The port that it listens on, on 127.0.0.1.
     pub(super) port: u16,
-    /// With others it is started anew.
+    /// The server is restarted when this changes.
     pub(super) settings: &'a str,
-    /// A path that it answers with 200.
+    /// A path that it answers with 200 once it runs.
     pub(super) health: &'a str,
 }
 
 impl OwnServer<'_> {
-    /// Starts it, or starts it anew on the same port when its binary or its settings have changed.
+    /// Starts the server. Restarts it on the same port when its binary or its settings have changed.
     pub(super) fn ensure(&self, stack: &Stack, host: &str, arguments: impl FnOnce(Cmd) -> Cmd) -> Result<()> {
         let Self { name, port, settings, health } = self;
         let program = format!("oslira-{name}");
@@ -31,7 +30,7 @@ impl OwnServer<'_> {
             return Ok(());
         }
         stack.daemons().stop(name)?;
-        // Run from a copy, so that the next build does not meet a running program.
+        // It runs from a copy, so that the next build does not have to replace a running program.
         let copy = stack.path(program);
         fs::copy(&binary, &copy).with_context(|| format!("cannot copy {}", binary.display()))?;
         let command = arguments(Cmd::new(copy).arg("--port", port.to_string()));

@@ -181,7 +181,7 @@ pub(crate) fn give(path: &Path) -> Result<()> {
     let Some(user) = server_user() else { return Ok(()) };
     let id = |flag: &str| -> Result<u32> {
         let text = Cmd::new("id").args([flag, user]).output(&format!("looking up the system user {user}"))?;
-        text.trim().parse().context("id answered no number")
+        text.trim().parse().context("id did not print a number")
     };
     chown(path, Some(id("-u")?), Some(id("-g")?))
         .with_context(|| format!("cannot give {} to {user}", shown(path)))

@@ -9,7 +9,7 @@ use std::path::Path;
 
 const NAME: &str = "viewer";
 
-/// Starts it where it ran before, or at a free port; its address.
+/// Starts the viewer on its earlier port, or on a free one. Returns its address.
 pub(super) fn ensure(stack: &Stack, host: &str, node_modules: &Path) -> Result<String> {
     let port = match stack.daemons().alive(NAME) {
         Some(daemon) => daemon.port,

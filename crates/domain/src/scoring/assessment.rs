@@ -41,7 +41,6 @@ pub struct Assessment {
     /// What is odd about the profile, and how many points that takes.
     pub quality_flags: Vec<QualityFlag>,
     /// What the points above lack to the score: rounding, the limit on penalties, the floor at 0.
-    #[serde(default)]
     pub adjustments: Vec<Adjustment>,
     /// The profile's figures.
     pub metrics: Metrics,
@@ -83,22 +82,6 @@ pub fn assess(
         quality_flags: flags,
         adjustments,
         metrics,
-    }
-}
-
-impl Assessment {
-    /// Adds points to an assessment that was saved before there were any. An assessment with points stays as
-    /// it is, even when the rules have changed since.
-    pub fn itemised(mut self) -> Self {
-        let has_points = self.sub_scores.iter().any(|sub| sub.points != 0.0)
-            || self.quality_flags.iter().any(|flag| flag.points != 0);
-        if !has_points {
-            for flag in &mut self.quality_flags {
-                flag.points = flag.code.points();
-            }
-            self.adjustments = itemise(self.score, &mut self.sub_scores, &self.quality_flags);
-        }
-        self
     }
 }
 

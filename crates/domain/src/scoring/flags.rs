@@ -40,7 +40,7 @@ pub struct QualityFlag {
     /// The finding as a sentence, with the figures.
     pub message: String,
     /// How many points it takes from the score: negative, or 0 when it only lowers the confidence.
-    #[serde(default)]
+    #[schemars(range(min = -100, max = 0))]
     pub points: i8,
 }
 

@@ -16,6 +16,7 @@ const FULL_SHARE: f64 = 0.2;
 #[serde(rename_all = "camelCase")]
 pub struct SubScore {
     /// `aiFit`, `contentThemes`, `followerRange`, `engagement` or `geoFocus`.
+    #[schemars(extend("enum" = ["aiFit", "contentThemes", "followerRange", "engagement", "geoFocus"]))]
     pub name: String,
     /// 0 to 100; `null` when it cannot be judged.
     #[schemars(range(min = 0, max = 100))]
@@ -25,7 +26,6 @@ pub struct SubScore {
     pub weight: f64,
     /// How many points it adds to the score, 0 to 100: `weight × score`, to one decimal; 0 when it cannot be
     /// judged. The points of all sub-scores, quality flags and adjustments sum to the score.
-    #[serde(default)]
     pub points: f64,
     /// The reasons, as sentences.
     pub evidence: Vec<String>,

@@ -44,6 +44,7 @@ pub struct Metrics {
     /// Whole days since the oldest post seen.
     pub days_since_oldest_post: Option<u32>,
     /// Hashtags in one spelling, sorted by the number of posts that have them; 15 at most.
+    #[schemars(length(max = 15))]
     pub themes: Vec<String>,
 }
 

@@ -5,7 +5,7 @@ use crate::{
     assemble::{self, assemble},
 };
 use jiff::Timestamp;
-use oslira_api::AnonymousResult;
+use oslira_api::{AnonymousResult, Findings};
 use oslira_domain::{
     Business, Code, Error, ProfileSource, Result, RunId, RunStatus, Snapshot, Step, Tier, Username,
 };
@@ -139,10 +139,13 @@ fn result(
         created_at: begun.created_at,
         progress: Some(begun),
     };
+    let Findings { assessment, summary, timing, .. } = assemble(&material, Timestamp::now())?;
     Ok(AnonymousResult {
         username: input.username.clone(),
         analysis_type: input.tier,
-        findings: assemble(&material, Timestamp::now())?,
+        assessment,
+        summary,
+        timing,
         data_as_of: snapshot.scraped_at,
         cache_hit: input.source.cache_hit,
     })

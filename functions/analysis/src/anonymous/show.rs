@@ -3,7 +3,7 @@
 use super::run_token::RunToken;
 use crate::run::elapsed_ms;
 use jiff::{SignedDuration, Timestamp};
-use oslira_api::{AnonymousResult, AnonymousRun, Route, Tag, example};
+use oslira_api::{AnonymousResult, AnonymousRun, Route, RunTokenText, Tag, example};
 use oslira_domain::{Code, Error, Result, RunStatus, Step};
 use oslira_lambda::{Reply, Request, note_run};
 use oslira_stores::{AnonymousStore, Progress, ProgressStore};
@@ -29,7 +29,10 @@ pub(crate) fn show_route() -> Route {
     Route::get(path, "getAnonymousAnalysis", Tag::Anonymous, summary)
         .open()
         .describe("Made for polling, once a second or less often.")
-        .path::<String>("runToken", "The token, as the answer to the start named it: 32 hexadecimal digits.")
+        .path::<RunTokenText>(
+            "runToken",
+            "The token, as the answer to the start named it: 32 hexadecimal digits.",
+        )
         .answers::<AnonymousRun>(
             200,
             "The progress, and the result when complete.",
@@ -48,6 +51,7 @@ pub async fn get_anonymous_analysis(
     progress: &ProgressStore,
     request: Request,
 ) -> Result<Reply> {
+    request.no_query()?;
     let token: RunToken = request.path_id("runToken", not_found)?;
     let run_id = token.run_id();
     note_run(run_id);
@@ -55,9 +59,7 @@ pub async fn get_anonymous_analysis(
     let mut run = shown(&item, Timestamp::now());
     if item.status == RunStatus::Complete {
         let result: Option<AnonymousResult> = store.result(run_id).await?;
-        let mut result = result.ok_or_else(|| Error::internal("a complete run has no result"))?;
-        result.findings = result.findings.itemised();
-        run.result = Some(result);
+        run.result = Some(result.ok_or_else(|| Error::internal("a complete run has no result"))?);
     }
     Ok(Reply::ok(run))
 }

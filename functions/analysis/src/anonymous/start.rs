@@ -29,6 +29,7 @@ pub struct StartAnonymousTools {
 /// # Errors
 /// `Paused`, `TooManyRequests`; `StoreUnavailable` when the run was not started.
 pub async fn start_anonymous_analysis(tools: &StartAnonymousTools, request: Request) -> Result<Reply> {
+    request.no_query()?;
     let body: AnonymousRequest = request.body()?;
     let token = RunToken::generate()?;
     let address = request.source_ip.ok_or_else(|| Error::internal("the request has no source address"))?;
@@ -41,7 +42,7 @@ pub async fn start_anonymous_analysis(tools: &StartAnonymousTools, request: Requ
         Ok(accepted_at) => accepted_at,
         Err(error) => {
             if let Err(failure) = tools.limits.give_back(pass).await {
-                tracing::warn!(runId = %run_id, cause = failure.chain(), "counted although it was not started");
+                tracing::warn!(runId = %run_id, cause = failure.chain(), "a request that started no run stays counted");
             }
             return Err(error);
         }

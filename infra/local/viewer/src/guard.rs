@@ -1,4 +1,4 @@
-//! Other web pages in the developer's browser are kept out.
+//! Keeps other web pages in the developer's browser out.
 
 use axum::{
     extract::{Request, State},
@@ -18,8 +18,8 @@ pub(crate) async fn refuse_strangers(State(port): State<u16>, request: Request, 
     }
 }
 
-/// Refused is a request for another host: a stranger's name that was made to lead to 127.0.0.1 (DNS rebinding). So is
-/// one that another page has sent, though that page could not read the answer.
+/// Refuses a request for another host name: a stranger's name may have been made to lead to 127.0.0.1 (DNS
+/// rebinding). Also refuses a request that another page sent, though that page could not read the answer.
 fn refusal(port: u16, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
     let header = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let own = ["127.0.0.1", "localhost"].map(|name| format!("{name}:{port}"));

@@ -1,7 +1,8 @@
 //! A page that shows the API's description and tries its routes against the local stack.
 //!
-//! The page and all that it loads come from this server, and so do the answers of the API: they pass through it, because
-//! the emulator answers no CORS preflight. It listens on 127.0.0.1 and serves no page but its own.
+//! The page and everything that it loads come from this server. The API's answers pass through it too,
+//! because the emulator does not answer CORS preflights. It listens on 127.0.0.1 and serves no page but its
+//! own.
 
 mod guard;
 mod proxy;
@@ -23,22 +24,23 @@ use serde_json::json;
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc};
 use tokio::{fs, net::TcpListener};
 
-/// What API Gateway takes at most.
+/// The largest body that API Gateway accepts.
 const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
 
-/// The browser is held to this: the page loads nothing from elsewhere and is in nobody's frame. Swagger UI writes styles
-/// into its elements and has images in its style sheet.
+/// The policy that the browser enforces: the page loads nothing from elsewhere, and no other page may frame
+/// it. Swagger UI writes styles into its elements and has images in its style sheet.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The files that the page needs of swagger-ui-dist, and their types.
+/// The files of swagger-ui-dist that the page needs, and their types.
 const ASSETS: [(&str, &str); 3] = [
     ("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
     ("swagger-ui.css", "text/css; charset=utf-8"),
     ("favicon-32x32.png", "image/png"),
 ];
 
-/// Where the viewer finds what it shows. Everything is read at each request, so that a reload shows what is there now.
+/// Where the viewer finds what it shows. Every request reads the files again, so that a reload shows their
+/// current state.
 #[derive(Debug)]
 pub struct Sources {
     /// `stack.json`.
@@ -49,7 +51,7 @@ pub struct Sources {
     pub assets: PathBuf,
 }
 
-/// What the viewer needs of `stack.json`.
+/// The part of `stack.json` that the viewer needs.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Stack {
@@ -137,21 +139,21 @@ async fn description(State(viewer): State<Arc<Viewer>>) -> Result<Response, Prob
     Ok(own("application/yaml", served_here(&yaml).context("the API's description names no servers")?))
 }
 
-/// The page about errors, to which the description links as its neighbour.
+/// The page about errors, which the description links to as a file beside it.
 async fn errors(State(viewer): State<Arc<Viewer>>) -> Result<Response, Problem> {
     let text = fs::read(viewer.sources.description.with_file_name("errors.md")).await;
     Ok(own("text/plain; charset=utf-8", text.context("the page about errors cannot be read")?))
 }
 
-/// The first user of the stack, whom the page signs in.
+/// The stack's first user, whom the page signs in.
 async fn demo_user(State(viewer): State<Arc<Viewer>>) -> Result<Response, Problem> {
     let stack = viewer.sources.stack().await?;
     let user = stack.users.into_iter().next().context("the stack has no user")?;
     Ok(own("application/json", Json(json!({ "token": user.token }))))
 }
 
-/// The description with this server's proxy as the only server. As text, because the rest is to stay as it is, comments
-/// included: in a document of blocks, a key at the margin ends where the next one begins.
+/// The description with this server's proxy as the only server. It is edited as text, so that the rest stays
+/// as it is, comments included. In such a document, a key without indentation ends where the next one begins.
 fn served_here(yaml: &str) -> Option<String> {
     let is_servers = |line: &str| line.trim_end() == "servers:";
     let is_inside = |line: &str| line.trim().is_empty() || line.starts_with([' ', '-', '#']);
@@ -165,7 +167,7 @@ fn served_here(yaml: &str) -> Option<String> {
     Some(served.join("\n") + "\n")
 }
 
-/// An answer of the viewer's own.
+/// An answer of the viewer itself.
 fn own(kind: &'static str, body: impl IntoResponse) -> Response {
     let mut response = body.into_response();
     let headers = [
@@ -181,7 +183,7 @@ fn own(kind: &'static str, body: impl IntoResponse) -> Response {
     response
 }
 
-/// Why something could not be shown: for the developer, in the browser.
+/// Why something could not be shown. The developer sees it in the browser.
 struct Problem(anyhow::Error);
 
 impl<E: Into<anyhow::Error>> From<E> for Problem {

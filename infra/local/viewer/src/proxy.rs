@@ -1,4 +1,4 @@
-//! Requests of the page for the API, passed on to the running stack.
+//! Passes the page's requests for the API on to the running stack.
 
 use crate::{Problem, Viewer};
 use anyhow::{Context, Result, ensure};
@@ -19,7 +19,7 @@ use std::{sync::Arc, time::Duration};
 /// Longer than API Gateway waits for a Lambda.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// What is between two servers and not passed on.
+/// Headers that concern one connection only, and are not passed on.
 const BETWEEN_TWO: [HeaderName; 8] = [
     CONNECTION,
     CONTENT_LENGTH,
@@ -30,12 +30,12 @@ const BETWEEN_TWO: [HeaderName; 8] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
-/// What a request tells of this server's page, and what others on 127.0.0.1 told the browser to send.
+/// Headers about this server's page, and cookies that other servers on 127.0.0.1 set in the browser.
 const OF_THE_PAGE: [HeaderName; 4] = [HOST, ORIGIN, REFERER, COOKIE];
 
-/// The client that asks the API.
+/// The client that calls the API.
 pub(crate) fn client() -> Result<reqwest::Client> {
-    // The stack has no TLS here, but the client wants to be ready for it. A provider may be there already.
+    // The stack has no TLS here, but the client demands a TLS provider. One may be installed already.
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     // The API is on this machine, whatever proxy the environment names.
     let builder = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(TIME_LIMIT);
@@ -63,11 +63,11 @@ pub(crate) async fn forward(
     Ok(answer)
 }
 
-/// Where the API has this path: below its base URL and nowhere else.
+/// The API's address for this path, which is always below the API's base URL.
 fn place(api_url: &str, uri: &Uri) -> Result<Url> {
     let asked = uri.path_and_query().map_or("", |asked| asked.as_str());
     let below = asked.strip_prefix("/v1/").context("not below /v1")?;
-    // Reading it resolves `..`, written with a percent sign too.
+    // Parsing resolves `..`, even when it is written with percent signs.
     let url =
         Url::parse(&format!("{api_url}/{below}")).context("the stack's address of the API is damaged")?;
     ensure!(url.as_str().starts_with(&format!("{api_url}/")), "this path leads out of the API");

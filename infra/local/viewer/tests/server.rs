@@ -10,14 +10,14 @@ use tokio::net::TcpListener;
 
 const TOKEN: &str = "header.claims.signature";
 
-/// A viewer of one's own, in front of an API that answers what it was asked.
+/// A test's own viewer, in front of an API that answers with the request.
 struct Viewer {
     base_url: String,
     client: Client,
 }
 
 impl Viewer {
-    /// `name` is the test's, for its folder.
+    /// `name` is the test's name, used for its folder.
     async fn start(name: &str) -> Self {
         let api = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let api_url = format!("http://{}/restapis/a/local/_user_request_", api.local_addr().unwrap());
@@ -56,7 +56,7 @@ impl Viewer {
     }
 }
 
-/// Answers 418 with the request that it was asked.
+/// Answers 418 with the request as the body.
 async fn echo(request: Request) -> impl IntoResponse {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();

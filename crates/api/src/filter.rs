@@ -1,0 +1,74 @@
+//! How the parameters of a query are read: each arrives as text.
+
+use jiff::Timestamp;
+use oslira_domain::FieldProblem;
+use std::ops::RangeInclusive;
+
+/// Reads a whole number.
+pub(crate) fn whole_number(text: &str, range: RangeInclusive<u32>) -> Result<u32, FieldProblem> {
+    // The parser would accept "+5" as a number, although nobody sends it on purpose.
+    let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    let problem =
+        || FieldProblem(format!("must be a whole number from {} to {}", range.start(), range.end()));
+    number.filter(|number| range.contains(number)).ok_or_else(problem)
+}
+
+/// Reads a moment. Jiff alone would take more than RFC 3339, and years that Postgres does not have.
+pub(crate) fn moment(text: Option<String>) -> Result<Option<Timestamp>, FieldProblem> {
+    let problem = || {
+        FieldProblem("must be a moment such as 2026-11-24T00:00:00Z, in the years 0001 to 9999".to_owned())
+    };
+    let read = |text: String| {
+        let is_within = is_rfc_3339(&text) && !text.starts_with("0000");
+        text.parse().ok().filter(|_| is_within).ok_or_else(problem)
+    };
+    text.map(read).transpose()
+}
+
+/// Whether the text has the form of a date, `T`, a time and an offset.
+fn is_rfc_3339(text: &str) -> bool {
+    let shape: String =
+        text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c.to_ascii_uppercase() }).collect();
+    let Some(rest) = shape.strip_prefix("0000-00-00T00:00:00") else { return false };
+    let offset = rest.strip_prefix(".0").map_or(rest, |rest| rest.trim_start_matches('0'));
+    matches!(offset, "Z" | "+00:00" | "-00:00")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_as_rfc_3339_says() {
+        for good in [
+            "0001-01-01T00:00:00Z",
+            "9999-12-30T21:59:59Z",
+            "2026-11-24t01:02:03.123456789z",
+            "2026-11-24T01:02:03-00:00",
+            "2026-11-24T01:02:03+05:30",
+        ] {
+            assert!(moment(Some(good.to_owned())).is_ok_and(|read| read.is_some()), "{good}");
+        }
+        for bad in [
+            "",
+            "yesterday",
+            "2026-11-24",
+            "2026-11-24T01:02:03",
+            "2026-11-24 01:02:03Z",
+            "2026-11-24T01:02Z",
+            "2026-11-24T01:02:03,5Z",
+            "2026-11-24T01:02:03.Z",
+            "2026-11-24T01:02:03+05",
+            "2026-11-24T01:02:03+01:00[Europe/Berlin]",
+            "20261124T010203Z",
+            "2026-02-30T00:00:00Z",
+            "0000-06-01T00:00:00Z",
+            "-009999-06-01T00:00:00Z",
+            "+010000-01-01T00:00:00Z",
+            "٢٠٢٦-11-24T00:00:00Z",
+        ] {
+            assert!(moment(Some(bad.to_owned())).is_err(), "{bad}");
+        }
+        assert_eq!(moment(None), Ok(None));
+    }
+}
