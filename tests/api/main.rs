@@ -11,5 +11,6 @@ mod credits_transactions;
 mod every_route;
 mod health;
 mod leads_analyze;
+mod sample_events;
 mod stores_down;
 mod tokens;
