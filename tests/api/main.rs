@@ -11,6 +11,7 @@ mod credits_transactions;
 mod every_route;
 mod health;
 mod leads_analyze;
+mod rate_limits;
 mod sample_events;
 mod stores_down;
 mod tokens;

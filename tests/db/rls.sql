@@ -174,6 +174,7 @@ select set_eq(
     ('authenticated', 'public.delete_business_profile'),
     ('authenticated', 'public.start_analysis'),
     ('service_role', 'oslira.complete_run'),
+    ('service_role', 'oslira.delete_expired_idempotency_keys'),
     ('service_role', 'oslira.refund_run') $$,
   'functions: these may be executed and no others'
 );
