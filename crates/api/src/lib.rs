@@ -5,6 +5,7 @@ mod account;
 mod analysis;
 mod anonymous;
 mod business_profiles;
+mod cache_statistics;
 mod credits;
 mod document;
 mod envelope;
@@ -13,9 +14,11 @@ mod example;
 mod filter;
 mod health;
 mod page;
+mod pricing;
 mod route;
 mod schema;
 mod sections;
+mod usage;
 
 pub use account::{Identity, MemberRole, Membership};
 pub use analysis::{
@@ -26,6 +29,7 @@ pub use anonymous::{
     AcceptedAnonymousRun, AnonymousRequest, AnonymousResult, AnonymousRun, BusinessInBrief, RunTokenText,
 };
 pub use business_profiles::{DeletedBusinessProfile, SavedBusinessProfile};
+pub use cache_statistics::{CacheFigures, CacheStatistics, HitsOfAge, TierCacheFigures};
 pub use credits::{CreditBalance, CreditTransaction, CreditTransactionFilters, CreditTransactionKind};
 pub use document::document;
 pub use envelope::{Failure, Success};
@@ -33,9 +37,13 @@ pub use error_code::{ErrorCode, GATEWAY_ANSWERS, GatewayAnswer};
 pub use example::example;
 pub use health::{Dependencies, DependencyState, Health, HealthStatus};
 pub use page::{PAGE_SIZE, Page, Paged};
+pub use pricing::{
+    AnalysisPrice, CreditPackPrice, Currency, PlanPrice, Pricing, PricingQuestion, PurchasePrice,
+};
 pub use route::{Route, Tag};
 pub use sections::{
     Alternative, BudgetBand, BudgetEstimate, BuyingSignal, Commercial, CommunicationStyle, DecisionTrigger,
     Hook, Interest, Level, Motivation, Objection, Outreach, Partnership, Personality, Psychographic, Room,
     SellingPoint, Strength, Trait, TraitName, Value,
 };
+pub use usage::{Usage, UsageDay, UsageFigures, UsageRange};

@@ -8,6 +8,7 @@ mod error;
 mod field;
 mod ids;
 mod pipeline;
+mod price_list;
 mod profile;
 mod run;
 pub mod scoring;
@@ -24,6 +25,7 @@ pub use ids::{AccountId, BusinessProfileId, CreditTransactionId, LeadId, NoId, R
 pub use pipeline::{
     AnalysisInput, AnonymousInput, CacheAnswer, Cached, ProfileSource, execution_name, execution_of,
 };
+pub use price_list::{CreditPack, PURCHASABLE_CREDITS, Plan, purchase_cents};
 pub use profile::{Post, PostKind, Posts, Profile, Snapshot};
 pub use run::{RunStatus, Step};
 pub use share::{share, share_taken};
