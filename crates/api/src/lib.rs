@@ -15,7 +15,9 @@ mod filter;
 mod health;
 mod page;
 mod pricing;
+mod quote;
 mod route;
+mod runs;
 mod schema;
 mod sections;
 mod usage;
@@ -23,7 +25,7 @@ mod usage;
 pub use account::{Identity, MemberRole, Membership};
 pub use analysis::{
     AcceptedRun, AnalysisRequest, AnalysisResult, Cancelling, CancellingStatus, Findings, Progress,
-    QueuedStatus, TimedStep, Timing,
+    QueuedStatus, StartOptions, TimedStep, Timing,
 };
 pub use anonymous::{
     AcceptedAnonymousRun, AnonymousRequest, AnonymousResult, AnonymousRun, BusinessInBrief, RunTokenText,
@@ -40,7 +42,9 @@ pub use page::{PAGE_SIZE, Page, Paged};
 pub use pricing::{
     AnalysisPrice, CreditPackPrice, Currency, PlanPrice, Pricing, PricingQuestion, PurchasePrice,
 };
+pub use quote::{AnalysisQuote, CachedProfile, Refusal};
 pub use route::{Route, Tag};
+pub use runs::{Run, RunFilters, RunState};
 pub use sections::{
     Alternative, BudgetBand, BudgetEstimate, BuyingSignal, Commercial, CommunicationStyle, DecisionTrigger,
     Hook, Interest, Level, Motivation, Objection, Outreach, Partnership, Personality, Psychographic, Room,
