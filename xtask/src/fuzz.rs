@@ -85,7 +85,8 @@ fn tried(alone: &Value, linked: &Value, links: u64) -> Result<Tried> {
     let (routes, all) = (count(alone, "/operations/tested")?, count(alone, "/operations/total")?);
     ensure!(routes == all, "schemathesis tried {routes} of {all} routes");
     // Where nothing is let in, nothing can be wrong.
-    let closed: Vec<&str> = accepted(alone).filter(|(_, count)| *count == 0).map(|(route, _)| route).collect();
+    let closed: Vec<&str> =
+        accepted(alone).filter(|(_, count)| *count == 0).map(|(route, _)| route).collect();
     ensure!(closed.is_empty(), "nothing that schemathesis sent was accepted by {}", closed.join(", "));
     ensure!(links > 0, "schemathesis followed no link");
     let cases = count(alone, "/test_cases/generated")? + count(linked, "/test_cases/generated")?;
