@@ -21,8 +21,8 @@ fn the_readme_has_every_route_and_no_other() {
     let text = files::text("README.md");
     let rows = text.lines().filter(|line| line.starts_with("| ") && line.contains(" `/"));
     let told: BTreeSet<String> = rows
-        .filter_map(|row| row.split('|').nth(1))
-        .map(|route| route.replace('`', "").trim().to_owned())
+        .filter_map(|row| row.split('|').nth(1)?.trim().strip_suffix('`')?.split_once(" `"))
+        .flat_map(|(methods, path)| methods.split(", ").map(move |method| format!("{method} {path}")))
         .collect();
     let template = Template::read();
     let routes = template.functions().flat_map(|function| function.routes());
