@@ -57,7 +57,7 @@ async fn runs_are_listed_newest_first_however_they_ended() -> Result<()> {
     assert_eq!(
         *first,
         json!({
-            "runId": pending.run_id, "status": "pending", "code": null, "reason": null, "tier": "light",
+            "runId": pending.run_id, "status": "pending", "code": null, "reason": null, "analysisType": "light",
             "username": pending.username, "businessProfileId": profile_id, "leadId": null, "score": null, "creditsCharged": 1,
             "creditsRefunded": null, "createdAt": first["createdAt"], "finishedAt": null,
         })
@@ -66,7 +66,7 @@ async fn runs_are_listed_newest_first_however_they_ended() -> Result<()> {
     assert_eq!(
         *second,
         json!({
-            "runId": complete.run_id, "status": "complete", "code": null, "reason": null, "tier": "light",
+            "runId": complete.run_id, "status": "complete", "code": null, "reason": null, "analysisType": "light",
             "username": complete.username, "businessProfileId": profile_id, "leadId": result.data()["leadId"],
             "score": result.data()["score"], "creditsCharged": 1,
             "creditsRefunded": null, "createdAt": second["createdAt"], "finishedAt": second["finishedAt"],
@@ -80,7 +80,7 @@ async fn runs_are_listed_newest_first_however_they_ended() -> Result<()> {
         json!({
             "runId": failed.run_id, "status": "failed", "code": "ProfilePrivate",
             "reason": "The account is private, so there is nothing to analyse.",
-            "tier": "light", "username": failed.username,
+            "analysisType": "light", "username": failed.username,
             "businessProfileId": profile_id, "leadId": null, "score": null, "creditsCharged": 1,
             "creditsRefunded": 1, "createdAt": third["createdAt"], "finishedAt": third["finishedAt"],
         })

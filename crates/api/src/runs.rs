@@ -24,7 +24,7 @@ pub struct Run {
     /// Why the run failed or was cancelled, as a sentence; `null` otherwise.
     pub reason: Option<String>,
     /// How deep the analysis goes.
-    pub tier: Tier,
+    pub analysis_type: Tier,
     /// The Instagram account.
     // No `Username`: SQL takes names that the API refuses, and one of them must not hide the whole list.
     #[schemars(regex(pattern = "^[a-z0-9._]{1,30}$"))]
