@@ -201,6 +201,8 @@ codes! {
     InvitationNotFound = 404, Info, false;
     /// No such business profile in this account.
     BusinessProfileNotFound = 404, Info, false;
+    /// No such lead in this account.
+    LeadNotFound = 404, Info, false;
     /// No such run in this account.
     RunNotFound = 404, Info, false;
     /// The same analysis is under way, or was made in the past five minutes. `details.runId` is its run.
@@ -209,6 +211,8 @@ codes! {
     AlreadyFinished = 409, Info, false;
     /// The result is not there yet.
     NotReady = 409, Info, false;
+    /// The account has another lead of the same business profile and username, so this one cannot be restored beside it.
+    LeadExists = 409, Info, false;
     /// The person is a member of the account already.
     AlreadyMember = 409, Info, false;
     /// The account would have no owner.
@@ -217,6 +221,8 @@ codes! {
     TeamLimitReached = 409, Info, false;
     /// The account has as many business profiles as it may have, or has made and deleted as many. `details.limit` says how many.
     BusinessProfileLimitReached = 409, Info, false;
+    /// The list is too long or too large for one CSV. `details` has `limitEntries` and `limitBytes`.
+    ExportTooLarge = 422, Info, false;
     /// The idempotency key came with another body before.
     IdempotencyKeyReused = 422, Info, false;
 
