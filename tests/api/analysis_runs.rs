@@ -141,6 +141,24 @@ async fn status_tier_username_and_dates_choose_runs() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_csv_has_all_runs_that_match_whatever_the_page() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = with_runs(&stack, 7).await?;
+    let path = with_query(RUNS, "status=cancelled&page=3&pageSize=1");
+    let reply = user.request(Method::GET, &path, &[("accept", "text/csv")], None).await?;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let text = reply.body.as_str().context("no text")?;
+    let names: Vec<&str> = text.lines().skip(1).filter_map(|line| line.split(',').nth(5)).collect();
+    assert_eq!(names, ["many_6", "many_4", "many_2"], "{text}");
+    let first = format!(
+        ",cancelled,RunCancelled,,deep,many_6,{},,,1,,2026-01-01T00:06:00Z,2026-01-01T00:06:00Z",
+        user.business_profile_id
+    );
+    assert!(text.lines().nth(1).is_some_and(|line| line.ends_with(&first)), "{text}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn every_bad_parameter_is_named() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 10).await?;

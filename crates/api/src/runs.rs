@@ -1,7 +1,7 @@
 //! The account's runs, as a list.
 
 use crate::{
-    ErrorCode,
+    CsvEntry, ErrorCode,
     filter::{self, moment, optional},
 };
 use deserr::{DeserializeError, Deserr, ValuePointerRef};
@@ -47,6 +47,24 @@ pub struct Run {
     pub created_at: Timestamp,
     /// When the run ended; `null` while it is pending.
     pub finished_at: Option<Timestamp>,
+}
+
+impl CsvEntry for Run {
+    const COLUMNS: &'static [&'static str] = &[
+        "runId",
+        "status",
+        "code",
+        "reason",
+        "analysisType",
+        "username",
+        "businessProfileId",
+        "leadId",
+        "score",
+        "creditsCharged",
+        "creditsRefunded",
+        "createdAt",
+        "finishedAt",
+    ];
 }
 
 /// Whether a run has ended, and how.

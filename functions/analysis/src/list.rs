@@ -20,14 +20,16 @@ pub(crate) fn list_route() -> Route {
         "leadId": null, "score": null, "creditsCharged": 5, "creditsRefunded": 5,
         "createdAt": "2026-11-20T18:04:11.402113Z", "finishedAt": "2026-11-20T18:04:18.522113Z",
     }));
+    let runs = vec![complete, failed];
     Route::get("/api/analysis", "listRuns", Tag::Analyses, "The account's runs, newest first")
         .describe("Runs that failed or were cancelled are there too, with the reason and the refund.")
         .in_account()
         .query::<RunFilters>()
-        .answers_pages_of::<Run>("A page of the runs.", vec![complete, failed])
+        .answers_csv_of::<Run>(&runs)
+        .answers_pages_of::<Run>("A page of the runs, or all of them as CSV.", runs)
 }
 
-/// Answers a page of the account's runs.
+/// Answers a page of the account's runs, or all that match as CSV.
 pub async fn list_runs(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     let (filters, page) = request.page::<RunFilters>()?;
@@ -48,6 +50,9 @@ pub async fn list_runs(db: &UserDb, request: Request) -> Result<Reply> {
         order: "created_at desc, run_id desc",
         parameters: &[&status, &tier, &username, &since, &until],
     };
+    if request.wants_csv() {
+        return Reply::csv("runs", &db.whole(caller.user_id, account_id, list, run).await?);
+    }
     Ok(Reply::ok(db.page(caller.user_id, account_id, list, page, run).await?))
 }
 
