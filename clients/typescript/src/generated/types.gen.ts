@@ -1718,7 +1718,7 @@ export type Run = {
     /**
      * How deep the analysis goes.
      */
-    tier: Tier;
+    analysisType: Tier;
     /**
      * The Instagram account.
      */
@@ -3805,6 +3805,10 @@ export type ListRunsErrors = {
      */
     404: Failure;
     /**
+     * `ExportTooLarge`: The list is too long or too large for one CSV. `details` has `limitEntries` and `limitBytes`.
+     */
+    422: Failure;
+    /**
      * `TooManyRequests`: API Gateway's limit was reached.
      *
      * `TooManyRequests`: One source sent more requests than it may in this time; `details` has the limit.
@@ -3824,7 +3828,7 @@ export type ListRunsError = ListRunsErrors[keyof ListRunsErrors];
 
 export type ListRunsResponses = {
     /**
-     * A page of the runs.
+     * A page of the runs, or all of them as CSV.
      */
     200: {
         success: true;
