@@ -2,14 +2,36 @@
 
 -- The account's name ------------------------------------------------------------------------------------------------
 
-grant update (name) on public.accounts to authenticated;
-create policy "Owners can rename their accounts" on public.accounts
-  for update to authenticated
-  using (account_id = any ((select oslira.accounts_of_caller('owner'))::uuid[]))
-  with check (account_id = any ((select oslira.accounts_of_caller('owner'))::uuid[]));
--- What an owner writes with SQL is held to the rules of the API.
+-- What an owner writes with SQL is held to the rules of the API: no line breaks, control characters or marks that turn text
+-- around.
 alter table public.accounts
-  add constraint accounts_name_line check (name !~ '[\u0001-\u001f\u007f-\u009f]' and name = btrim(name));
+  add constraint accounts_name_line check (
+    name !~ '[\u0001-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]' and name = btrim(name)
+  );
+
+-- An owner renames the account. Nobody may update the table: who may could also lock the row against every foreign key's check.
+-- outcome: renamed | not_owner | account_not_found
+create function public.rename_account(p_account_id uuid, p_name text) returns table (outcome text, created_at timestamptz)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if (p_account_id = any (oslira.accounts_of_caller('member'))) is not true then
+    outcome := 'account_not_found';
+    return next;
+    return;
+  end if;
+  -- All that changes a team or its account waits here for what came first, and then looks again at what the caller is.
+  perform from public.accounts a where a.account_id = p_account_id for no key update;
+  if (p_account_id = any (oslira.accounts_of_caller('owner'))) is not true then
+    outcome := 'not_owner';
+    return next;
+    return;
+  end if;
+  update public.accounts a set name = p_name where a.account_id = p_account_id returning a.created_at into created_at;
+  outcome := 'renamed';
+  return next;
+end
+$$;
+grant execute on function public.rename_account to authenticated;
 
 -- Invitations -------------------------------------------------------------------------------------------------------
 
@@ -31,7 +53,8 @@ create table public.invitations (
   ),
   constraint invitations_role_known check (role in ('owner', 'member')),
   constraint invitations_token_hash_length check (octet_length(token_hash) = 32),
-  constraint invitations_token_hash_once unique (token_hash),
+  -- With the address, so that an owner of another account cannot try out which tokens there are.
+  constraint invitations_token_hash_once unique (token_hash, email),
   -- An address that is invited again gets a new token instead of the old one.
   constraint invitations_email_once unique (account_id, email),
   -- An invitation goes with the membership of whoever made it, and with the membership that it made. So a token that was
@@ -41,7 +64,7 @@ create table public.invitations (
   constraint invitations_accepted_by_member foreign key (account_id, accepted_by)
     references public.members (account_id, user_id) on delete cascade
 );
-comment on table public.invitations is 'Who may become a member of an account: whoever has the token and the confirmed address. A used one is kept until it would have expired, so that a repeated request is answered the same.';
+comment on table public.invitations is 'Who may become a member of an account: whoever has the token and the confirmed address. A used one is kept until it would have expired, while its author is in the account, so that a repeated request is answered the same.';
 create index invitations_newest on public.invitations (account_id, created_at desc, invitation_id desc);
 
 -- Not the hash of the token, nor who accepted.
@@ -64,7 +87,6 @@ begin
     return next;
     return;
   end if;
-  -- All that changes a team waits here for what came first, and then looks again at what the caller is.
   perform from public.accounts a where a.account_id = p_account_id for no key update;
   if (p_account_id = any (oslira.accounts_of_caller('owner'))) is not true then
     outcome := 'not_owner';
@@ -106,7 +128,9 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if (p_account_id = any (oslira.accounts_of_caller('member'))) is not true then
     return 'account_not_found';
-  elsif (p_account_id = any (oslira.accounts_of_caller('owner'))) is not true then
+  end if;
+  perform from public.accounts a where a.account_id = p_account_id for no key update;
+  if (p_account_id = any (oslira.accounts_of_caller('owner'))) is not true then
     return 'not_owner';
   end if;
   delete from public.invitations i
@@ -138,9 +162,12 @@ begin
     return;
   end if;
   perform from public.accounts a where a.account_id = v_invitation.account_id for no key update;
-  -- It may have been replaced, taken back or used while this waited.
-  select i.* into v_invitation from public.invitations i
-    where i.token_hash = p_token_hash and i.email = v_invitation.email for update;
+  -- While this waited, it may have been replaced, taken back or used, and the address may have become another.
+  select i.* into v_invitation
+    from public.invitations i
+    join auth.users u on u.email = i.email and u.email_confirmed_at is not null and not u.is_sso_user
+    where i.token_hash = p_token_hash and i.account_id = v_invitation.account_id and u.id = v_user_id
+    for update of i;
   if not found then
     return next;
     return;
@@ -149,6 +176,8 @@ begin
     if exists (
       select from public.members m where m.account_id = v_invitation.account_id and m.user_id = v_user_id
     ) then
+      -- Left open, it would let the member in again once they are removed.
+      delete from public.invitations i where i.invitation_id = v_invitation.invitation_id;
       outcome := 'already_member';
       return next;
       return;
@@ -214,7 +243,7 @@ end
 $$;
 grant execute on function public.list_members to authenticated;
 
--- An owner makes a member an owner, or an owner a member. The last owner is held by `members_keep_an_owner`.
+-- An owner makes a member an owner, or an owner a member. Who made themself a member may ask for it again. The last owner is held by `members_keep_an_owner`.
 -- outcome: changed | not_found | not_owner | account_not_found
 create function public.set_member_role(p_account_id uuid, p_user_id uuid, p_role text)
 returns table (outcome text, email text, created_at timestamptz)
@@ -226,7 +255,8 @@ begin
     return;
   end if;
   perform from public.accounts a where a.account_id = p_account_id for no key update;
-  if (p_account_id = any (oslira.accounts_of_caller('owner'))) is not true then
+  if (p_account_id = any (oslira.accounts_of_caller('owner'))) is not true
+    and (p_user_id is distinct from (select auth.uid()) or p_role is distinct from 'member') then
     outcome := 'not_owner';
     return next;
     return;
@@ -240,7 +270,7 @@ end
 $$;
 grant execute on function public.set_member_role to authenticated;
 
--- An owner removes a member, or anyone leaves. The last owner is held by `members_keep_an_owner`.
+-- An owner removes a member, or anyone leaves. With a removed member goes an open invitation of their address. The last owner is held by `members_keep_an_owner`.
 -- Answers: removed | not_found | not_owner | account_not_found
 create function public.remove_member(p_account_id uuid, p_user_id uuid) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -254,7 +284,14 @@ begin
     return 'not_owner';
   end if;
   delete from public.members m where m.account_id = p_account_id and m.user_id = p_user_id;
-  return case when found then 'removed' else 'not_found' end;
+  if not found then
+    return 'not_found';
+  end if;
+  if p_user_id is distinct from (select auth.uid()) then
+    delete from public.invitations i using auth.users u
+      where i.account_id = p_account_id and i.email = u.email and i.accepted_by is null and u.id = p_user_id;
+  end if;
+  return 'removed';
 end
 $$;
 grant execute on function public.remove_member to authenticated;

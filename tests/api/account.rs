@@ -65,6 +65,7 @@ async fn every_bad_field_is_named() -> Result<()> {
         json!(" \n"),
         json!("two\nlines"),
         json!("a\u{1}b"),
+        json!("a\u{202e}b"),
         json!("x".repeat(201)),
         json!(7),
         Value::Null,

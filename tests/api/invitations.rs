@@ -228,6 +228,11 @@ async fn an_address_of_a_member_is_refused_and_so_is_who_became_one_meanwhile() 
     owner.add_member(&member).await?;
     let reply = accept(&member, &invitation).await?;
     assert_eq!(reply.refusal(), refused(409, "AlreadyMember"), "{}", reply.body);
+    assert_eq!(
+        open(&owner).await?,
+        [Value::Null; 0],
+        "an open one would let them in again once they are removed"
+    );
     for email in [&member.email, &owner.email] {
         let reply = owner.post(paths::INVITATIONS, &json!({"email": email, "role": "owner"})).await?;
         assert_eq!(reply.refusal(), refused(409, "AlreadyMember"), "{}", reply.body);

@@ -72,6 +72,9 @@ async fn an_owner_makes_owners_who_then_do_what_owners_do() -> Result<()> {
     // The first owner is now one of two, and the other one makes a member of them.
     let demoted = set_role(&owner, &member, &owner.user_id, "member").await?;
     assert_eq!((demoted.status, &demoted.data()["role"]), (200, &json!("member")), "{}", demoted.body);
+    // Who is a member may ask to be one: a repeated request is not refused.
+    let again = set_role(&owner, &owner, &owner.user_id, "member").await?;
+    assert_eq!(again.data(), demoted.data(), "{}", again.body);
     let refusal = set_role(&owner, &owner, &member.user_id, "member").await?;
     assert_eq!(refusal.refusal(), refused(403, "OwnerRequired"), "{}", refusal.body);
     let path = paths::business_profile(&owner.business_profile_id);

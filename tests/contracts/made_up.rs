@@ -358,6 +358,8 @@ fn tokens_in_paths_are_written_down_nowhere() {
         ", DataTraceEnabled: true, HttpMethod: POST, Th",
         "Api: take DataTraceEnabled out",
     );
+    // SAM adds what all APIs have.
+    told("Globals:\n", "Globals:\n  Api: {TracingEnabled: true}\n", "Globals.Api: remove TracingEnabled");
 }
 
 #[test]

@@ -78,21 +78,25 @@ fn a_route_is_public_or_guarded_by_the_authorizer() {
 
 /// What would write down the paths of requests, which hold tokens.
 pub(crate) fn paths_written_down(template: &Template) -> Vec<String> {
-    let api = template.api();
+    let settings = [("Api", template.api()), ("Globals.Api", template.api_globals())];
+    settings.into_iter().flat_map(|(name, api)| written_down_by(name, api)).collect()
+}
+
+fn written_down_by(name: &str, api: &Value) -> Vec<String> {
     let format = api["AccessLogSetting"]["Format"].to_string();
     let in_access_log =
         ["$context.path", "$context.requestOverride.path"].into_iter().filter(|path| format.contains(path));
     let in_access_log = in_access_log.map(|path| {
-        format!("Api: take {path} out of its AccessLogSetting; $context.resourcePath shows no tokens")
+        format!("{name}: take {path} out of its AccessLogSetting; $context.resourcePath shows no tokens")
     });
     let traced = [&api["TracingEnabled"]].into_iter().filter(|it| !it.is_null() && **it != false);
     let traced =
-        traced.map(|_| "Api: remove TracingEnabled; traces hold the addresses of requests".to_owned());
+        traced.map(|_| format!("{name}: remove TracingEnabled; traces hold the addresses of requests"));
     let logged = list(&api["MethodSettings"]).flat_map(|setting| {
         let is_on = |name: &str| !setting[name].is_null() && setting[name] != false && setting[name] != "OFF";
-        ["LoggingLevel", "DataTraceEnabled"].into_iter().filter(move |name| is_on(name)).map(|name| {
+        ["LoggingLevel", "DataTraceEnabled"].into_iter().filter(move |name| is_on(name)).map(|setting| {
             format!(
-                "Api: take {name} out of its MethodSettings; execution logs hold the addresses of requests"
+                "{name}: take {setting} out of its MethodSettings; execution logs hold the addresses of requests"
             )
         })
     });

@@ -115,6 +115,11 @@ impl Template {
         apis.next().expect("the template has an API").properties
     }
 
+    /// What SAM adds to the API.
+    pub(crate) fn api_globals(&self) -> &Value {
+        &self.0["Globals"]["Api"]
+    }
+
     /// What a preflight allows: one of the lists in `Cors`, without its quotes, which the template needs.
     pub(crate) fn cors(&self, list: &str) -> BTreeSet<&str> {
         let text = string(&self.api()["Cors"][list]);

@@ -1,10 +1,10 @@
 -- Statements at random, as somebody with SQL at hand might make them up.
 --
--- Proves: whatever an owner, a member, a stranger, anon or a token without claims sends, no row of an account that they are
+-- Tries: whatever an owner, a member, a stranger, anon or a token without claims sends, no row of an account that they are
 -- not in is read or changed, and none that is nobody's. No balance rises, no run and no row of a ledger changes, and nobody gets
--- into an account or becomes its owner. Tables, columns and functions come from the catalogue, so a new one is tried
+-- into an account or becomes its owner. A member does nothing that is for owners, and is not told who is invited. Tables, columns and functions come from the catalogue, so a new one is tried
 -- without being named here. Then each policy is opened, and the function that says whose accounts are the caller's is made to
--- lie: the same kind of statements notices both.
+-- lie, about whose they are and about who owns them: the same kind of statements notices all of it.
 --
 -- A seed decides what is made up, but for ids, which are new each time. OSLIRA_SEED=7 makes other statements up.
 
@@ -15,6 +15,13 @@ begin;
 \ir support/callers.sql
 \ir support/tenants.sql
 select no_plan();
+select diag('seed ' || :'seed');
+
+-- Ada's account has another member, whom Cleo could remove or make an owner.
+\o /dev/null
+select pg_temp.sign_up('dora');
+\o
+insert into public.members (account_id, user_id, role) values (pg_temp.id('ada.account'), pg_temp.id('dora'), 'member');
 
 -- All rows --------------------------------------------------------------------------------------------------
 
@@ -92,7 +99,7 @@ insert into any_values values
 -- Callers ---------------------------------------------------------------------------------------------------
 
 -- With the accounts that they are in, those that they own, and what they must never be answered: ids, addresses and words of
--- others.
+-- others, and the invitations of accounts that they do not own.
 create temp table any_callers (caller text primary key, user_id uuid, accounts uuid[], owned uuid[], secrets text[]);
 insert into any_callers (caller, user_id, accounts, owned)
   select caller, n.id,
@@ -106,9 +113,10 @@ create function pg_temp.telling(p_text text) returns setof text language sql as 
 $$;
 update any_callers c set secrets = array(
   select s from any_rows r cross join pg_temp.telling(r.content::text) s
-    where r.account is null or r.account <> all (c.accounts)
+    where r.account is null or r.account <> all (case r.of_table when 'public.invitations' then c.owned else c.accounts end)
   except
-  select s from any_rows r cross join pg_temp.telling(r.content::text) s where r.account = any (c.accounts)
+  select s from any_rows r cross join pg_temp.telling(r.content::text) s
+    where r.account = any (case r.of_table when 'public.invitations' then c.owned else c.accounts end)
   except
   -- Those who are in an account with the caller are known to them.
   select s from any_rows r cross join pg_temp.telling(r.content::text) s
@@ -301,13 +309,29 @@ $$;
 
 -- What came of them -----------------------------------------------------------------------------------------
 
-create type pg_temp.state as (others text, of_runs text[], balance bigint, accounts uuid[], owned uuid[]);
+-- `of_owners` is what only owners change, in the accounts that the caller is in and does not own.
+create type pg_temp.state as (others text, of_owners text, of_runs text[], balance bigint, accounts uuid[], owned uuid[]);
 create function pg_temp.state_of(p_caller any_callers) returns pg_temp.state language plpgsql as $$
 declare
   v_state pg_temp.state;
 begin
-  with rows as materialized (select of_table, account, content, account = any (p_caller.accounts) as is_own from any_rows)
+  with rows as materialized (
+    select of_table, account, content, account = any (p_caller.accounts) as is_own,
+           account = any (p_caller.accounts) and account <> all (p_caller.owned) as is_anothers
+      from any_rows
+  )
   select md5(string_agg(of_table || content::text, ' ' order by of_table, content::text) filter (where is_own is not true)),
+         md5(string_agg(
+           -- Of a business profile, that it is deleted: members may change the rest.
+           of_table || case of_table when 'public.business_profiles' then content ->> 'business_profile_id' else content::text end,
+           ' ' order by of_table, content::text
+         ) filter (where is_anothers and case of_table
+           when 'public.accounts' then true
+           when 'public.invitations' then true
+           when 'public.members' then (content ->> 'user_id')::uuid <> p_caller.user_id
+           when 'public.business_profiles' then content ->> 'deleted_at' is not null
+           else false
+         end)),
          array_agg(content::text) filter (where is_own and of_table in ('public.runs', 'public.credit_transactions', 'public.analyses')),
          sum((content ->> 'balance')::bigint) filter (where is_own and of_table = 'public.credit_balances'),
          array_agg(account) filter (where of_table = 'public.members' and (content ->> 'user_id')::uuid = p_caller.user_id),
@@ -404,6 +428,7 @@ begin
     v_after := pg_temp.state_of(v_caller);
     v_it.problem := coalesce(v_it.problem, case
       when v_after.others is distinct from v_before.others then 'changed rows of others'
+      when v_after.of_owners is distinct from v_before.of_owners then 'did what is for owners'
       when not coalesce(v_before.of_runs, '{}') <@ coalesce(v_after.of_runs, '{}') then 'changed a run or the ledger'
       when v_after.balance > v_before.balance then 'raised the balance'
       when not coalesce(v_after.accounts, '{}') <@ coalesce(v_before.accounts, '{}') then 'got into an account'
@@ -455,7 +480,7 @@ insert into attempts
   ) made;
 
 select is_empty($$ select problem from attempts where problem is not null limit 5 $$, 'no statement touches what is another''s');
-select diag(format('seed %s: %s statements by %s callers, %s of them carried out, on %s tables and %s functions', :'seed',
+select diag(format('%s statements by %s callers, %s of them carried out, on %s tables and %s functions',
     sum(carried_out + refused), count(distinct caller), sum(carried_out), count(distinct about) filter (where kind = 'select'),
     count(distinct about) filter (where kind = 'call'))) from attempts;
 select diag(format('%s: %s', caller, string_agg(format('%s of %s %s', carried_out, n, kind), ', ' order by kind)))
@@ -475,14 +500,15 @@ select is_empty(
 
 -- How many attempts it takes until one of these callers does what nobody may, after a change that opens something; null when
 -- none does.
-create function pg_temp.noticed_after(p_change text, p_about text, p_kind text) returns integer language plpgsql as $$
+create function pg_temp.noticed_after(p_callers text[], p_change text, p_about text, p_kind text) returns integer
+language plpgsql as $$
 declare
   v_report text;
   v_caller text;
 begin
   execute p_change;
   for n in 1 .. 400 loop
-    v_caller := pg_temp.one_of(array['ada', 'cleo', 'bob']);
+    v_caller := pg_temp.one_of(p_callers);
     if (pg_temp.attempt(v_caller, p_about, p_kind,
       case p_kind when 'call' then pg_temp.any_call(p_about) else pg_temp.any_of_verb(p_kind, p_about) end
     )).problem is not null then
@@ -497,15 +523,16 @@ end
 $$;
 
 create temp table opened as
-  select o.*, pg_temp.noticed_after(change, about, kind) as after
+  select o.*, pg_temp.noticed_after(callers, change, about, kind) as after
     from (
-      select format('%I.%I', schemaname, tablename) as about, lower(cmd) as kind, policyname::text as what,
+      select array['ada', 'cleo', 'bob'] as callers, format('%I.%I', schemaname, tablename) as about, lower(cmd) as kind,
+             policyname::text as what,
              format('alter policy %I on %I.%I', policyname, schemaname, tablename)
                || case when cmd <> 'INSERT' then ' using (true)' else '' end
                || case when cmd <> 'SELECT' then ' with check (true)' else '' end as change
         from pg_policies where roles = '{authenticated}' and schemaname in ('public', 'oslira')
       union all
-      select f.name, 'call', 'whose accounts',
+      select array['ada', 'cleo', 'bob'], f.name, 'call', 'whose accounts',
              $lie$ create or replace function oslira.accounts_of_caller(p_role text) returns uuid[]
                language sql stable security definer set search_path = pg_catalog, pg_temp
                as 'select array(select a.account_id from public.accounts a)' $lie$
@@ -513,8 +540,22 @@ create temp table opened as
         join pg_proc p on p.oid = f.oid
         where 'p_account_id' = any (p.proargnames) and has_function_privilege('authenticated', f.oid, 'EXECUTE')
           and f.name like 'public.%'
+      union all
+      -- Cleo, a member, is taken for an owner.
+      select array['cleo'], owners.about, owners.kind, 'who owns them',
+             $lie$ create or replace function oslira.accounts_of_caller(p_role text) returns uuid[]
+               language sql stable security definer set search_path = pg_catalog, pg_temp
+               as 'select array(select m.account_id from public.members m where m.user_id = (select auth.uid()))' $lie$
+        from (
+          select f.name, 'call'
+            from any_functions f join pg_proc p on p.oid = f.oid
+            where p.prosrc like '%accounts_of_caller(''owner'')%' and has_function_privilege('authenticated', f.oid, 'EXECUTE')
+          union all
+          select format('%I.%I', schemaname, tablename), lower(cmd)
+            from pg_policies where concat(qual, with_check) like '%accounts_of_caller(''owner''%'
+        ) owners (about, kind)
     ) o
-    order by o.about, o.kind;
+    order by o.about, o.kind, o.what;
 select isnt(after, null, format('%s is opened (%s, %s): noticed after %s attempts', what, about, kind, after)) from opened;
 
 select * from finish();

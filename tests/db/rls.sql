@@ -132,7 +132,6 @@ select set_eq(
     ('anon', 'public.analysis_tiers', 'SELECT', null),
     ('anon', 'public.plans', 'SELECT', null),
     ('authenticated', 'public.accounts', 'SELECT', null),
-    ('authenticated', 'public.accounts', 'UPDATE', 'name'),
     ('authenticated', 'public.analyses', 'SELECT', null),
     ('authenticated', 'public.analysis_tiers', 'SELECT', null),
     ('authenticated', 'public.business_profiles', 'INSERT', 'account_id, business_profile_id, content_themes, '
@@ -182,6 +181,7 @@ select set_eq(
     ('authenticated', 'public.list_members'),
     ('authenticated', 'public.quote_analysis'),
     ('authenticated', 'public.remove_member'),
+    ('authenticated', 'public.rename_account'),
     ('authenticated', 'public.restore_lead'),
     ('authenticated', 'public.set_member_role'),
     ('authenticated', 'public.start_analysis'),

@@ -45,6 +45,16 @@ $$;
 
 -- Who may ------------------------------------------------------------------------------------------------------
 
+select is(
+    pg_temp.answer(caller, 'select outcome from public.rename_account({ada.account}, ''Kestrel'')') ->> 'outcome', expected,
+    format('%s renames Ada''s account: %s', caller, expected)
+  )
+  from (values ('cleo', 'not_owner'), ('bob', 'account_not_found'), ('no claims', 'account_not_found'), ('ada', 'renamed'),
+    ('ada', 'renamed')) e (caller, expected);
+select results_eq(
+  $$ select n.name, a.name from public.accounts a join named n on n.id = a.account_id where n.name in ('ada.account', 'bob.account') order by 1 $$,
+  $$ values ('ada.account', 'Kestrel'), ('bob.account', 'My account') $$, 'and no other'
+);
 select is(pg_temp.invite(caller, 'guest@example.test', 'token'), expected, format('%s invites into Ada''s account: %s', caller, expected))
   from (values ('cleo', 'not_owner'), ('bob', 'account_not_found'), ('no claims', 'account_not_found'), ('ada', 'invited')) e (caller, expected);
 \o /dev/null
@@ -82,7 +92,7 @@ select is(pg_temp.outcome(caller, 'select ' || call), '42501', format('%s calls 
   from unnest(array['anon', 'service_role']) caller
   cross join unnest(array[
     'public.invite_member({ada.account}, ''a@b'', ''owner'', sha256(''mine''))', 'public.delete_invitation({ada.account}, {guest})',
-    'public.accept_invitation(sha256(''token''))', 'public.set_member_role({ada.account}, {cleo}, ''owner'')',
+    'public.rename_account({ada.account}, ''n'')', 'public.accept_invitation(sha256(''token''))', 'public.set_member_role({ada.account}, {cleo}, ''owner'')',
     'public.remove_member({ada.account}, {cleo})', 'public.list_members({ada.account})'
   ]) call;
 select is(pg_temp.set_role_of('ada', user_name, 'owner'), 'not_found', format('the owner names %s, who is not in it', user_name))
@@ -92,6 +102,8 @@ select is(pg_temp.remove('ada', 'bob'), 'not_found', 'nor is there a stranger to
 -- Whom a token lets in ---------------------------------------------------------------------------------------------
 
 select is(pg_temp.invite('ada', pg_temp.email('grace'), 'grace'), 'invited', 'Grace is invited');
+select is(pg_temp.invite('bob', 'guest@example.test', 'grace', p_account => 'bob.account'), 'invited',
+  'a stranger does not learn from his own account that there is such a token');
 select is(pg_temp.accept(caller, 'grace'), 'not_found', format('%s has no use of her token', caller))
   from unnest(array['ada', 'cleo', 'bob', 'no claims']) caller;
 select is(pg_temp.accept('grace', token), 'not_found', format('nor has she of %L', token)) from unnest(array['', 'other']) token;
@@ -138,12 +150,36 @@ select is(pg_temp.invite('ada', pg_temp.email(name), 'none'), 'already_member', 
 
 select is(pg_temp.invite('grace', pg_temp.email('dora'), 'dora', 'owner'), 'invited', 'Grace invites Dora');
 select is(pg_temp.set_role_of('ada', 'grace', 'member'), 'changed', 'and becomes a member');
+select is(pg_temp.set_role_of('grace', 'grace', 'member'), 'changed', 'which she may ask for herself, again');
+select is(pg_temp.set_role_of('grace', who, role), 'not_owner', format('but not make %s %s', who, role))
+  from (values ('grace', 'owner'), ('cleo', 'member')) e (who, role);
 select is(pg_temp.accept('dora', 'dora'), 'not_found', 'whose guests stay out');
 select is(pg_temp.set_role_of('ada', 'grace', 'owner'), 'changed', 'Grace is an owner again');
 select is(pg_temp.invite('grace', pg_temp.email('dora'), 'dora', 'owner'), 'invited', 'and invites Dora again');
 select is(pg_temp.remove('ada', 'grace'), 'removed', 'and is removed');
 select is(pg_temp.accept('dora', 'dora'), 'not_found', 'with the same for her guests');
 select is(pg_temp.accept('grace', 'third'), 'not_found', 'and for herself');
+
+select is(pg_temp.invite('ada', pg_temp.email('dora'), 'dora'), 'invited', 'Dora is invited');
+\o /dev/null
+select pg_temp.put_in_ada('dora', 'member');
+\o
+select is(pg_temp.remove('ada', 'dora'), 'removed', 'comes in another way, and is removed');
+select is(pg_temp.accept('dora', 'dora'), 'not_found', 'her invitation does not bring her back');
+select is(pg_temp.invite('ada', pg_temp.email('dora'), 'dora'), 'invited', 'she is invited again');
+\o /dev/null
+select pg_temp.put_in_ada('dora', 'member');
+\o
+select is(pg_temp.remove('dora', 'dora'), 'removed', 'and leaves by herself');
+select is(pg_temp.accept('dora', 'dora'), 'accepted', 'then it brings her back');
+select is(pg_temp.remove('ada', 'dora'), 'removed', 'she is removed once more');
+select is(pg_temp.invite('ada', pg_temp.email('dora'), 'dora'), 'invited', 'and invited');
+\o /dev/null
+select pg_temp.put_in_ada('dora', 'member');
+\o
+select is(pg_temp.accept('dora', 'dora'), 'already_member', 'one who is in uses her invitation');
+select is((select count(*)::integer from public.invitations where email = pg_temp.email('dora')), 0, 'which leaves none behind');
+select is(pg_temp.remove('ada', 'dora'), 'removed', 'for when she is removed');
 
 -- An account keeps an owner ------------------------------------------------------------------------------------------
 
@@ -187,10 +223,12 @@ select is(pg_temp.outcome('cleo', format('select public.invite_member({ada.accou
   ) e (email, role, hash, rule);
 select is(pg_temp.outcome('cleo', 'select public.set_member_role({ada.account}, {cleo}, ''admin'')'), '23514 members_role_known',
   'so is a role');
-select is(pg_temp.outcome('cleo', format('update public.accounts set name = %L where account_id = {ada.account}', name)), '23514 ' || rule,
+select is(pg_temp.outcome('cleo', format('select public.rename_account({ada.account}, %L)', name)), '23514 ' || rule,
     format('so is a name: %s', to_jsonb(name)))
   from (values ('', 'accounts_name_length'), (repeat('n', 201), 'accounts_name_length'), (' n', 'accounts_name_line'),
-    (E'n\n', 'accounts_name_line'), (U&'n\0085', 'accounts_name_line')) e (name, rule);
+    (E'n\n', 'accounts_name_line'), (U&'n\0085', 'accounts_name_line'),
+    (U&'n\2028n', 'accounts_name_line'), (U&'n\202En', 'accounts_name_line'), (U&'\2066n', 'accounts_name_line')) e (name, rule);
+select is(pg_temp.outcome('cleo', 'select public.rename_account({ada.account}, null)'), '23502', 'there is no account without one');
 
 -- How many of them -------------------------------------------------------------------------------------------------------
 

@@ -137,7 +137,7 @@ select is(
   cross join unnest(array['ada', 'cleo']) caller
   cross join unnest(array['insert', 'update', 'delete', 'truncate']) verb
   where (name, verb) not in (
-    ('public.business_profiles', 'insert'), ('public.business_profiles', 'update'), ('public.accounts', 'update')
+    ('public.business_profiles', 'insert'), ('public.business_profiles', 'update')
   )
   order by name, caller, verb;
 
@@ -167,21 +167,6 @@ select is(
          values ({ada.account}, 'n', 'd', 1, 2, 1, array['a', null]) $$),
   '23514 business_profiles_content_themes_words', 'what is written past the API is still held to its limits'
 );
-
--- What an owner may write: the account's name ----------------------------------------------------------------
-
-select is(
-    pg_temp.outcome(caller, $$ update public.accounts set name = 'theirs' where account_id = {ada.account} $$),
-    expected, format('%s renames Ada''s account: %s', caller, expected)
-  )
-  from (values ('ada', '1 rows'), ('cleo', '0 rows'), ('bob', '0 rows'), ('no claims', '0 rows'), ('anon', '42501'),
-    ('service_role', '42501')) e (caller, expected);
-select is(
-    pg_temp.outcome('ada', format('update public.accounts set %I = %1$I where account_id = {ada.account}', a.attname)),
-    '42501', format('an account''s %s is not for its owner to set', a.attname)
-  )
-  from pg_attribute a
-  where a.attrelid = 'public.accounts'::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> 'name';
 
 -- The price lists ----------------------------------------------------------------------------------------------
 

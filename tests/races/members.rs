@@ -5,7 +5,7 @@ use futures::future::{join_all, try_join_all};
 use oslira_domain::UserId;
 use oslira_lambda::{CachedSecret, Secret};
 use oslira_postgres::{UserDb, violated};
-use oslira_tests::{Stack, User, paths};
+use oslira_tests::{Stack, User, paths, refused};
 use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
@@ -167,6 +167,31 @@ async fn an_invitation_that_is_taken_back_at_that_moment_lets_in_or_is_gone() ->
             ensure!(owner.request(Method::DELETE, &path, &[], None).await?.status == 200);
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_that_is_given_up_while_its_invitation_waits_lets_nobody_in() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let (owner, guest) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
+    let account_id = &owner.account_id;
+    let invitation = owner.post(paths::INVITATIONS, &json!({"email": guest.email})).await?;
+    let path = paths::accept_invitation(invitation.data()["token"].as_str().context("no token")?);
+
+    // The address has been found to be the guest's before they may go on.
+    let holder = stack.another_database_connection().await?;
+    holder
+        .run(&format!("begin; select from public.accounts where account_id = '{account_id}' for update"))
+        .await?;
+    let pid = holder.process_id().await?;
+    let let_go = async {
+        stack.statements_waiting(&pid, 1).await?;
+        let change = format!("update auth.users set email = 'x' || email where id = '{}'", guest.user_id);
+        holder.run(&format!("{change}; commit")).await
+    };
+    let (reply, ()) = tokio::try_join!(guest.request(Method::POST, &path, &[], None), let_go)?;
+    assert_eq!(reply.refusal(), refused(404, "InvitationNotFound"), "{}", reply.body);
+    assert_eq!(team(&stack, account_id).await?, (1, 0));
     Ok(())
 }
 

@@ -63,7 +63,8 @@ pub struct AccountDocument {
 pub enum MemberRole {
     /// Everything.
     Owner,
-    /// Everything except paying, cancelling plans, deleting, renaming the account, and saying who is in it.
+    /// Everything except paying, cancelling plans, deleting, renaming the account, seeing invitations, and saying who
+    /// is in it.
     Member,
 }
 

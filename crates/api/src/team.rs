@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use oslira_domain::{EmailAddress, FieldProblem, InvitationId, UserId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A member of the account.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
     /// The user, as Supabase knows them.
@@ -19,6 +20,16 @@ pub struct Member {
     pub role: MemberRole,
     /// When the user became a member.
     pub since: Timestamp,
+}
+
+/// An address is personal data, and `Debug` is for logs.
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member")
+            .field("user_id", &self.user_id)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What of a member owners may change.
@@ -93,7 +104,35 @@ pub struct DeletedInvitation {
 }
 
 /// The token of an invitation, as a path has it: 128 random bits in base64url.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline, extend("pattern" = "^[A-Za-z0-9_-]{21}[AQgw]$"))]
 pub struct InvitationToken(pub String);
+
+/// `Debug` is for logs, which hold no tokens.
+impl fmt::Debug for InvitationToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InvitationToken(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn debug_shows_neither_token_nor_address() {
+        let new: NewInvitation = crate::example(json!({
+            "id": "7d1f0c5e-3b52-4c8e-9a57-2f6f3d1f0b11", "email": "grace@kestrel.example", "role": "member",
+            "invitedBy": "00000000-0000-4000-8000-000000000001", "createdAt": "2026-11-20T09:30:00Z",
+            "expiresAt": "2026-11-27T09:30:00Z", "token": "AAECAwQFBgcICQoLDA0ODw",
+        }));
+        let member: Member = crate::example(json!({
+            "userId": "00000000-0000-4000-8000-000000000001", "email": "grace@kestrel.example", "role": "member",
+            "since": "2026-11-20T09:30:00Z",
+        }));
+        let text = format!("{new:?} {member:?}");
+        assert!(!text.contains("AAECAwQ") && !text.contains("kestrel"), "{text}");
+    }
+}

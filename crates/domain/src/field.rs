@@ -1,5 +1,6 @@
 //! What can be wrong with one value of a request.
 
+use crate::clean_line;
 use std::{fmt, str::FromStr};
 
 /// What is wrong with a value, as the end of a sentence that begins with the field's name: "must not be
@@ -30,8 +31,9 @@ pub fn trimmed<const MAX: usize>(text: &str) -> Result<String, FieldProblem> {
 /// The same for a text of one line.
 pub fn line<const MAX: usize>(text: &str) -> Result<String, FieldProblem> {
     let text = trimmed::<MAX>(text)?;
-    if text.chars().any(char::is_control) {
-        return Err(FieldProblem("must not hold line breaks or control characters".to_owned()));
+    if clean_line(&text, MAX) != text {
+        let problem = "must not hold line breaks, control characters or marks that turn text around";
+        return Err(FieldProblem(problem.to_owned()));
     }
     Ok(text)
 }
@@ -78,7 +80,18 @@ mod tests {
     #[test]
     fn a_line_is_trimmed_and_has_no_breaks() {
         assert_eq!(line::<9>(" Café & Co\n").unwrap(), "Café & Co");
-        for bad in ["Brew\nCo", "Brew\tCo", "Brew\u{85}Co", "\u{7f}", "", "Brewers & Co"] {
+        assert_eq!(line::<9>("é\u{200f}👩\u{200d}🚀").unwrap(), "é\u{200f}👩\u{200d}🚀");
+        for bad in [
+            "Brew\nCo",
+            "Brew\tCo",
+            "Brew\u{85}Co",
+            "\u{7f}",
+            "",
+            "Brewers & Co",
+            "a\u{2028}b",
+            "a\u{202e}b",
+            "\u{2066}b",
+        ] {
             assert!(line::<9>(bad).is_err(), "{bad:?}");
         }
     }

@@ -1,9 +1,9 @@
 //! `GET` and `PUT /api/account`.
 
-use oslira_api::{Account, AccountDocument, Route, Tag, example};
+use oslira_api::{Account, AccountDocument, MemberRole, Route, Tag, example};
 use oslira_domain::{Error, Result};
 use oslira_lambda::{Reply, Request};
-use oslira_postgres::{Row, UserDb};
+use oslira_postgres::UserDb;
 use serde_json::json;
 
 const PATH: &str = "/api/account";
@@ -31,7 +31,13 @@ pub async fn get_account(db: &UserDb, request: Request) -> Result<Reply> {
                  from public.accounts a join public.members m using (account_id)
                  where a.account_id = $1 and m.user_id = (select auth.uid())";
     let row = db.optional(caller.user_id, sql, &[&account_id]).await?;
-    Ok(Reply::ok(read(&row.ok_or_else(Error::account_not_found)?)?))
+    let row = row.ok_or_else(Error::account_not_found)?;
+    Ok(Reply::ok(Account {
+        id: row.read("account_id")?,
+        name: row.read("name")?,
+        role: row.read("role")?,
+        created_at: row.read("created_at")?,
+    }))
 }
 
 /// Renames the account and answers with it. A repeated request changes nothing more.
@@ -42,30 +48,19 @@ pub async fn update_account(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     request.no_query()?;
     let AccountDocument { name } = request.body()?;
-    // Row-level security lets owners alone update the row, and shows it to every member.
-    let sql = "with renamed as (
-                 update public.accounts set name = $2 where account_id = $1 returning name
-               )
-               select a.account_id, renamed.name, m.role, a.created_at
-                 from public.accounts a
-                 join public.members m using (account_id)
-                 left join renamed on true
-                 where a.account_id = $1 and m.user_id = (select auth.uid())";
-    let row = db.optional(caller.user_id, sql, &[&account_id, &name]).await?;
-    let row = row.ok_or_else(Error::account_not_found)?;
-    if row.read::<Option<String>>("name")?.is_none() {
-        return Err(Error::owner_required());
+    let sql = "select outcome, created_at from public.rename_account($1, $2)";
+    let row = db.one(caller.user_id, sql, &[&account_id, &name]).await?;
+    match &*row.read::<String>("outcome")? {
+        "renamed" => Ok(Reply::ok(Account {
+            id: account_id,
+            name,
+            role: MemberRole::Owner,
+            created_at: row.read("created_at")?,
+        })),
+        "not_owner" => Err(Error::owner_required()),
+        "account_not_found" => Err(Error::account_not_found()),
+        other => Err(Error::internal(format!("unknown outcome {other}"))),
     }
-    Ok(Reply::ok(read(&row)?))
-}
-
-fn read(row: &Row) -> Result<Account> {
-    Ok(Account {
-        id: row.read("account_id")?,
-        name: row.read("name")?,
-        role: row.read("role")?,
-        created_at: row.read("created_at")?,
-    })
 }
 
 fn kestrel() -> Account {

@@ -65,7 +65,7 @@ pub(crate) fn accept_route() -> Route {
     Route::post(path, "acceptInvitation", Tag::Team, "Become a member of the account that invited")
         .describe(
             "Takes no body. Requests act in the account with `X-Account-Id`; without it, in the caller's oldest one, as before. A \
-             repeated request is answered the same while the caller is a member.",
+             repeated request is answered the same until the invitation would have expired, while its author is in the account.",
         )
         .path::<InvitationToken>("token", "The token, as the invitation's answer has it.")
         .answers::<Membership>(200, "The caller is in the account.", [("joined", joined)])
@@ -151,7 +151,8 @@ pub async fn delete_invitation(db: &UserDb, request: Request) -> Result<Reply> {
     }
 }
 
-/// Makes the caller a member, and answers [`Membership`]. A repeated request is answered the same.
+/// Makes the caller a member, and answers [`Membership`]. A repeated request is answered the same until the
+/// invitation would have expired, while its author is in the account.
 ///
 /// # Errors
 /// `InvitationNotFound`, the same for every token that is not an open invitation of the caller's confirmed

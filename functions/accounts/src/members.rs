@@ -29,7 +29,8 @@ pub(crate) fn remove_route() -> Route {
     about_one(Route::delete(ONE, "removeMember", Tag::Team, "Remove a member, or leave the account"))
         .describe(
             "Owners remove anyone. Everyone may leave, by their own id. The account's last owner cannot go. Invitations that the \
-             removed member made end. What they started goes on. A repeated request is answered 404.",
+             removed member made end, and so does one of their own address. What they started goes on. Look at the open invitations \
+             after you remove somebody: one may be for another address of theirs. A repeated request is answered 404.",
         )
         .answers::<RemovedMember>(200, "The user is not in the account any more.", [("removed", removed)])
 }
@@ -67,7 +68,8 @@ pub async fn list_members(db: &UserDb, request: Request) -> Result<Reply> {
 /// Makes a member an owner, or an owner a member, and answers [`Member`]. A repeated request changes nothing more.
 ///
 /// # Errors
-/// `OwnerRequired` for a member who is not an owner, whoever is named; `MemberNotFound`; `LastOwner`.
+/// `OwnerRequired` for a member who is not an owner, whoever is named, unless they make a member of themself
+/// again; `MemberNotFound`; `LastOwner`.
 pub async fn update_member(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     request.no_query()?;

@@ -2,7 +2,7 @@
 
 use crate::saved;
 use oslira_api::{DeletedBusinessProfile, Route, Tag, example};
-use oslira_domain::{Code, Error, Result};
+use oslira_domain::{Error, Result};
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::UserDb;
 use serde_json::json;
@@ -16,7 +16,7 @@ pub(crate) fn delete_route() -> Route {
              started for it. A repeated request is answered the same.",
         )
         .answers::<DeletedBusinessProfile>(200, "The business profile was deleted, now or before.", [("deleted", deleted)])
-        .refuses(&not_owner())
+        .refuses(&Error::owner_required())
 }
 
 /// Deletes the business profile. A repeated request gets the same answer.
@@ -32,12 +32,8 @@ pub async fn delete_business_profile(db: &UserDb, request: Request) -> Result<Re
     match &*row.read::<String>("outcome")? {
         "deleted" => Ok(Reply::ok(DeletedBusinessProfile { id })),
         "not_found" => Err(Error::business_profile_not_found()),
-        "not_owner" => Err(not_owner()),
+        "not_owner" => Err(Error::owner_required()),
         "account_not_found" => Err(Error::account_not_found()),
         other => Err(Error::internal(format!("unknown outcome {other}"))),
     }
-}
-
-fn not_owner() -> Error {
-    Error::new(Code::OwnerRequired, "Only owners of the account may delete a business profile.")
 }

@@ -70,7 +70,7 @@ export const listMembers = <ThrowOnError extends boolean = false>(options?: Opti
 /**
  * Remove a member, or leave the account
  *
- * Owners remove anyone. Everyone may leave, by their own id. The account's last owner cannot go. Invitations that the removed member made end. What they started goes on. A repeated request is answered 404.
+ * Owners remove anyone. Everyone may leave, by their own id. The account's last owner cannot go. Invitations that the removed member made end, and so does one of their own address. What they started goes on. Look at the open invitations after you remove somebody: one may be for another address of theirs. A repeated request is answered 404.
  */
 export const removeMember = <ThrowOnError extends boolean = false>(options: Options<RemoveMemberData, ThrowOnError>): RequestResult<RemoveMemberResponses, RemoveMemberErrors, ThrowOnError> => (options.client ?? client).delete<RemoveMemberResponses, RemoveMemberErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -133,7 +133,7 @@ export const deleteInvitation = <ThrowOnError extends boolean = false>(options: 
 /**
  * Become a member of the account that invited
  *
- * Takes no body. Requests act in the account with `X-Account-Id`; without it, in the caller's oldest one, as before. A repeated request is answered the same while the caller is a member.
+ * Takes no body. Requests act in the account with `X-Account-Id`; without it, in the caller's oldest one, as before. A repeated request is answered the same until the invitation would have expired, while its author is in the account.
  */
 export const acceptInvitation = <ThrowOnError extends boolean = false>(options: Options<AcceptInvitationData, ThrowOnError>): RequestResult<AcceptInvitationResponses, AcceptInvitationErrors, ThrowOnError> => (options.client ?? client).post<AcceptInvitationResponses, AcceptInvitationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

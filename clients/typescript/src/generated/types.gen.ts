@@ -1269,7 +1269,8 @@ export type MemberDocument = {
  * What a member of an account may do.
  *
  * - `owner`: Everything.
- * - `member`: Everything except paying, cancelling plans, deleting, renaming the account, and saying who is in it.
+ * - `member`: Everything except paying, cancelling plans, deleting, renaming the account, seeing invitations, and saying who
+ * is in it.
  */
 export type MemberRole = 'owner' | 'member';
 
