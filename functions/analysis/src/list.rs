@@ -46,6 +46,7 @@ pub async fn list_runs(db: &UserDb, request: Request) -> Result<Reply> {
                      and ($5 is null or r.created_at >= $5)
                      and ($6 is null or r.created_at < $6)",
         order: "created_at desc, run_id desc",
+        id: "run_id",
         parameters: &[&status, &tier, &username, &since, &until],
     };
     Ok(Reply::ok(db.page(caller.user_id, account_id, list, page, run).await?))
