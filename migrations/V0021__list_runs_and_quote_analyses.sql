@@ -12,7 +12,7 @@ drop index public.runs_recent;
 --
 -- price:    what the analysis costs.
 -- balance:  what there is.
--- twin:     the run that does the same; null without one.
+-- twin:     the run that does the same; null without one. A complete one counts only while its lead is not deleted.
 -- refusals: in_progress | insufficient_credits, in the order in which a start is refused.
 --
 -- No row when the caller does not see the account. Whether there is the business profile is not asked here.
@@ -35,7 +35,12 @@ begin
   select * into twin from public.runs r
     where r.account_id = p_account_id and r.business_profile_id = p_business_profile_id
       and r.username = p_username and r.tier = p_tier
-      and (r.status = 'pending' or (r.status = 'complete' and r.created_at > now() - interval '5 minutes'))
+      and (r.status = 'pending' or (
+        r.status = 'complete' and r.created_at > now() - interval '5 minutes'
+        and exists (
+          select from public.analyses a join public.leads l using (lead_id) where a.run_id = r.run_id and l.deleted_at is null
+        )
+      ))
     order by r.created_at desc
     limit 1;
   refusals := array_remove(array[

@@ -90,7 +90,9 @@ async fn a_quote_names_all_that_would_refuse_the_analysis_and_a_start_the_first_
         assert_eq!(refusals(&again).first(), Some(&code), "{}", again.body);
         let start = user.post(ANALYZE, &body).await?;
         assert_eq!(start.refusal(), refused(status, code), "{}", start.body);
-        assert_eq!(start.body["error"], quoted[n]["error"], "{code}");
+        for name in ["error", "details"] {
+            assert_eq!(start.body[name], quoted[n][name], "{code}: {name}");
+        }
     }
     assert_eq!(stack.run_count(&user.account_id).await?, 1, "runs");
     assert_eq!(user.balance().await?, 2);

@@ -45,6 +45,22 @@ fn every_kind_of_function_is_explained() {
 }
 
 #[test]
+fn what_costs_nothing_is_tested_where_the_table_says() {
+    let text = files::text("docs/credits.md");
+    let rows = text.lines().filter(|line| line.starts_with("| ") && line.contains(".rs`: `"));
+    let tests: Vec<(&str, &str)> = rows
+        .filter_map(|row| row.trim_end_matches(" |").rsplit("| ").next()?.split_once(": "))
+        .map(|(file, test)| (file.trim_matches('`'), test.trim_matches('`')))
+        .collect();
+    assert!(tests.len() >= 20, "the table of docs/credits.md is not found");
+    none(tests.into_iter().filter_map(|(file, test)| {
+        let text = files::text(Path::new("tests").join(file));
+        let is_test = text.contains(&format!("\nasync fn {test}("));
+        (!is_test).then(|| format!("docs/credits.md: there is no test {test} in tests/{file}"))
+    }));
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     let is_document = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "md");
     none(files::all().into_iter().filter(is_document).flat_map(|path| {

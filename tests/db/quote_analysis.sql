@@ -55,6 +55,7 @@ select pg_temp.add_credits('ada.account', -1) \g /dev/null
 select pg_temp.refuses('{in_progress,insufficient_credits}', 'both at once', p_tier => 'deep');
 
 -- Only what is under way, or complete and accepted in the past five minutes, is a duplicate.
+select pg_temp.add_analysis('first') \g /dev/null
 create function pg_temp.twin_after(p_status text, p_ago interval, p_refusals text[]) returns text language plpgsql as $$
 begin
   -- As one whose status was never another: a settled run stays as it is.
@@ -75,6 +76,13 @@ select pg_temp.twin_after('complete', '5 minutes', '{}');
 select pg_temp.twin_after('failed', '0', '{}');
 select pg_temp.twin_after('cancelled', '0', '{}');
 select pg_temp.twin_after('pending', '1 day', '{in_progress}');
+
+-- Whose lead was deleted may have it analysed again.
+select pg_temp.twin_after('complete', '0', '{in_progress}');
+update public.leads set deleted_at = now() where username = 'nasa';
+select pg_temp.twin_after('complete', '0', '{}');
+select pg_temp.add_credits('ada.account', 5) \g /dev/null
+select is(pg_temp.start('ada', 'again', p_tier => 'deep') ->> 'outcome', 'accepted', 'a start is accepted, too');
 
 -- To whom -----------------------------------------------------------------------------------------------------
 

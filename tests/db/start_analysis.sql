@@ -40,6 +40,7 @@ create function pg_temp.settle(p_run text, p_status text, p_ago interval default
   update public.runs r set status = p_status, finished_at = now(), created_at = now() - p_ago,
       failure_code = case when p_status in ('failed', 'cancelled') then 'Any' end
     where r.run_id = pg_temp.id(p_run);
+  select pg_temp.add_analysis(p_run) where p_status = 'complete';
 $$;
 
 -- Accepted --------------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-//! Two analyses of one lead that are saved at the same moment.
+//! Leads at the same moment: two analyses that are saved, and a profile that is written while its lead is deleted or restored.
 
 use anyhow::{Context, Result};
 use oslira_lambda::{CachedSecret, Secret};
 use oslira_postgres::SystemDb;
-use oslira_tests::{Stack, User};
+use oslira_tests::{Stack, User, paths, refused};
+use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -67,5 +68,56 @@ async fn a_lead_shows_the_newest_of_two_analyses_that_are_saved_at_once() -> Res
                  where lead_id = $1::text::uuid order by a.created_at desc limit 1";
     let shown = stack.database.row(sql, &[&lead.to_string()]).await.context("no lead")?;
     assert_eq!(shown, json!({"score": 22, "tier": "deep", "is_newest": true}));
+    Ok(())
+}
+
+/// Whichever comes first, the other waits for it, and then does what it would have done if it had come later.
+#[tokio::test]
+async fn a_profile_that_is_written_while_its_lead_is_deleted_or_restored_goes_to_the_lead_that_is_left()
+-> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let (run, _) = user.analyze(&user.username("meanwhile")).await?;
+    let lead = user.result(&run).await?.data()["leadId"].as_str().context("no lead")?.to_owned();
+    let holder = stack.another_database_connection().await?;
+    let pid = holder.process_id().await?;
+    let mut input = user.execution_input(&run);
+    input["snapshotKey"] = json!(stack.snapshot_key(&run).await?);
+    let write = async || {
+        let output = stack.aws.invoke(&stack.description.functions["upsert-lead"], &input).await?;
+        let output = output.map_err(anyhow::Error::msg)?;
+        Ok(output["leadId"].as_str().context("no lead")?.to_owned())
+    };
+    let delete = async |id: &str| user.request(Method::DELETE, &paths::lead(id), &[], None).await;
+    let begin = async |first: &str| holder.run(&format!("begin; {first} where lead_id = '{lead}'")).await;
+    let commit = async || {
+        stack.statements_waiting(&pid, 1).await?;
+        holder.run("commit").await
+    };
+
+    // The profile comes first, then the deletion.
+    begin("update public.leads set updated_at = now()").await?;
+    let (deleted, ()) = tokio::try_join!(delete(&lead), commit())?;
+    assert_eq!(deleted.status, 200, "{}", deleted.body);
+    assert_eq!(user.get(&paths::lead(&lead)).await?.refusal(), refused(404, "LeadNotFound"));
+
+    // The restoration, then the profile.
+    begin("update public.leads set deleted_at = null").await?;
+    let (written, ()) = tokio::try_join!(write(), commit())?;
+    assert_eq!(written, lead);
+
+    // The deletion, then the profile.
+    begin("update public.leads set deleted_at = now()").await?;
+    let (newer, ()) = tokio::try_join!(write(), commit())?;
+    assert_ne!(newer, lead);
+    assert_eq!(user.get(&paths::lead(&newer)).await?.status, 200);
+
+    // The profile, which makes a lead, then the restoration of an older one.
+    assert_eq!(delete(&newer).await?.status, 200);
+    let columns = "account_id, business_profile_id, username, followers, following, posts_count, is_verified, is_business, profile_as_of";
+    begin(&format!("insert into public.leads ({columns}) select {columns} from public.leads")).await?;
+    let path = paths::restore_lead(&lead);
+    let (restored, ()) = tokio::try_join!(user.request(Method::POST, &path, &[], None), commit())?;
+    assert_eq!(restored.refusal(), refused(409, "LeadExists"), "{}", restored.body);
     Ok(())
 }

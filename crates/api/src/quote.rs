@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use oslira_domain::{Error, RunId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What an analysis would cost if it was started now, and what would refuse it. Nothing is charged, started or reserved.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -24,7 +25,7 @@ pub struct AnalysisQuote {
     /// it also holds what other accounts asked for, and a quote does not tell of them.
     pub cached_profile: Option<CachedProfile>,
     /// The run that does the same, if it would refuse this one: it is under way, or was accepted in the past five minutes and is
-    /// complete. `null` without such a run.
+    /// complete, and its lead was not deleted since. `null` without such a run.
     pub duplicate_of: Option<RunId>,
     /// All that would refuse the analysis now, in the order in which a start is refused. Empty when it would be accepted.
     pub refusals: Vec<Refusal>,
@@ -49,6 +50,9 @@ pub struct Refusal {
     pub code: ErrorCode,
     /// What is wrong, as a sentence that anyone may read.
     pub error: String,
+    /// What a start's refusal with this code has in its `details`, such as why new analyses are paused; `null` where it has none.
+    #[schemars(with = "Option<serde_json::Map<String, Value>>")]
+    pub details: Option<Value>,
     /// Seconds until another try makes sense; `null` where nobody knows.
     #[schemars(range(min = 1))]
     pub retry_after_seconds: Option<u32>,
@@ -59,6 +63,7 @@ impl From<Error> for Refusal {
         Self {
             code: error.code.into(),
             error: error.message.into_owned(),
+            details: error.details,
             retry_after_seconds: error.retry_after_seconds.map(Into::into),
         }
     }

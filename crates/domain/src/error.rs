@@ -75,6 +75,11 @@ impl Error {
         Self::new(Code::BusinessProfileNotFound, "There is no such business profile in this account.")
     }
 
+    /// The account has no such lead. Another tenant's, a deleted one and one that never existed look the same.
+    pub fn lead_not_found() -> Self {
+        Self::new(Code::LeadNotFound, "There is no such lead in this account.")
+    }
+
     /// Only owners may do what the caller, a member, asked for.
     pub fn owner_required() -> Self {
         Self::new(Code::OwnerRequired, "Only owners of the account may do this.")

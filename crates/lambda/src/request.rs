@@ -89,11 +89,24 @@ impl Request {
 
     /// The same for a list: returns the filters and the page that is wanted.
     pub fn page<T: Deserr<fields::FieldErrors>>(&self) -> Result<(T, Page)> {
-        fields::read_page(&self.query)
+        let (filters, page) = fields::read_page(&self.query)?;
+        page.within_reach().map_err(|problem| fields::invalid_field("page", problem.0))?;
+        Ok((filters, page))
     }
 
-    /// For a list: whether `Accept` asks for CSV rather than for JSON. Without a form that we have, it is JSON.
-    pub fn wants_csv(&self) -> bool {
+    /// The same for a list that also comes as CSV. `None` instead of a page: all entries are wanted, as CSV.
+    pub fn page_or_csv<T: Deserr<fields::FieldErrors>>(&self) -> Result<(T, Option<Page>)> {
+        if self.wants_csv() {
+            // A CSV has no pages, so any page will do.
+            let (filters, _) = fields::read_page(&self.query)?;
+            return Ok((filters, None));
+        }
+        let (filters, page) = self.page()?;
+        Ok((filters, Some(page)))
+    }
+
+    /// Whether `Accept` asks for CSV rather than for JSON. Without a form that we have, it is JSON.
+    fn wants_csv(&self) -> bool {
         // To `Accept`, the capitals of a charset matter. `UTF_8` has them.
         let text = self.headers.get(Header::Accept).map(str::to_ascii_uppercase);
         let accept = text.and_then(|text| text.parse::<Accept>().ok());
@@ -197,6 +210,31 @@ mod tests {
             assert_eq!(signed_in(&[("accept", accept)]).wants_csv(), is_csv, "{accept}");
         }
         assert!(!signed_in(&[]).wants_csv());
+    }
+
+    #[test]
+    fn a_page_beyond_the_last_entry_that_can_be_reached_is_refused_but_not_for_a_csv() {
+        #[derive(Debug, Deserr)]
+        #[deserr(error = fields::FieldErrors, deny_unknown_fields)]
+        struct NoFilters {}
+
+        let with = |accept: &str, parameters: &[(&str, &str)]| Request {
+            query: parameters.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+            ..signed_in(&[("accept", accept)])
+        };
+        let last = [("page", "200")];
+        assert!(with("*/*", &last).page::<NoFilters>().is_ok());
+        assert!(with("*/*", &last).page_or_csv::<NoFilters>().unwrap().1.is_some());
+        for beyond in [&[("page", "201")][..], &[("pageSize", "100"), ("page", "101")]] {
+            let details = with("*/*", beyond).page_or_csv::<NoFilters>().unwrap_err().details.unwrap();
+            assert!(
+                details["page"].as_str().is_some_and(|problem| problem.contains("narrow the filter")),
+                "{details}"
+            );
+            assert_eq!(with("text/csv", beyond).page_or_csv::<NoFilters>().unwrap().1, None);
+            assert!(with("text/csv", beyond).page::<NoFilters>().is_err(), "a list without a CSV");
+        }
+        assert!(with("text/csv", &[("page", "0")]).page_or_csv::<NoFilters>().is_err());
     }
 
     #[test]

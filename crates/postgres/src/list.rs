@@ -10,9 +10,11 @@ pub struct List<'a> {
     /// Selects all matching rows, in any order. It is a `select` in which `$1` is the account, and the other
     /// values are `parameters`.
     pub select: &'a str,
-    /// The columns to sort by, as `order by` takes them. The last one has to be an id, which no two entries share:
-    /// without a total order an entry may be on two pages, or on none.
+    /// The columns to sort by, as `order by` takes them. The last one has to be the id: without a total order an entry may be on
+    /// two pages, or on none.
     pub order: &'a str,
+    /// The column that no two entries share.
+    pub id: &'a str,
     /// The values for `$2` and so on.
     pub parameters: &'a Parameters<'a>,
 }
@@ -30,11 +32,11 @@ impl UserDb {
         page: Page,
         read: impl Fn(&Row) -> Result<T>,
     ) -> Result<Paged<T>> {
-        let List { select, order, parameters } = list;
+        let List { select, order, id, parameters } = list;
         let n = parameters.len() + 1;
         // An empty page still has one row, with the total and without an entry. There is no row when
         // row-level security does not show the account.
-        let entries_of_page = entries_at(order, &format!("${}", n + 1), &format!("${}", n + 2));
+        let entries_of_page = entries_at(id, order, &format!("${}", n + 1), &format!("${}", n + 2));
         let sql = format!(
             "with matching as not materialized ({select})
              select counted.total, entry.*
@@ -62,10 +64,10 @@ impl UserDb {
         list: List<'_>,
         read: impl Fn(&Row) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let List { select, order, parameters } = list;
+        let List { select, order, id, parameters } = list;
         // Like a page: the account has a row even if the list has none. One entry more than there may be tells that
         // there are too many.
-        let first_entries = entries_at(order, &(MOST_ROWS + 1).to_string(), "0");
+        let first_entries = entries_at(id, order, &(MOST_ROWS + 1).to_string(), "0");
         let sql = format!(
             "with matching as not materialized ({select})
              select entry.*
@@ -86,9 +88,7 @@ impl UserDb {
 
 /// The entries of `matching` at these places. First their ids are found, for which an index is enough: a page far down the list
 /// reads no more whole rows than the first one.
-fn entries_at(order: &str, limit: &str, offset: &str) -> String {
-    let last_column = order.rsplit(',').next().unwrap_or(order);
-    let id = last_column.split_whitespace().next().unwrap_or(last_column);
+fn entries_at(id: &str, order: &str, limit: &str, offset: &str) -> String {
     format!(
         "select true as is_entry, matching.* from matching
            where {id} = any (array(select {id} from matching order by {order} limit {limit} offset {offset}))"

@@ -84,6 +84,7 @@ pub async fn list_invitations(db: &UserDb, request: Request) -> Result<Reply> {
         select: "select invitation_id, email, role, invited_by, created_at, expires_at
                    from public.invitations where account_id = $1",
         order: "created_at desc, invitation_id desc",
+        id: "invitation_id",
         parameters: &[],
     };
     let page = db.page(caller.user_id, account_id, list, page, read).await?;

@@ -52,6 +52,7 @@ pub async fn list_members(db: &UserDb, request: Request) -> Result<Reply> {
     let list = List {
         select: "select user_id, email, role, created_at from public.list_members($1)",
         order: "created_at, user_id",
+        id: "user_id",
         parameters: &[],
     };
     let read = |row: &Row| {

@@ -32,7 +32,7 @@ pub(crate) fn list_route() -> Route {
 /// Answers a page of the account's runs, or all that match as CSV.
 pub async fn list_runs(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
-    let (filters, page) = request.page::<RunFilters>()?;
+    let (filters, page) = request.page_or_csv::<RunFilters>()?;
     let RunFilters { status, tier, username, since, until } = filters;
     let list = List {
         select: "select r.run_id, r.status, r.failure_code, r.failure_message, r.tier, r.username, r.business_profile_id,
@@ -48,12 +48,13 @@ pub async fn list_runs(db: &UserDb, request: Request) -> Result<Reply> {
                      and ($5 is null or r.created_at >= $5)
                      and ($6 is null or r.created_at < $6)",
         order: "created_at desc, run_id desc",
+        id: "run_id",
         parameters: &[&status, &tier, &username, &since, &until],
     };
-    if request.wants_csv() {
-        return Reply::csv("runs", &db.whole(caller.user_id, account_id, list, run).await?);
+    match page {
+        Some(page) => Ok(Reply::ok(db.page(caller.user_id, account_id, list, page, run).await?)),
+        None => Reply::csv("runs", &db.whole(caller.user_id, account_id, list, run).await?),
     }
-    Ok(Reply::ok(db.page(caller.user_id, account_id, list, page, run).await?))
 }
 
 fn run(row: &Row) -> Result<Run> {

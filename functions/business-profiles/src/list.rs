@@ -36,6 +36,6 @@ pub async fn list_business_profiles(db: &UserDb, request: Request) -> Result<Rep
         saved::columns()
     );
     let order = "created_at desc, business_profile_id desc";
-    let list = List { select: &select, order, parameters: &[] };
+    let list = List { select: &select, order, id: "business_profile_id", parameters: &[] };
     Ok(Reply::ok(db.page(caller.user_id, account_id, list, page, saved::read).await?))
 }

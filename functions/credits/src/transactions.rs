@@ -38,6 +38,7 @@ pub async fn list_credit_transactions(db: &UserDb, request: Request) -> Result<R
                      and ($3 is null or created_at >= $3)
                      and ($4 is null or created_at < $4)",
         order: "created_at desc, credit_transaction_id desc",
+        id: "credit_transaction_id",
         parameters: &[&kinds, &since, &until],
     };
     Ok(Reply::ok(db.page(caller.user_id, account_id, list, page, transaction).await?))

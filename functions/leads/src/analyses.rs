@@ -3,7 +3,7 @@
 use crate::stored;
 use deserr::Deserr;
 use oslira_api::{LeadAnalysis, Route, Tag};
-use oslira_domain::Result;
+use oslira_domain::{Error, Result};
 use oslira_lambda::{FieldErrors, Reply, Request};
 use oslira_postgres::{List, UserDb};
 
@@ -31,11 +31,12 @@ pub async fn list_lead_analyses(db: &UserDb, request: Request) -> Result<Reply> 
            where a.account_id = $1 and a.lead_id = $2 and exists ({lead})",
         stored::ANALYSIS_COLUMNS
     );
-    let list = List { select: &select, order: "saved_at desc, run_id desc", parameters: &[&id] };
+    let list =
+        List { select: &select, order: "saved_at desc, run_id desc", id: "run_id", parameters: &[&id] };
     let page = db.page(caller.user_id, account_id, list, page, stored::analysis).await?;
     // Either there is no such lead, or it has no analysis yet.
     if page.total == 0 && db.optional(caller.user_id, lead, &[&account_id, &id]).await?.is_none() {
-        return Err(stored::not_found());
+        return Err(Error::lead_not_found());
     }
     Ok(Reply::ok(page))
 }

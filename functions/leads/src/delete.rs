@@ -33,7 +33,7 @@ pub async fn delete_lead(db: &UserDb, request: Request) -> Result<Reply> {
             let restorable_until = row.read::<Timestamp>("restorable_until")?;
             Ok(Reply::ok(DeletedLead { id, restorable_until }))
         }
-        "not_found" => Err(stored::not_found()),
+        "not_found" => Err(Error::lead_not_found()),
         "account_not_found" => Err(Error::account_not_found()),
         other => Err(Error::internal(format!("unknown outcome {other}"))),
     }

@@ -2,7 +2,7 @@
 
 use crate::stored;
 use oslira_api::{LeadDetails, Route, Tag};
-use oslira_domain::{Result, RunId};
+use oslira_domain::{Error, Result, RunId};
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::UserDb;
 
@@ -36,7 +36,8 @@ pub async fn get_lead(db: &UserDb, request: Request) -> Result<Reply> {
         stored::COLUMNS,
         stored::ANALYSIS_COLUMNS
     );
-    let row = db.optional(caller.user_id, &sql, &[&id, &account_id]).await?.ok_or_else(stored::not_found)?;
+    let row =
+        db.optional(caller.user_id, &sql, &[&id, &account_id]).await?.ok_or_else(Error::lead_not_found)?;
     let is_analysed = row.read::<Option<RunId>>("run_id")?.is_some();
     let latest_analysis = is_analysed.then(|| stored::analysis(&row)).transpose()?;
     Ok(Reply::ok(LeadDetails { lead: stored::lead(&row)?, latest_analysis }))

@@ -22,7 +22,7 @@ pub(crate) fn list_route() -> Route {
 /// Answers with a page of the account's leads, or with all that match as CSV.
 pub async fn list_leads(db: &UserDb, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
-    let (filters, page) = request.page::<LeadFilters>()?;
+    let (filters, page) = request.page_or_csv::<LeadFilters>()?;
     let LeadFilters {
         business_profile_id,
         min_score,
@@ -49,6 +49,7 @@ pub async fn list_leads(db: &UserDb, request: Request) -> Result<Reply> {
     let list = List {
         select: &select,
         order: order(sort),
+        id: "lead_id",
         parameters: &[
             &business_profile_id,
             &min_score,
@@ -59,11 +60,10 @@ pub async fn list_leads(db: &UserDb, request: Request) -> Result<Reply> {
             &analyzed_since,
         ],
     };
-    if request.wants_csv() {
-        let leads = db.whole(caller.user_id, account_id, list, stored::lead).await?;
-        return Reply::csv("leads", &leads);
+    match page {
+        Some(page) => Ok(Reply::ok(db.page(caller.user_id, account_id, list, page, stored::lead).await?)),
+        None => Reply::csv("leads", &db.whole(caller.user_id, account_id, list, stored::lead).await?),
     }
-    Ok(Reply::ok(db.page(caller.user_id, account_id, list, page, stored::lead).await?))
 }
 
 /// Each order has an index, which is read in one direction or the other.

@@ -32,7 +32,7 @@ pub async fn restore_lead(db: &UserDb, request: Request) -> Result<Reply> {
         .refused_by("leads_one_per_business_profile", exists)?;
     match &*row.read::<String>("outcome")? {
         "restored" => Ok(Reply::ok(stored::lead(&row)?)),
-        "not_found" => Err(stored::not_found()),
+        "not_found" => Err(Error::lead_not_found()),
         "account_not_found" => Err(Error::account_not_found()),
         other => Err(Error::internal(format!("unknown outcome {other}"))),
     }

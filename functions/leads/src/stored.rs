@@ -1,7 +1,7 @@
 //! A lead and its analyses, as they are stored and answered.
 
 use oslira_api::{Lead, LeadAnalysis, LeadDetails, Route, example};
-use oslira_domain::{Code, Error, LeadId, Result};
+use oslira_domain::{Error, LeadId, Result};
 use oslira_lambda::Request;
 use oslira_postgres::Row;
 use serde_json::json;
@@ -51,12 +51,7 @@ pub(crate) fn analysis(row: &Row) -> Result<LeadAnalysis> {
 
 /// Reads the lead's id from the path. A text that is not an id gets the same answer as an unknown lead.
 pub(crate) fn requested(request: &Request) -> Result<LeadId> {
-    request.path_id("leadId", not_found)
-}
-
-/// The account has no such lead. Another tenant's, a deleted one and one that never existed look the same.
-pub(crate) fn not_found() -> Error {
-    Error::new(Code::LeadNotFound, "There is no such lead in this account.")
+    request.path_id("leadId", Error::lead_not_found)
 }
 
 /// A route about one lead of the caller's account, for the API's description.
@@ -64,7 +59,7 @@ pub(crate) fn about_one(route: Route) -> Route {
     route
         .path::<LeadId>("leadId", "The lead, as the list or the result of an analysis named it.")
         .in_account()
-        .refuses(&not_found())
+        .refuses(&Error::lead_not_found())
 }
 
 /// A lead, as an example for the API's description.

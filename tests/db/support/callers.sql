@@ -108,6 +108,19 @@ begin
 end
 $$;
 
+-- What a complete run leaves: a lead of its username, and its analysis.
+create function pg_temp.add_analysis(p_run text) returns void language sql as $$
+  with lead as (
+    insert into public.leads (account_id, business_profile_id, username, followers, following, posts_count, is_verified, is_business,
+        profile_as_of)
+      select r.account_id, r.business_profile_id, r.username, 1, 1, 1, false, false, now()
+        from public.runs r where r.run_id = pg_temp.id(p_run)
+      returning account_id, lead_id
+  )
+  insert into public.analyses (run_id, account_id, lead_id, score, confidence, result, data_as_of, cache_hit, duration_ms)
+    select pg_temp.id(p_run), account_id, lead_id, 80, 0.9, '{"summary": "x"}', now(), true, 1500 from lead;
+$$;
+
 -- A business profile that the caller adds to their account, as `{<caller>.profile}` or another name.
 create function pg_temp.add_business_profile(p_caller text, p_name text default null) returns uuid
 language plpgsql as $$
