@@ -11,5 +11,7 @@ mod credits_transactions;
 mod every_route;
 mod health;
 mod leads_analyze;
+mod leads_force_refresh;
+mod leads_refresh_check;
 mod stores_down;
 mod tokens;

@@ -172,6 +172,7 @@ select set_eq(
     ('authenticated', 'oslira.are_words'),
     ('authenticated', 'public.claim_idempotency_key'),
     ('authenticated', 'public.delete_business_profile'),
+    ('authenticated', 'public.force_refresh'),
     ('authenticated', 'public.start_analysis'),
     ('service_role', 'oslira.complete_run'),
     ('service_role', 'oslira.refund_run') $$,

@@ -16,6 +16,7 @@ pub fn document() -> Result<Value> {
         oslira_credits::routes(),
         oslira_business_profiles::routes(),
         oslira_analysis::routes(),
+        oslira_refresh::routes(),
     ];
     oslira_api::document(routes.into_iter().flatten().collect()).map_err(|problem| anyhow!(problem))
 }

@@ -13,6 +13,7 @@ mod example;
 mod filter;
 mod health;
 mod page;
+mod refresh;
 mod route;
 mod schema;
 mod sections;
@@ -33,6 +34,7 @@ pub use error_code::{ErrorCode, GATEWAY_ANSWERS, GatewayAnswer};
 pub use example::example;
 pub use health::{Dependencies, DependencyState, Health, HealthStatus};
 pub use page::{PAGE_SIZE, Page, Paged};
+pub use refresh::{CheckingStatus, ForcedRefresh, RefreshCheck, RefreshCheckStatus, StartedRefreshCheck};
 pub use route::{Route, Tag};
 pub use sections::{
     Alternative, BudgetBand, BudgetEstimate, BuyingSignal, Commercial, CommunicationStyle, DecisionTrigger,

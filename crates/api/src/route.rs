@@ -22,6 +22,8 @@ const TIMESTAMP: &str = "2026-11-20T09:30:00.123456Z";
 pub enum Tag {
     /// From a username to a scored lead.
     Analyses,
+    /// Whom the account has analysed.
+    Leads,
     /// A first look, without an account.
     Anonymous,
     /// What the account sells, and to whom.
@@ -33,12 +35,13 @@ pub enum Tag {
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Analyses, Self::Anonymous, Self::BusinessProfiles, Self::Account, Self::Platform];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Analyses, Self::Leads, Self::Anonymous, Self::BusinessProfiles, Self::Account, Self::Platform];
 
     pub(crate) const fn name_and_description(self) -> (&'static str, &'static str) {
         match self {
             Self::Analyses => ("Analyses", "From a username to a scored lead"),
+            Self::Leads => ("Leads", "Whom the account has analysed"),
             Self::Anonymous => ("Anonymous analyses", "A first look, without an account"),
             Self::BusinessProfiles => ("Business profiles", "What the account sells, and to whom"),
             Self::Account => ("Account", "Who is calling, and what is left to spend"),

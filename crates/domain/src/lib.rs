@@ -9,6 +9,7 @@ mod field;
 mod ids;
 mod pipeline;
 mod profile;
+mod refresh;
 mod run;
 pub mod scoring;
 mod share;
@@ -22,9 +23,11 @@ pub use error::{Class, Code, Error, Result};
 pub use field::{FieldProblem, trimmed};
 pub use ids::{AccountId, BusinessProfileId, CreditTransactionId, LeadId, NoId, RunId, UserId};
 pub use pipeline::{
-    AnalysisInput, AnonymousInput, CacheAnswer, Cached, ProfileSource, execution_name, execution_of,
+    AnalysisInput, AnonymousInput, CacheAnswer, Cached, ProfileSource, RefreshCheckInput, execution_name,
+    execution_of,
 };
 pub use profile::{Post, PostKind, Posts, Profile, Snapshot};
+pub use refresh::{CurrentProfile, RefreshAnswer, RefreshReason, SeenProfile, Visibility};
 pub use run::{RunStatus, Step};
 pub use share::{share, share_taken};
 pub use text::{clean_line, clean_lines};

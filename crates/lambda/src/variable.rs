@@ -56,7 +56,7 @@ variables! {
     AiUsageTable = "AI_USAGE_TABLE",
     /// The DynamoDB table of the operator's switch.
     IntakeTable = "INTAKE_TABLE",
-    /// The DynamoDB table of when each source address was let through.
+    /// The DynamoDB table of when each source address and each account was let through.
     RateLimitsTable = "RATE_LIMITS_TABLE",
     /// The S3 bucket of profiles, of anonymous runs and of models' answers.
     ProfilesBucket = "PROFILES_BUCKET",
@@ -66,6 +66,8 @@ variables! {
     AnalysisStateMachineArn = "ANALYSIS_STATE_MACHINE_ARN",
     /// The state machine of anonymous analyses.
     AnonymousAnalysisStateMachineArn = "ANONYMOUS_ANALYSIS_STATE_MACHINE_ARN",
+    /// The state machine of refresh checks.
+    RefreshCheckStateMachineArn = "REFRESH_CHECK_STATE_MACHINE_ARN",
     /// Once a day's AI calls cost this many US dollars, new analyses are refused.
     DailyAiSpendLimitUsd = "DAILY_AI_SPEND_LIMIT_USD",
     /// While this many AI calls are under way, new analyses are refused.
