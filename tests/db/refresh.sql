@@ -120,6 +120,29 @@ insert into public.runs (run_id, account_id, business_profile_id, business_profi
 \o
 select is(pg_temp.mark_of_run('inserted'), pg_temp.mark('ada.lead'), 'and whoever inserts a run cannot choose another');
 
+-- Twins ---------------------------------------------------------------------------------------------------------
+
+create function pg_temp.complete(p_run text, p_lead text) returns void language sql as $$
+  select pg_temp.answer('service_role', format('select oslira.complete_run({%s}, {%s}, 80, 0.9, ''{}'', now(), false, 1)', p_run, p_lead));
+$$;
+select is(pg_temp.start('ada', 'twin', p_tier => 'deep') ->> 'outcome', 'in_progress', 'a run under way is the same analysis, whatever it reads');
+\o /dev/null
+select pg_temp.force('ada', 'ada.lead');
+\o
+select is(pg_temp.start('ada', 'twin', p_tier => 'deep') ->> 'outcome', 'in_progress', 'even after a newer demand: there is one at a time');
+\o /dev/null
+select pg_temp.complete('after', 'ada.lead');
+\o
+select is(pg_temp.start('ada', 'newer', p_tier => 'deep') ->> 'outcome', 'accepted', 'a complete run from before the demand is another analysis');
+\o /dev/null
+select pg_temp.complete('newer', 'ada.lead');
+\o
+select is(pg_temp.start('ada', 'twin', p_tier => 'deep') ->> 'outcome', 'in_progress', 'one with the same mark is the same analysis');
+\o /dev/null
+select pg_temp.complete('unmarked', 'ada.other');
+\o
+select is(pg_temp.start('ada', 'twin', p_tier => 'deep', p_username => 'esa') ->> 'outcome', 'in_progress', 'and without a demand all is as before');
+
 -- Nobody else ---------------------------------------------------------------------------------------------------
 
 select is(pg_temp.outcome(caller, statement), '42501', format('%s may not: %s', caller, statement))
