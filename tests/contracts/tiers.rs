@@ -7,6 +7,7 @@ use oslira_domain::Tier;
 #[derive(Debug, PartialEq)]
 struct Price {
     tier: String,
+    name: String,
     credits: u32,
     cents: u32,
 }
@@ -26,9 +27,10 @@ fn sql_and_rust_agree_on_what_a_tier_costs() {
         .filter_map(|line| line.trim().strip_prefix('(')?.split_once(')'))
         .map(|(row, _)| {
             let cells: Vec<&str> = row.split(',').map(|cell| cell.trim().trim_matches('\'')).collect();
-            let [tier, _, credits, cents] = cells.as_slice() else { panic!("not a row of four: {row}") };
+            let [tier, name, credits, cents] = cells.as_slice() else { panic!("not a row of four: {row}") };
             Price {
                 tier: (*tier).to_owned(),
+                name: (*name).to_owned(),
                 credits: credits.parse().unwrap(),
                 cents: cents.parse().unwrap(),
             }
@@ -36,6 +38,7 @@ fn sql_and_rust_agree_on_what_a_tier_costs() {
         .collect();
     let expected = Tier::ALL.map(|tier| Price {
         tier: tier.to_string(),
+        name: tier.label().to_owned(),
         credits: tier.credits(),
         cents: tier.list_price_cents(),
     });

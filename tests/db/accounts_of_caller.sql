@@ -110,7 +110,7 @@ set local enable_bitmapscan = off;
 select matches(
     pg_temp.plan(format('select * from public.%I', name)), '^Index (Only )?Scan using \w+ < InitPlan 1 < Result$',
     format('%s: the accounts once, then an index', name)
-  ) from unnest(array['accounts', 'credit_balances', 'credit_transactions', 'business_profiles', 'leads', 'runs', 'analyses']) name;
+  ) from unnest(array['accounts', 'credit_balances', 'credit_transactions', 'business_profiles', 'leads', 'runs', 'analyses', 'usage_days']) name;
 
 select * from finish();
 rollback;

@@ -145,6 +145,7 @@ select set_eq(
     ('authenticated', 'public.members', 'SELECT', null),
     ('authenticated', 'public.plans', 'SELECT', null),
     ('authenticated', 'public.runs', 'SELECT', null),
+    ('authenticated', 'public.usage_days', 'SELECT', null),
     ('service_role', 'oslira.business_profile_versions', 'SELECT', null),
     ('service_role', 'oslira.task_answers', 'INSERT', null),
     ('service_role', 'oslira.task_answers', 'SELECT', null),

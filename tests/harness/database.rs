@@ -65,6 +65,21 @@ impl Database {
         Ok(row["pid"].as_str().context("no pid")?.to_owned())
     }
 
+    /// What an account used by its usage, and what by its ledger: the number of charges and of refunds, and the credits of each.
+    /// They are equal, or something was miscounted.
+    pub async fn usage_and_ledger(&self, account_id: &str) -> Result<(Value, Value)> {
+        let sql = "select
+                     (select jsonb_build_array(coalesce(sum(u.started), 0), coalesce(sum(u.credits_charged), 0),
+                                               coalesce(sum(u.refunded), 0), coalesce(sum(u.credits_refunded), 0))
+                        from public.usage_days u where u.account_id = a.account_id) as usage,
+                     (select jsonb_build_array(count(*) filter (where t.amount < 0), coalesce(sum(-t.amount) filter (where t.amount < 0), 0),
+                                               count(*) filter (where t.amount > 0), coalesce(sum(t.amount) filter (where t.amount > 0), 0))
+                        from public.credit_transactions t where t.account_id = a.account_id and t.run_id is not null) as ledger
+                     from public.accounts a where a.account_id = $1::text::uuid";
+        let row = self.row(sql, &[account_id]).await?;
+        Ok((row["usage"].clone(), row["ledger"].clone()))
+    }
+
     /// Balance and ledger sum of an account: equal, or credits were lost or made.
     pub async fn balance_and_ledger(&self, account_id: &str) -> Result<(i64, i64)> {
         let sql = "select b.balance, (select coalesce(sum(amount), 0) from public.credit_transactions t

@@ -14,6 +14,7 @@ pub fn document() -> Result<Value> {
         oslira_platform::routes(),
         oslira_auth::routes(),
         oslira_credits::routes(),
+        oslira_usage::routes(),
         oslira_business_profiles::routes(),
         oslira_analysis::routes(),
         oslira_refresh::routes(),
@@ -50,7 +51,7 @@ pub fn check(method: &str, path: &str, status: u16, body: &Value) -> Result<()> 
         // No route of ours: API Gateway says so.
         None => {
             ensure!(body["code"] == "RouteNotFound", "{method} {path} is no route, and was answered: {body}");
-            "/components/schemas/Error".to_owned()
+            "/components/schemas/Failure".to_owned()
         }
     };
     let validator = validator(document, &place)?;

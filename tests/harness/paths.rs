@@ -8,6 +8,12 @@ pub const AUTH_VERIFY: &str = "/api/auth/verify";
 pub const CREDITS_BALANCE: &str = "/api/credits/balance";
 /// What moved the account's credits.
 pub const CREDITS_TRANSACTIONS: &str = "/api/credits/transactions";
+/// What credits cost.
+pub const CREDITS_PRICING: &str = "/api/credits/pricing";
+/// What the account used.
+pub const USAGE: &str = "/api/usage";
+/// What the profile cache did for the account.
+pub const CACHE_STATISTICS: &str = "/api/cache/statistics";
 /// The account's business profiles.
 pub const BUSINESS_PROFILES: &str = "/api/business-profiles";
 /// The start of an analysis.

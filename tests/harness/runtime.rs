@@ -280,6 +280,14 @@ fn parse(body: &Bytes) -> Value {
     serde_json::from_slice(body).unwrap_or(Value::Null)
 }
 
+impl Stack {
+    /// Invokes a deployed Lambda.
+    pub async fn invoke(&self, function_arn: &str, event: &Value) -> Result<Answer> {
+        let outcome = self.aws.invoke(function_arn, event).await?;
+        Ok(Answer { outcome, at: Instant::now(), route: EventRoute::of(event) })
+    }
+}
+
 impl Answer {
     /// The name of the error that a stage has failed with.
     pub fn error_type(&self) -> Result<&str> {

@@ -182,10 +182,12 @@ impl<'a> User<'a> {
         Ok((run, progress))
     }
 
-    /// The balance, after seeing that it equals the ledger's sum.
+    /// The balance, after seeing that it equals the ledger's sum, and that usage says the same as the ledger.
     pub async fn balance(&self) -> Result<i64> {
         let (balance, ledger) = self.stack.database.balance_and_ledger(&self.account_id).await?;
         ensure!(balance == ledger, "the balance is {balance} and the ledger's sum {ledger}");
+        let (usage, ledger) = self.stack.database.usage_and_ledger(&self.account_id).await?;
+        ensure!(usage == ledger, "the usage is {usage} and the ledger's {ledger}");
         Ok(balance)
     }
 }

@@ -60,11 +60,16 @@ async fn what_an_actor_found_before_the_demand_is_kept_for_others_and_not_read()
     let orphan = other.orphan(&username).await?;
     stack.stand_ins.release(&username).await?;
     let forced = user.force_refresh(&lead_id).await?;
-    let (run, progress) = user.analyze(&username).await?;
+    stack.seem_dead(&username).await?;
+    let run = user.start(&username).await?;
+    // The first, the orphan's, and a new one, which is held like the orphan's was.
+    stack.actors_started(&username, 3).await?;
+    stack.stand_ins.release(&username).await?;
+    let progress = user.finished(&run).await?;
     assert_eq!(progress["status"], "complete", "{progress}");
     let fresh_since: Timestamp = forced.data()["freshSince"].as_str().context("freshSince")?.parse()?;
     assert!(data_as_of(&user, &run).await? >= fresh_since);
-    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 3, "the first, the orphan's, and a new one");
+    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 3, "and no more");
     assert_eq!(stack.slots_of(&username).await?, 0, "no slot is left over");
     let paid: Vec<Value> = stack.calls(&orphan).await?;
     assert_eq!(paid.len(), 1, "the orphan's actor is on its record: {paid:?}");

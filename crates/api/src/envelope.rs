@@ -23,7 +23,6 @@ pub struct Success<T> {
 /// The envelope of an error.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(rename = "Error")]
 pub struct Failure {
     /// `false`.
     #[schemars(extend("const" = false))]

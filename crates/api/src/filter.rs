@@ -1,6 +1,6 @@
 //! How the parameters of a query are read: each arrives as text.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use oslira_domain::FieldProblem;
 use std::ops::RangeInclusive;
 
@@ -20,6 +20,17 @@ pub(crate) fn moment(text: Option<String>) -> Result<Option<Timestamp>, FieldPro
     };
     let read = |text: String| {
         let is_within = is_rfc_3339(&text) && !text.starts_with("0000");
+        text.parse().ok().filter(|_| is_within).ok_or_else(problem)
+    };
+    text.map(read).transpose()
+}
+
+/// Reads a day. Jiff alone would take moments and years that Postgres does not have.
+pub(crate) fn day(text: Option<String>) -> Result<Option<Date>, FieldProblem> {
+    let problem = || FieldProblem("must be a day such as 2026-11-24, in the years 0001 to 9999".to_owned());
+    let read = |text: String| {
+        let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        let is_within = shape == "0000-00-00" && !text.starts_with("0000");
         text.parse().ok().filter(|_| is_within).ok_or_else(problem)
     };
     text.map(read).transpose()
@@ -70,5 +81,29 @@ mod tests {
             assert!(moment(Some(bad.to_owned())).is_err(), "{bad}");
         }
         assert_eq!(moment(None), Ok(None));
+    }
+
+    #[test]
+    fn a_day_is_written_as_a_calendar_writes_it() {
+        for good in ["0001-01-01", "2024-02-29", "9999-12-31"] {
+            assert!(day(Some(good.to_owned())).is_ok_and(|read| read.is_some()), "{good}");
+        }
+        for bad in [
+            "",
+            "today",
+            "2026-02-29",
+            "2026-11-31",
+            "2026-11-24T00:00:00Z",
+            "20261124",
+            "2026-W48-2",
+            "26-11-24",
+            "0000-06-01",
+            "-009999-06-01",
+            "+010000-01-01",
+            "٢٠٢٦-11-24",
+        ] {
+            assert!(day(Some(bad.to_owned())).is_err(), "{bad}");
+        }
+        assert_eq!(day(None), Ok(None));
     }
 }

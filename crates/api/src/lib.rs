@@ -5,6 +5,7 @@ mod account;
 mod analysis;
 mod anonymous;
 mod business_profiles;
+mod cache_statistics;
 mod credits;
 mod document;
 mod envelope;
@@ -13,10 +14,12 @@ mod example;
 mod filter;
 mod health;
 mod page;
+mod pricing;
 mod refresh;
 mod route;
 mod schema;
 mod sections;
+mod usage;
 
 pub use account::{Identity, MemberRole, Membership};
 pub use analysis::{
@@ -27,6 +30,7 @@ pub use anonymous::{
     AcceptedAnonymousRun, AnonymousRequest, AnonymousResult, AnonymousRun, BusinessInBrief, RunTokenText,
 };
 pub use business_profiles::{DeletedBusinessProfile, SavedBusinessProfile};
+pub use cache_statistics::{CacheFigures, CacheStatistics, HitsOfAge, TierCacheFigures};
 pub use credits::{CreditBalance, CreditTransaction, CreditTransactionFilters, CreditTransactionKind};
 pub use document::document;
 pub use envelope::{Failure, Success};
@@ -34,6 +38,9 @@ pub use error_code::{ErrorCode, GATEWAY_ANSWERS, GatewayAnswer};
 pub use example::example;
 pub use health::{Dependencies, DependencyState, Health, HealthStatus};
 pub use page::{PAGE_SIZE, Page, Paged};
+pub use pricing::{
+    AnalysisPrice, CreditPackPrice, Currency, PlanPrice, Pricing, PricingQuestion, PurchasePrice,
+};
 pub use refresh::{CheckingStatus, ForcedRefresh, RefreshCheck, RefreshCheckStatus, StartedRefreshCheck};
 pub use route::{Route, Tag};
 pub use sections::{
@@ -41,3 +48,4 @@ pub use sections::{
     Hook, Interest, Level, Motivation, Objection, Outreach, Partnership, Personality, Psychographic, Room,
     SellingPoint, Strength, Trait, TraitName, Value,
 };
+pub use usage::{Usage, UsageDay, UsageFigures, UsageRange};

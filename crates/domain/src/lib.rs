@@ -8,6 +8,7 @@ mod error;
 mod field;
 mod ids;
 mod pipeline;
+mod price_list;
 mod profile;
 mod refresh;
 mod run;
@@ -26,6 +27,7 @@ pub use pipeline::{
     AnalysisInput, AnonymousInput, CacheAnswer, Cached, ProfileSource, RefreshCheckInput, execution_name,
     execution_of,
 };
+pub use price_list::{CreditPack, PURCHASABLE_CREDITS, Plan, purchase_cents};
 pub use profile::{Post, PostKind, Posts, Profile, Snapshot};
 pub use refresh::{CurrentProfile, RefreshAnswer, RefreshReason, SeenProfile, Visibility};
 pub use run::{RunStatus, Step};

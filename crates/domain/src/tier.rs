@@ -3,7 +3,7 @@
 //! This is the only place for these numbers. SQL keeps a copy of the costs in `analysis_tiers`, and a
 //! contract test checks that both are equal.
 
-use crate::field::from_text;
+use crate::{field::from_text, price_list::CREDIT_CENTS};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,15 @@ impl Tier {
         }
     }
 
+    /// What it is called in front of customers.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Light => "Quick Analysis",
+            Self::Deep => "Profile Analysis",
+            Self::Xray => "X-Ray Analysis",
+        }
+    }
+
     /// The price in credits.
     pub const fn credits(self) -> u32 {
         match self {
@@ -45,7 +54,7 @@ impl Tier {
 
     /// The list price in US cents.
     pub const fn list_price_cents(self) -> u32 {
-        self.credits() * 97
+        self.credits() * CREDIT_CENTS
     }
 
     /// How many posts the analysis reads.
@@ -59,6 +68,11 @@ impl Tier {
     /// Whether this is more than a profile shows by itself, so that posts are scraped separately.
     pub const fn needs_more_posts(self) -> bool {
         self.posts() > 12
+    }
+
+    /// How many actors a run starts that finds nothing in the cache.
+    pub const fn scrapes(self) -> u32 {
+        if self.needs_more_posts() { 2 } else { 1 }
     }
 
     /// How long a cached profile is fresh enough.
@@ -240,6 +254,7 @@ mod tests {
     fn deeper_tiers_read_more_and_cache_less() {
         assert_eq!(Tier::ALL.map(Tier::posts), [12, 50, 50]);
         assert_eq!(Tier::ALL.map(Tier::needs_more_posts), [false, true, true]);
+        assert_eq!(Tier::ALL.map(Tier::scrapes), [1, 2, 2]);
         assert_eq!(Tier::ALL.map(|tier| tier.cache_ttl().as_hours()), [24, 12, 6]);
         assert_eq!(Tier::ALL.map(|tier| tier.tasks().len()), [1, 3, 4]);
         assert_eq!(Tier::ALL.map(Tier::estimated_seconds), [10, 21, 18]);

@@ -6,7 +6,7 @@ use oslira_api::{Failure, Success};
 use oslira_domain::Result;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
 /// After how many seconds a client should try again when a 503 does not say.
 const RETRY_AFTER_SECONDS: u32 = 5;
@@ -17,6 +17,8 @@ pub struct Reply {
     pub status: u16,
     /// `data` of the envelope.
     pub data: Value,
+    /// How long anyone may keep the answer; `None` when nobody may keep it.
+    pub kept_for: Option<Duration>,
 }
 
 impl Reply {
@@ -37,7 +39,14 @@ impl Reply {
 
     pub fn with_status(status: u16, data: impl Serialize) -> Self {
         // Plain structs with text keys can always be serialised.
-        Self { status, data: serde_json::to_value(data).unwrap_or(Value::Null) }
+        Self { status, data: serde_json::to_value(data).unwrap_or(Value::Null), kept_for: None }
+    }
+
+    /// Lets browsers and shared caches keep the answer for so long. It must be the same for everyone.
+    #[must_use]
+    pub fn kept_by_anyone_for(mut self, time: Duration) -> Self {
+        self.kept_for = Some(time);
+        self
     }
 }
 
@@ -47,7 +56,7 @@ pub(crate) fn response(answer: &Result<Reply>, id: &str, origin: &str) -> Respon
     let request_id = id.to_owned();
     let timestamp = Timestamp::now();
     let (status, body) = match answer {
-        Ok(Reply { status, data }) => {
+        Ok(Reply { status, data, .. }) => {
             (*status, json!(Success { success: *status < 400, data, request_id, timestamp }))
         }
         Err(error) => {
@@ -74,7 +83,10 @@ pub(crate) fn response(answer: &Result<Reply>, id: &str, origin: &str) -> Respon
         }
     };
     set("content-type", "application/json");
-    set("cache-control", "no-store");
+    match answer.as_ref().ok().and_then(|reply| reply.kept_for) {
+        Some(time) => set("cache-control", &format!("public, max-age={}", time.as_secs())),
+        None => set("cache-control", "no-store"),
+    }
     set("x-request-id", id);
     set("access-control-allow-origin", origin);
     set("access-control-expose-headers", "Retry-After,X-Request-Id");
@@ -90,7 +102,6 @@ pub(crate) fn response(answer: &Result<Reply>, id: &str, origin: &str) -> Respon
 mod tests {
     use super::*;
     use oslira_domain::{Code, Error};
-    use std::time::Duration;
 
     #[test]
     fn replies_share_one_envelope() {
@@ -102,6 +113,18 @@ mod tests {
             (&body["success"], &body["data"]["id"], &body["requestId"]),
             (&json!(true), &json!(1), &json!("r-1"))
         );
+    }
+
+    #[test]
+    fn an_answer_is_kept_by_nobody_unless_it_says_so() {
+        let kept = |reply| response(&Ok(reply), "r-1", "o").headers()["cache-control"].clone();
+        assert_eq!(kept(Reply::ok(json!(1))), "no-store");
+        assert_eq!(
+            kept(Reply::ok(json!(1)).kept_by_anyone_for(Duration::from_secs(60))),
+            "public, max-age=60"
+        );
+        let refusal = response(&Err(Error::new(Code::NotReady, "x")), "r-1", "o");
+        assert_eq!(refusal.headers()["cache-control"], "no-store");
     }
 
     #[test]

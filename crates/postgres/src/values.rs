@@ -2,7 +2,7 @@
 //! write the type beside a parameter.
 
 use bytes::BytesMut;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use oslira_api::{CreditTransactionKind, MemberRole};
 use oslira_domain::{
     AccountId, BusinessProfileId, Code, CreditTransactionId, Error, LeadId, Result, RunId, RunStatus, Task,
@@ -118,6 +118,7 @@ plain! {
     Vec<u8> = BYTEA;
     Uuid = UUID;
     Timestamp = TIMESTAMPTZ;
+    Date = DATE;
     Value = JSONB;
 }
 

@@ -31,7 +31,7 @@ pub struct AnsweredCheck {
 /// answer is written, so a repeated call does it again.
 ///
 /// # Errors
-/// `LeadNotFound` when the lead was deleted meanwhile.
+/// `LeadNotFound` when the lead was deleted meanwhile. `NotReady` for a lead without a complete analysis.
 pub async fn answer_refresh_check(
     tools: &AnswerTools,
     invocation: Invocation<RefreshCheckInput>,
@@ -44,9 +44,10 @@ pub async fn answer_refresh_check(
         tools.profiles.cached(&username)
     );
     let lead = Lead::read(lead?)?;
+    let seen = lead.seen()?;
     let gone = || Error::store("the profile that was scraped is not in the cache");
     let cached = cached?.filter(is_of_now).ok_or_else(gone)?;
-    let answer = lead::compare(&tools.profiles, lead.seen()?, &cached).await?.ok_or_else(gone)?;
+    let answer = lead::compare(&tools.profiles, seen, &cached).await?.ok_or_else(gone)?;
     if answer.profile_differs() {
         let posts = tools.profiles.cached_posts(&username).await?;
         if posts.is_some_and(|posts| posts.scraped_at < cached.scraped_at()) {

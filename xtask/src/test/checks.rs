@@ -23,8 +23,10 @@ const TESTS: &str = "oslira-tests";
 /// The test target that needs no stack.
 const CONTRACTS: &str = "contracts";
 
-/// The test target whose tests disturb all others. They run last, and one at a time.
+/// The test target whose tests disturb all others. They run last.
 const OUTAGES: &str = "outages";
+/// The test targets whose tests run one at a time. One of `races` starts a hundred Lambdas at once.
+const ONE_AT_A_TIME: [&str; 2] = ["races", OUTAGES];
 
 /// One check.
 pub(crate) struct Check {
@@ -105,7 +107,8 @@ pub(crate) fn all() -> Result<Vec<Check>> {
             run: Box::new(move |setting, phase| {
                 let mut programs = programs::build(setting, &["--test", &target])?;
                 programs.retain(|program| program.manifest == tests_manifest());
-                let args: &[&str] = if target == OUTAGES { &["--test-threads", "1"] } else { &[] };
+                let args: &[&str] =
+                    if ONE_AT_A_TIME.contains(&&*target) { &["--test-threads", "1"] } else { &[] };
                 Ok(Outcome::Passed(Some(programs::run(setting, &target, &programs, args, phase)?)))
             }),
         });
