@@ -126,6 +126,26 @@ async fn an_old_profile_is_scraped_and_the_answer_is_at_the_status_address() -> 
 }
 
 #[tokio::test]
+async fn eight_who_ask_at_once_get_one_check_for_one_turn() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let username = user.username("together");
+    let lead_id = user.lead(&username).await?;
+    stack.age_cached_profile(&username, 7).await?;
+    stack.hold_actors(&username).await?;
+    let checks = try_join_all((0..8).map(|_| user.start_check(&lead_id))).await?;
+    let first = checks.first().context("no check")?;
+    assert!(checks.iter().all(|check| check == first), "{checks:?}");
+    let turns = stack.limit(&format!("refresh-check#{}", user.account_id)).await?.context("no turn")?;
+    assert_eq!(turns["passedAt"]["L"].as_array().map(Vec::len), Some(1), "{turns}");
+    stack.actors_started(&username, 2).await?;
+    stack.stand_ins.release(&username).await?;
+    user.checked(first).await?;
+    assert_eq!(stack.stand_ins.actor_runs(&username).await?, 2, "the analysis's, and one for all");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_stranger_learns_nothing_and_uses_up_no_turn() -> Result<()> {
     let stack = Stack::connect().await?;
     let (user, stranger) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
