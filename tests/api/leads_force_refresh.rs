@@ -96,7 +96,7 @@ async fn thirty_an_hour_are_let_through() -> Result<()> {
     assert_eq!(refusal.refusal(), refused(429, "TooManyRequests"), "{}", refusal.body);
     assert_eq!(refusal.body["details"], json!({"limit": 30, "windowSeconds": 3_600}));
     assert!(refusal.header("retry-after").parse::<u32>().is_ok_and(|wait| wait > 0));
-    stack.let_pass(&format!("force-refresh#{}", user.account_id), 61).await?;
+    stack.let_time_pass(&format!("force-refresh#{}", user.account_id), 61 * 60_000).await?;
     assert_eq!(user.force_refresh(&lead_id).await?.status, 200);
     Ok(())
 }

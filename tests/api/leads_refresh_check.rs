@@ -136,8 +136,8 @@ async fn eight_who_ask_at_once_get_one_check_for_one_turn() -> Result<()> {
     let checks = try_join_all((0..8).map(|_| user.start_check(&lead_id))).await?;
     let first = checks.first().context("no check")?;
     assert!(checks.iter().all(|check| check == first), "{checks:?}");
-    let turns = stack.limit(&format!("refresh-check#{}", user.account_id)).await?.context("no turn")?;
-    assert_eq!(turns["passedAt"]["L"].as_array().map(Vec::len), Some(1), "{turns}");
+    let turns = stack.turns(&format!("refresh-check#{}", user.account_id)).await?.context("no turn")?;
+    assert_eq!(turns["window3600"]["M"].as_object().map(serde_json::Map::len), Some(1), "{turns}");
     stack.actors_started(&username, 2).await?;
     stack.stand_ins.release(&username).await?;
     user.checked(first).await?;
@@ -160,7 +160,7 @@ async fn a_stranger_learns_nothing_and_uses_up_no_turn() -> Result<()> {
     let reply = stranger.get(&paths::refresh_check(&lead_id)).await?;
     assert_eq!(reply.refusal(), refused(404, "LeadNotFound"), "{}", reply.body);
     for what in ["refresh-check", "force-refresh"] {
-        assert_eq!(stack.limit(&format!("{what}#{}", user.account_id)).await?, None, "{what}");
+        assert_eq!(stack.turns(&format!("{what}#{}", user.account_id)).await?, None, "{what}");
     }
 
     for bad in [Uuid::now_v7().to_string(), "no-id".to_owned()] {
@@ -194,7 +194,7 @@ async fn what_cannot_be_compared_or_is_not_understood_is_refused() -> Result<()>
         let reply = user.request(method, &path, &[], None).await?;
         assert_eq!(reply.refusal(), refused(400, "ValidationFailed"), "{}", reply.body);
     }
-    assert_eq!(stack.limit(&format!("refresh-check#{}", user.account_id)).await?, None, "none was a turn");
+    assert_eq!(stack.turns(&format!("refresh-check#{}", user.account_id)).await?, None, "none was a turn");
     Ok(())
 }
 
@@ -220,12 +220,12 @@ async fn of_thirty_at_once_exactly_ten_are_let_through_in_an_hour_and_forty_in_a
         assert!((3_500..=3_600).contains(&wait), "{wait}");
     }
     for _ in 0..3 {
-        stack.let_pass(&key, 61).await?;
+        stack.let_time_pass(&key, 61 * 60_000).await?;
         for _ in 0..10 {
             assert_eq!(user.check_refresh(&lead_id).await?.status, 200);
         }
     }
-    stack.let_pass(&key, 61).await?;
+    stack.let_time_pass(&key, 61 * 60_000).await?;
     let reply = user.check_refresh(&lead_id).await?;
     assert_eq!(reply.status, 429, "{}", reply.body);
     assert_eq!(reply.body["details"], json!({"limit": 40, "windowSeconds": 86_400}));

@@ -15,6 +15,7 @@ mod health;
 mod leads_analyze;
 mod leads_force_refresh;
 mod leads_refresh_check;
+mod rate_limits;
 mod sample_events;
 mod stores_down;
 mod tokens;

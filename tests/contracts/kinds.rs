@@ -6,6 +6,7 @@ use crate::{
     none,
     template::{Resource, Route, Template, target},
 };
+use oslira_lambda::Variable;
 use serde_json::Value;
 use std::{collections::BTreeSet, fmt};
 
@@ -208,6 +209,23 @@ pub(crate) fn strangers_to_databases(template: &Template) -> Vec<String> {
     template.functions().flat_map(problems).collect()
 }
 
+/// Signed-in routes whose requests cannot be counted, so that nothing limits them.
+pub(crate) fn routes_that_nobody_counts(template: &Template) -> Vec<String> {
+    let variable = Variable::RateLimitsTable.name();
+    let table = target(&template.globals()["Environment"]["Variables"][variable]).unwrap_or_default();
+    let routes = template.functions().filter(|function| function.kind_of_function() == Kind::SignedInRoute);
+    routes
+        .filter(|function| !function.may("dynamodb:UpdateItem").any(|may| may == table))
+        .map(|function| {
+            format!(
+                "{}: add {{Effect: Allow, Action: dynamodb:UpdateItem, Resource: !GetAtt {table}.Arn}} to its Policies, or its \
+                 requests are not counted",
+                function.name
+            )
+        })
+        .collect()
+}
+
 /// Secrets of the migrations' database that not exactly one function knows. It may do anything in the database.
 pub(crate) fn migrations_secrets_that_spread(template: &Template) -> Vec<String> {
     let secrets = template.of_kind("AWS::SecretsManager::Secret");
@@ -363,6 +381,11 @@ fn a_function_is_called_as_its_kind_says() {
 #[test]
 fn a_function_knows_the_databases_of_its_kind_and_no_other() {
     none(strangers_to_databases(&Template::read()));
+}
+
+#[test]
+fn what_signed_in_users_ask_is_counted() {
+    none(routes_that_nobody_counts(&Template::read()));
 }
 
 #[test]

@@ -7,10 +7,11 @@ use crate::{
 use serde_json::{Value, json};
 
 /// Every rule that is about a template alone.
-const RULES: [fn(&Template) -> Vec<String>; 20] = [
+const RULES: [fn(&Template) -> Vec<String>; 21] = [
     declared::undeclared,
     kinds::called_otherwise,
     kinds::strangers_to_databases,
+    kinds::routes_that_nobody_counts,
     kinds::migrations_secrets_that_spread,
     kinds::throttled_wrongly,
     kinds::starters_by_mistake,
@@ -331,6 +332,38 @@ fn a_route_without_a_token_is_bounded_and_no_other() {
     );
     let twice = format!("{setting}{}", setting.replace("webhooks", "api"));
     told(setting, &twice, "POST /api/payments: take it out of the API's MethodSettings");
+}
+
+#[test]
+fn a_signed_in_route_may_count_its_requests() {
+    let route = r#"
+  ListPayments:
+    Type: AWS::Serverless::Function
+    Metadata: {Oslira: {Kind: signed-in-route}}
+    Properties:
+      Policies:
+        - Statement:
+            - {Effect: Allow, Action: dynamodb:UpdateItem, Resource: !GetAtt RateLimitsTable.Arn}
+      Events:
+        Route:
+          Type: Api
+          Properties: {Method: get, Path: /api/payments}
+
+  RateLimitsTable:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TimeToLiveSpecification: {AttributeName: expiresAt, Enabled: true}
+"#;
+    let globals =
+        "    Timeout: 10\n    Environment: {Variables: {RATE_LIMITS_TABLE: !Ref RateLimitsTable}}\n";
+    let template = PAYMENTS.replace("    Timeout: 10\n", globals);
+    let with = |route: &str| problems(&Template::parse(&format!("{template}{route}")));
+    none(with(route));
+    let told = with(&route.replace("UpdateItem", "GetItem"));
+    assert!(
+        matches!(told.as_slice(), [one] if one.starts_with("ListPayments: add {Effect: Allow, Action: dynamodb:UpdateItem")),
+        "{told:#?}"
+    );
 }
 
 #[test]

@@ -176,6 +176,7 @@ select set_eq(
     ('authenticated', 'public.force_refresh'),
     ('authenticated', 'public.start_analysis'),
     ('service_role', 'oslira.complete_run'),
+    ('service_role', 'oslira.delete_expired_idempotency_keys'),
     ('service_role', 'oslira.refund_run') $$,
   'functions: these may be executed and no others'
 );

@@ -23,12 +23,13 @@ select is_empty(
            'default_transaction_isolation', 'default_transaction_read_only', 'default_transaction_deferrable'])
          -- For one transaction only: they do not outlast the one that sets them.
          and s.name <> all (array['transaction_isolation', 'transaction_read_only', 'transaction_deferrable'])
-         -- What is made, not what is read: none of our statements makes a table, an index or a function, or dumps XML.
+         -- What is made, not what is read: none of our statements makes a table, an index, a function, a collation or a
+         -- password, or dumps XML.
          and s.name <> all (array[
            'check_function_bodies', 'default_table_access_method', 'default_tablespace', 'temp_tablespaces',
            'default_toast_compression', 'xmlbinary', 'xmloption', 'vacuum_cleanup_index_scale_factor',
            'gin_pending_list_limit', 'create_role_self_grant', 'createrole_self_grant', 'event_triggers',
-           'password_encryption'])
+           'password_encryption', 'scram_iterations', 'icu_validation_level'])
          -- Forbids to read views: there are none.
          and s.name <> 'restrict_nonsystem_relation_kind'
          -- What a function's author is warned of, or would have asserted: none of ours asserts.

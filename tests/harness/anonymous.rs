@@ -112,25 +112,16 @@ impl<'a> AnonymousCaller<'a> {
 
     /// The item that holds when this address was let through.
     pub async fn limit(&self) -> Result<Option<Value>> {
-        self.stack.aws.item(&self.stack.description.tables["rate-limits"], self.limit_key()).await
+        self.stack.turns(&self.limit_key()).await
     }
 
     /// Lets so much time go by for the limits of this address.
     pub async fn wait(&self, ms: i64) -> Result<()> {
-        let item = self.limit().await?.context("never let through")?;
-        let times = item["passedAt"]["L"].as_array().context("no times")?.iter();
-        let earlier = times
-            .map(|time| {
-                let at: i64 = time["N"].as_str().context("no number")?.parse()?;
-                Ok(json!({"N": (at - ms).to_string()}))
-            })
-            .collect::<Result<Vec<Value>>>()?;
-        let table = &self.stack.description.tables["rate-limits"];
-        self.stack.aws.set(table, self.limit_key(), "passedAt", json!({"L": earlier})).await
+        self.stack.let_time_pass(&self.limit_key(), ms).await
     }
 
-    fn limit_key(&self) -> Value {
-        json!({"key": {"S": format!("anonymous#{}", self.address)}})
+    fn limit_key(&self) -> String {
+        format!("anonymous#{}", self.address)
     }
 }
 

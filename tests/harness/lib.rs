@@ -14,6 +14,7 @@ mod intake;
 pub mod openapi;
 pub mod paths;
 mod proxy;
+mod rate_limits;
 mod recovery;
 mod refresh;
 mod runs;

@@ -94,34 +94,6 @@ impl Stack {
         Ok(self.aws.object(bucket, &format!("instagram:{username}:posts:v1")).await?.is_some())
     }
 
-    /// Lets so many minutes go by for the limits under this key.
-    pub async fn let_pass(&self, key: &str, minutes: i64) -> Result<()> {
-        let table = &self.description.tables["rate-limits"];
-        let mut item = self.limit(key).await?.context("never let through")?;
-        let earlier = |time: &Value| {
-            let at: i64 = time["N"].as_str()?.parse().ok()?;
-            Some(json!({"N": (at - minutes * 60_000).to_string()}))
-        };
-        for value in item.as_object_mut().context("no item")?.values_mut() {
-            if let Some(times) = value.get_mut("L").and_then(Value::as_array_mut) {
-                for time in times {
-                    *time = earlier(time).context("no time")?;
-                }
-            }
-            if let Some(times) = value.get_mut("M").and_then(Value::as_object_mut) {
-                for time in times.values_mut() {
-                    *time = earlier(time).context("no time")?;
-                }
-            }
-        }
-        self.aws.put_item(table, item).await
-    }
-
-    /// The item that holds when this key was let through.
-    pub async fn limit(&self, key: &str) -> Result<Option<Value>> {
-        self.aws.item(&self.description.tables["rate-limits"], json!({"key": {"S": key}})).await
-    }
-
     /// Stops a check's execution, as an operator would in the console.
     pub async fn stop_check(&self, check: &RefreshCheck) -> Result<()> {
         self.aws.stop_execution(&self.description.state_machines["refresh-check"], &check.check_id).await

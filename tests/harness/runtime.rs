@@ -354,6 +354,7 @@ impl crate::User<'_> {
                     "userId": self.user_id,
                     "email": self.email,
                     "accountId": self.account_id,
+                    "analysesPerHour": format!("{}=100", self.account_id),
                     "expiresAt": "4102444800",
                 },
             },

@@ -3,6 +3,7 @@
 mod actors;
 mod anonymous;
 mod business_profiles;
+mod clean_up;
 mod confidentiality;
 mod deep_and_xray;
 mod expiry;

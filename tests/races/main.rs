@@ -4,5 +4,6 @@ mod business_profiles;
 mod doubt;
 mod limits;
 mod pooler;
+mod rate_limits;
 mod settlement;
 mod starts;

@@ -8,15 +8,20 @@ use std::collections::BTreeMap;
 
 const STARTS: usize = 100;
 
+/// Has so many Lambdas started, by requests that are refused. A hundred cold starts keep two cores busy for longer than a start
+/// waits for its database.
+pub(crate) async fn have_lambdas_ready(user: &User<'_>, count: usize) -> Result<()> {
+    let nothing = json!({});
+    let refused = try_join_all((0..count).map(|_| user.post(paths::ANALYZE, &nothing))).await?;
+    assert!(refused.iter().all(|reply| reply.status == 400), "{refused:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn exactly_as_many_are_accepted_as_the_balance_covers() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 37).await?;
-    // A hundred cold starts keep two cores busy for longer than a start waits for its database. So the Lambdas are
-    // started first, by requests that are refused.
-    let nothing = json!({});
-    let refused = try_join_all((0..STARTS).map(|_| user.post(paths::ANALYZE, &nothing))).await?;
-    assert!(refused.iter().all(|reply| reply.status == 400), "{refused:?}");
+    have_lambdas_ready(&user, STARTS).await?;
     let start = |_: usize| {
         let body = user.analysis_of(&user.username("burst"));
         let user = &user;

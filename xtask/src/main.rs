@@ -4,6 +4,7 @@
 mod api;
 mod bench;
 mod demo;
+mod fuzz;
 mod http;
 mod intake;
 mod invoke;
@@ -26,7 +27,11 @@ use demo::Demo;
 use oslira_domain::RunId;
 use release::Stage;
 use stack::{Latency, Need, Options, Stack, Upstreams};
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
 use ui::Ui;
 
 #[derive(Parser)]
@@ -71,6 +76,9 @@ enum Command {
         /// Print the checks' names and run none
         #[arg(long)]
         list: bool,
+        /// Run them on this major version of PostgreSQL instead of the machine's own
+        #[arg(long, value_parser = ["17"])]
+        postgres: Option<String>,
     },
     /// Measure the release build: zips, start-up, memory, and the handlers that users wait for
     Bench {
@@ -166,6 +174,15 @@ enum OtherBench {
         #[arg(long)]
         debug: bool,
     },
+    /// Try, on a stack of its own, the API by its description, for longer than `test fuzz` does
+    Fuzz {
+        /// Cases for each route and way of making them
+        #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        cases: u32,
+        /// Make up the same cases as a former run
+        #[arg(long)]
+        seed: Option<u64>,
+    },
 }
 
 #[derive(clap::Args)]
@@ -188,7 +205,13 @@ struct Up {
 impl Up {
     fn options(self) -> Result<Options> {
         let upstreams = Upstreams::new(self.upstreams, self.live)?;
-        Ok(Options { load: self.load, upstreams, latency: self.latency, need: Need::Viewer })
+        Ok(Options {
+            load: self.load,
+            upstreams,
+            latency: self.latency,
+            need: Need::Viewer,
+            postgres_17: false,
+        })
     }
 }
 
@@ -222,13 +245,21 @@ fn execute(command: Command) -> Result<()> {
         Command::Status => status::print(stack),
         Command::Demo { live, json, username } => demo::demo(stack, &Demo { live, json, username }, ui),
         Command::Test { list: true, .. } => test::list(),
-        Command::Test { checks, name, .. } => test::test(&checks, name.as_deref(), ui),
+        Command::Test { checks, name, postgres, .. } => {
+            test::test(&checks, name.as_deref(), postgres.is_some(), ui)
+        }
         Command::Bench { other: None } => bench::lambdas(stack, ui),
         Command::Bench { other: Some(OtherBench::Pipeline { runs, calls, debug }) } => {
             bench::pipeline(&bench::Pipeline { runs, calls, debug }, ui)
         }
         Command::Bench { other: Some(OtherBench::Fairness { runs, flood, floods, debug }) } => {
             bench::fairness(&bench::Fairness { runs, flood, floods, debug }, ui)
+        }
+        Command::Bench { other: Some(OtherBench::Fuzz { cases, seed }) } => {
+            let seed = seed.unwrap_or_else(|| {
+                SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| u64::from(it.subsec_nanos()))
+            });
+            bench::fuzz(&fuzz::Effort { cases, seed }, ui)
         }
         Command::Invoke { function, event } => invoke::invoke(stack, &function, event.as_deref()),
         Command::Resume { run_id } => resume::resume(&Stack::chosen(), run_id, ui),

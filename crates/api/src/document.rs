@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 /// The OpenAPI 3.1 document for these routes.
 ///
 /// # Errors
-/// When two different types have the same name.
+/// When two different types have the same name, or a link leads to no route.
 pub fn document(routes: Vec<Route>) -> Result<Value, String> {
     let mut paths = Map::new();
     let mut named = Map::new();
@@ -25,6 +25,7 @@ pub fn document(routes: Vec<Route>) -> Result<Value, String> {
         item[method] = route.operation();
     }
     named.sort_keys();
+    links_that_lead_nowhere(&paths)?;
     let mut document = frame();
     document["components"]["responses"] = Value::Object(share_responses(&mut paths));
     document["paths"] = Value::Object(paths);
@@ -32,7 +33,30 @@ pub fn document(routes: Vec<Route>) -> Result<Value, String> {
     Ok(document)
 }
 
-/// Moves each response that several routes give in the same words to one place, under the name of its one example.
+/// Fails for a link to a route that is not there, or whose path has no such placeholder.
+fn links_that_lead_nowhere(paths: &Map<String, Value>) -> Result<(), String> {
+    let operations = paths.iter().flat_map(|(path, item)| {
+        item.as_object().into_iter().flatten().map(move |(_, operation)| (path, operation))
+    });
+    let operations: Vec<(&String, &Value)> = operations.collect();
+    let responses =
+        operations.iter().filter_map(|(_, operation)| operation["responses"].as_object()).flatten();
+    for link in responses.filter_map(|(_, response)| response["links"].as_object()).flat_map(Map::values) {
+        let target = operations.iter().find(|(_, operation)| operation["operationId"] == link["operationId"]);
+        let placeholders = link["parameters"].as_object().into_iter().flatten();
+        for (name, _) in placeholders {
+            if !target.is_some_and(|(path, _)| path.contains(&format!("{{{name}}}"))) {
+                return Err(format!(
+                    "a link leads to {}, which is no route with {{{name}}}",
+                    link["operationId"]
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Moves each response that several routes give in the same words to one place, under the name of its one example of ours.
 fn share_responses(paths: &mut Map<String, Value>) -> Map<String, Value> {
     let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(|item| item.values_mut());
     let mut responses: Vec<&mut Value> = operations
@@ -46,9 +70,13 @@ fn share_responses(paths: &mut Map<String, Value>) -> Map<String, Value> {
             continue;
         }
         let examples = response["content"]["application/json"]["examples"].as_object();
-        let mut names = examples.into_iter().flatten().map(|(name, _)| name.clone());
+        let names: Vec<&String> = examples.into_iter().flatten().map(|(name, _)| name).collect();
+        let mut ours = names.iter().filter(|name| !name.ends_with("ByApiGateway"));
         // A response with several codes keeps its place: it has no name that would stay true.
-        let (Some(name), None) = (names.next(), names.next()) else { continue };
+        let name = match (ours.next(), ours.next(), names.as_slice()) {
+            (Some(name), None, _) | (None, _, [name]) => (*name).clone(),
+            _ => continue,
+        };
         if *shared.entry(&name).or_insert_with(|| response.clone()) == **response {
             **response = json!({"$ref": format!("#/components/responses/{name}")});
         }
@@ -92,6 +120,18 @@ fn frame() -> Value {
                     "description": "The request's id, as in the body and in the logs. API Gateway's own answers have it in the body only.",
                     "schema": {"type": "string"},
                 },
+                "RateLimit": {
+                    "description": "How many more requests each limit would let through (`r`), and in how many seconds there are \
+                        more (`t`), as in draft-ietf-httpapi-ratelimit-headers-11. It is missing when requests cannot be counted.",
+                    "schema": {"type": "string"},
+                    "example": r#""reads-a-minute";r=573;t=60"#,
+                },
+                "RateLimitPolicy": {
+                    "description": "The limits that the request counted towards: how many requests (`q`) in any window of so many \
+                        seconds (`w`).",
+                    "schema": {"type": "string"},
+                    "example": r#""reads-a-minute";q=600;w=60"#,
+                },
                 "RetryAfter": {
                     "description": "Seconds to wait before the next try.",
                     "schema": {"type": "string", "pattern": "^[0-9]+$"},
@@ -101,4 +141,28 @@ fn frame() -> Value {
             "schemas": {},
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_leads_to_a_route_with_its_placeholder() {
+        let paths = |operation: &str, placeholder: &str| {
+            let link =
+                json!({"operationId": operation, "parameters": {placeholder: "$response.body#/data/id"}});
+            let paths = json!({
+                "/things": {"post": {"operationId": "createThing", "responses": {"201": {"links": {"it": link}}}}},
+                "/things/{thingId}": {"get": {"operationId": "getThing", "responses": {}}},
+            });
+            links_that_lead_nowhere(paths.as_object().unwrap())
+        };
+        assert_eq!(paths("getThing", "thingId"), Ok(()));
+        for (operation, placeholder) in
+            [("getThing", "id"), ("getThings", "thingId"), ("createThing", "thingId")]
+        {
+            assert!(paths(operation, placeholder).is_err(), "{operation} {placeholder}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use oslira_domain::{Code, Error};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// The request id in examples.
 const REQUEST_ID: &str = "6f1b2c9a-0f5e-4c8e-9a57-2f6f3d1f0b11";
@@ -70,7 +70,11 @@ struct Answer {
     bodies: Vec<Value>,
     description: Vec<String>,
     examples: Map<String, Value>,
+    /// The routes that take what the answer names, by their operation ids.
+    links: Map<String, Value>,
     may_say_when_to_retry: bool,
+    /// It has headers that say how much is left of the limits.
+    says_what_is_left: bool,
     /// API Gateway may give it by itself, and then sends fewer headers.
     may_be_gateways: bool,
 }
@@ -278,6 +282,19 @@ impl Route {
         self
     }
 
+    /// The answer with this status holds, at this place of its body, what the placeholder in the path of other
+    /// routes asks for. Programs that try the API follow such links.
+    #[must_use]
+    pub fn links(mut self, status: u16, place: &str, placeholder: &str, operations: &[&str]) -> Self {
+        let answer = self.answers.entry(status).or_default();
+        for id in operations {
+            let link =
+                json!({"operationId": id, "parameters": {placeholder: format!("$response.body#{place}")}});
+            answer.links.insert((*id).to_owned(), link);
+        }
+        self
+    }
+
     /// The route can answer with this error. The example is the handler's own error.
     #[must_use]
     pub fn refuses(self, error: &Error) -> Self {
@@ -342,7 +359,20 @@ impl Route {
     /// The operation as OpenAPI describes it.
     pub(crate) fn operation(mut self) -> Value {
         if !self.is_open {
-            self = self.refuses_by_gateway("Unauthorized").refuses_by_gateway("Forbidden");
+            let class = if self.method == "get" { "reads" } else { "writes" };
+            let (limit, name) =
+                if self.method == "get" { (600, "TooManyReads") } else { (120, "TooManyWrites") };
+            let message = format!("Too many requests: {limit} {class} a minute is the limit.");
+            let too_many = Error::new(Code::TooManyRequests, message)
+                .with_details(json!({"limit": limit, "windowSeconds": 60}))
+                .with_retry_after(Duration::from_secs(12));
+            self = self
+                .refuses_by_gateway("Unauthorized")
+                .refuses_by_gateway("Forbidden")
+                .refuses_as(name, &too_many);
+            for answer in self.answers.values_mut() {
+                answer.says_what_is_left = true;
+            }
         }
         if self.refuses_odd_queries {
             let known = self.parameters_of_query();
@@ -369,17 +399,26 @@ impl Answer {
         if !self.may_be_gateways {
             headers.insert("X-Request-Id".to_owned(), json!({"$ref": "#/components/headers/RequestId"}));
         }
+        if self.says_what_is_left {
+            for (name, header) in [("RateLimit", "RateLimit"), ("RateLimit-Policy", "RateLimitPolicy")] {
+                headers.insert(name.to_owned(), json!({"$ref": format!("#/components/headers/{header}")}));
+            }
+        }
         if self.may_say_when_to_retry {
             headers.insert("Retry-After".to_owned(), json!({"$ref": "#/components/headers/RetryAfter"}));
         }
         let mut bodies = self.bodies;
         let schema =
             if bodies.len() > 1 { json!({"anyOf": bodies}) } else { bodies.pop().unwrap_or_default() };
-        json!({
+        let mut response = json!({
             "description": self.description.join("\n\n"),
             "headers": headers,
             "content": {"application/json": {"schema": schema, "examples": self.examples}},
-        })
+        });
+        if !self.links.is_empty() {
+            response["links"] = Value::Object(self.links);
+        }
+        response
     }
 }
 

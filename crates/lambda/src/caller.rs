@@ -14,6 +14,9 @@ pub struct Caller {
     pub email: Option<String>,
     /// The user's oldest account, for requests without `X-Account-Id`.
     pub default_account_id: Option<AccountId>,
+    /// How many analyses the user's accounts may start in an hour, by their plans, as the authorizer saw them.
+    /// Accounts that are new since, and those beyond the first ten, are missing.
+    pub analyses_per_hour: HashMap<AccountId, u32>,
     /// When the token expires, with an allowance for clocks that differ. API Gateway may remember the
     /// authorizer's answer for longer than that.
     pub expires_at: Timestamp,
@@ -27,9 +30,20 @@ impl Caller {
             user_id: text("userId")?.parse().ok()?,
             email: text("email").map(str::to_owned),
             default_account_id: text("accountId").and_then(|id| id.parse().ok()),
+            analyses_per_hour: text("analysesPerHour")
+                .unwrap_or_default()
+                .split(',')
+                .filter_map(limit)
+                .collect(),
             expires_at: Timestamp::from_second(text("expiresAt")?.parse().ok()?).ok()?,
         })
     }
+}
+
+/// Reads an account's limit: `id=number`.
+fn limit(text: &str) -> Option<(AccountId, u32)> {
+    let (account_id, count) = text.split_once('=')?;
+    Some((account_id.parse().ok()?, count.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -44,12 +58,14 @@ mod tests {
             ("userId".to_owned(), json!(id)),
             ("accountId".to_owned(), json!("")),
             ("expiresAt".to_owned(), json!("1900000000")),
+            ("analysesPerHour".to_owned(), json!(format!("{id}=300,nobody=7"))),
         ]);
         let caller = Caller::from_context(&context).unwrap();
         assert_eq!(
             (caller.user_id.to_string().as_str(), caller.email, caller.default_account_id),
             (id, None, None)
         );
+        assert_eq!(caller.analyses_per_hour, HashMap::from([(id.parse().unwrap(), 300)]));
         context.remove("expiresAt");
         assert_eq!(Caller::from_context(&context), None);
     }

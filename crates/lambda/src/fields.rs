@@ -18,16 +18,28 @@ const MAX_TOLD: usize = 30;
 #[derive(Debug, Default)]
 pub struct FieldErrors(Map<String, Value>);
 
-/// Reads a JSON object. Unknown fields, wrong types and refused values are all collected.
-pub(crate) fn read_body<T: Deserr<FieldErrors>>(bytes: &[u8]) -> Result<T> {
-    if bytes.len() > MAX_BYTES {
+/// Refuses a body that no route accepts.
+pub(crate) fn check_size(body: &[u8]) -> Result<()> {
+    if body.len() > MAX_BYTES {
         let message = format!("The body is larger than {MAX_BYTES} bytes.");
         return Err(Error::new(Code::PayloadTooLarge, message));
     }
+    Ok(())
+}
+
+/// Reads a JSON object. Unknown fields, wrong types and refused values are all collected. No text in it holds
+/// U+0000, whatever its field is: Postgres cannot store that.
+pub(crate) fn read_body<T: Deserr<FieldErrors>>(bytes: &[u8]) -> Result<T> {
+    check_size(bytes)?;
     let value: Value = serde_json::from_slice(bytes).map_err(|error| {
         // serde_json's message names the place and what it expected there, never the text itself.
         Error::new(Code::MalformedBody, format!("The body is not JSON: {error}."))
     })?;
+    let mut nuls = FieldErrors::default();
+    nuls.find_nuls(&value, "");
+    if !nuls.0.is_empty() {
+        return Err(invalid(nuls.0));
+    }
     deserr::deserialize::<T, _, FieldErrors>(value).map_err(|errors| invalid(errors.0))
 }
 
@@ -65,7 +77,9 @@ fn parameters_into<T: Deserr<FieldErrors>>(
 ) -> Result<T, FieldErrors> {
     let fields = parameters.iter().map(|(name, text)| (name.clone(), Value::String(text.clone())));
     let read = deserr::deserialize::<T, _, FieldErrors>(Value::Object(fields.collect()));
-    let repeated = repeated(parameters);
+    let mut repeated = repeated(parameters);
+    let nuls = parameters.iter().filter(|(name, text)| has_nul(name) || has_nul(text)).take(MAX_TOLD);
+    repeated.0.extend(nuls.map(|(name, _)| (name.clone(), no_nul())));
     match read {
         Ok(read) if repeated.0.is_empty() => Ok(read),
         // What is wrong with one of several values matters less than that there are several.
@@ -116,7 +130,43 @@ fn invalid(fields: Map<String, Value>) -> Error {
     .with_details(Value::Object(fields))
 }
 
+fn has_nul(text: &str) -> bool {
+    text.contains('\0')
+}
+
+fn no_nul() -> Value {
+    Value::String("must not hold the character U+0000".to_owned())
+}
+
 impl FieldErrors {
+    /// Adds every text below `place` that holds U+0000, and every field whose name does.
+    fn find_nuls(&mut self, value: &Value, place: &str) {
+        if self.0.len() >= MAX_TOLD {
+            return;
+        }
+        let below = |name: &str| if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") };
+        match value {
+            Value::String(text) if has_nul(text) => {
+                let place = if place.is_empty() { "body" } else { place };
+                self.0.insert(place.to_owned(), no_nul());
+            }
+            Value::Array(values) => {
+                for (index, value) in values.iter().enumerate() {
+                    self.find_nuls(value, &format!("{place}[{index}]"));
+                }
+            }
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    if has_nul(name) {
+                        self.0.insert(below(name), no_nul());
+                    }
+                    self.find_nuls(value, &below(name));
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn add(errors: Option<Self>, field: String, problem: String) -> ControlFlow<Self, Self> {
         let mut errors = errors.unwrap_or_default();
         errors.0.entry(field).or_insert(Value::String(problem));
@@ -379,6 +429,22 @@ mod tests {
         let twice = parameters(&[("namePrefix", "a"), ("namePrefix", "too long")]);
         let details = read_query::<Filters>(&twice).unwrap_err().details.unwrap();
         assert_eq!(details, json!({"namePrefix": "must be given only once"}));
+    }
+
+    #[test]
+    fn no_text_holds_what_postgres_cannot_store() {
+        let body = json!({"name": "a\0", "inner": {"howMany": 1, "tags": ["a", "b\0"], "c\0": 1}});
+        let nul = "must not hold the character U+0000";
+        assert_eq!(
+            read_body::<Body>(body.to_string().as_bytes()).unwrap_err().details,
+            Some(json!({"name": nul, "inner.tags[1]": nul, "inner.c\0": nul}))
+        );
+        for half in [r#"{"name": "\ud800"}"#, r#"{"name": "\udc00\ud800"}"#] {
+            assert_eq!(read_body::<Body>(half.as_bytes()).unwrap_err().code, Code::MalformedBody, "{half}");
+        }
+        assert_eq!(read_body::<Body>(b"{\"name\": \"\xff\"}").unwrap_err().code, Code::MalformedBody);
+        let details = read_query::<Filters>(&parameters(&[("namePrefix", "a\0")])).unwrap_err().details;
+        assert_eq!(details, Some(json!({"namePrefix": nul})));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A handler's answer, and the envelope that it is sent in.
 
+use crate::quota::{self, Quota};
 use jiff::Timestamp;
 use lambda_http::{Response, http};
 use oslira_api::{Failure, Success};
@@ -52,7 +53,7 @@ impl Reply {
 
 /// Puts the answer into its envelope. Errors become answers here and nowhere else. The cause goes to the log
 /// only.
-pub(crate) fn response(answer: &Result<Reply>, id: &str, origin: &str) -> Response<String> {
+pub(crate) fn response(answer: &Result<Reply>, quotas: &[Quota], id: &str, origin: &str) -> Response<String> {
     let request_id = id.to_owned();
     let timestamp = Timestamp::now();
     let (status, body) = match answer {
@@ -89,8 +90,11 @@ pub(crate) fn response(answer: &Result<Reply>, id: &str, origin: &str) -> Respon
     }
     set("x-request-id", id);
     set("access-control-allow-origin", origin);
-    set("access-control-expose-headers", "Retry-After,X-Request-Id");
+    set("access-control-expose-headers", "RateLimit,RateLimit-Policy,Retry-After,X-Request-Id");
     set("vary", "Origin");
+    for (name, value) in quota::headers(quotas).into_iter().flatten() {
+        set(name, &value);
+    }
     let wait = answer.as_ref().err().and_then(|error| error.retry_after_seconds).map(NonZeroU32::get);
     if let Some(seconds) = wait.or((status == 503).then_some(RETRY_AFTER_SECONDS)) {
         set("retry-after", &seconds.to_string());
@@ -105,7 +109,7 @@ mod tests {
 
     #[test]
     fn replies_share_one_envelope() {
-        let answer = response(&Ok(Reply::created(json!({"id": 1}))), "r-1", "https://app.example");
+        let answer = response(&Ok(Reply::created(json!({"id": 1}))), &[], "r-1", "https://app.example");
         assert_eq!(answer.status(), 201);
         assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example");
         let body: Value = serde_json::from_str(answer.body()).unwrap();
@@ -117,20 +121,20 @@ mod tests {
 
     #[test]
     fn an_answer_is_kept_by_nobody_unless_it_says_so() {
-        let kept = |reply| response(&Ok(reply), "r-1", "o").headers()["cache-control"].clone();
+        let kept = |reply| response(&Ok(reply), &[], "r-1", "o").headers()["cache-control"].clone();
         assert_eq!(kept(Reply::ok(json!(1))), "no-store");
         assert_eq!(
             kept(Reply::ok(json!(1)).kept_by_anyone_for(Duration::from_secs(60))),
             "public, max-age=60"
         );
-        let refusal = response(&Err(Error::new(Code::NotReady, "x")), "r-1", "o");
+        let refusal = response(&Err(Error::new(Code::NotReady, "x")), &[], "r-1", "o");
         assert_eq!(refusal.headers()["cache-control"], "no-store");
     }
 
     #[test]
     fn an_error_shows_its_sentence_and_hides_its_cause() {
         let error = Error::store("connection to 10.0.0.7 refused").with_details(json!({"part": "x"}));
-        let answer = response(&Err(error), "r-1", "https://app.example");
+        let answer = response(&Err(error), &[], "r-1", "https://app.example");
         assert_eq!(
             (answer.status().as_u16(), &answer.headers()["retry-after"]),
             (503, &"5".parse().unwrap())
@@ -145,10 +149,10 @@ mod tests {
     fn an_error_that_knows_when_it_is_over_says_so() {
         let error = |code| Error::new(code, "x").with_retry_after(Duration::from_secs(62));
         for code in [Code::Paused, Code::NotReady] {
-            assert_eq!(response(&Err(error(code)), "r-1", "o").headers()["retry-after"], "62", "{code}");
+            assert_eq!(response(&Err(error(code)), &[], "r-1", "o").headers()["retry-after"], "62", "{code}");
         }
         assert!(
-            !response(&Err(Error::new(Code::NotReady, "x")), "r-1", "o")
+            !response(&Err(Error::new(Code::NotReady, "x")), &[], "r-1", "o")
                 .headers()
                 .contains_key("retry-after")
         );

@@ -12,6 +12,7 @@ use std::{collections::HashMap, net::IpAddr, str::FromStr};
 pub struct Request {
     /// The id that every log line and the reply carry.
     pub request_id: String,
+    pub method: http::Method,
     /// The signed-in user; `None` when the route has no authorizer.
     pub caller: Option<Caller>,
     /// The address that the request came from, as API Gateway saw it. It is never taken from a header, which
@@ -109,6 +110,7 @@ impl From<lambda_http::Request> for Request {
         };
         Self {
             request_id,
+            method: request.method().clone(),
             caller,
             source_ip,
             path: pairs(request.path_parameters()).into_iter().collect(),
@@ -130,6 +132,7 @@ mod tests {
                 user_id: id.parse().unwrap(),
                 email: None,
                 default_account_id: id.parse().ok(),
+                analyses_per_hour: HashMap::new(),
                 expires_at: Timestamp::MAX,
             }),
             headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),

@@ -56,8 +56,12 @@ variables! {
     AiUsageTable = "AI_USAGE_TABLE",
     /// The DynamoDB table of the operator's switch.
     IntakeTable = "INTAKE_TABLE",
-    /// The DynamoDB table of when each source address and each account was let through.
+    /// The DynamoDB table of who asked for what, and how often.
     RateLimitsTable = "RATE_LIMITS_TABLE",
+    /// How many requests that change nothing a signed-in user may send in a minute.
+    ReadsPerMinute = "READS_PER_MINUTE",
+    /// How many other requests a signed-in user may send in a minute.
+    WritesPerMinute = "WRITES_PER_MINUTE",
     /// The S3 bucket of profiles, of anonymous runs and of models' answers.
     ProfilesBucket = "PROFILES_BUCKET",
     /// The SQS queue of runs that are to be started.

@@ -5,6 +5,7 @@
 //! `refund` ends a run that went wrong. `progress` and `result` inform the user, who may `cancel`.
 //! `anonymous` is for callers without an account.
 
+mod analysis_limits;
 mod analyze;
 mod anonymous;
 mod asking;
@@ -23,6 +24,7 @@ mod start_runs_queue;
 
 use oslira_api::Route;
 
+pub use analysis_limits::AnalysisLimits;
 pub use analyze::{AnalyzeProfile, AnalyzeTools, analyze_profile};
 pub use anonymous::{
     AddressLimits, FailAnonymousAnalysis, ScoreAnonymousAnalysis, ScoreAnonymousTools, StartAnonymousTools,

@@ -1,6 +1,10 @@
 //! `POST /api/leads/analyze`: charge the account and start one analysis.
 
-use crate::{run as about_run, start_runs_queue::StartRunsQueue};
+use crate::{
+    analysis_limits::{AnalysisLimits, an_hour},
+    run as about_run,
+    start_runs_queue::StartRunsQueue,
+};
 use oslira_api::{AcceptedRun, AnalysisRequest, QueuedStatus, Route, Tag, example};
 use oslira_domain::{AccountId, Code, Error, Result, RunId, Step, Tier, UserId};
 use oslira_lambda::{Reply, Request, note_run};
@@ -9,11 +13,14 @@ use oslira_runs::{Executions, input, settled};
 use oslira_stores::{Intake, ProgressStore};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use uuid::Uuid;
 
 #[derive(Debug)]
 pub struct StartTools {
     pub intake: Intake,
+    /// How many analyses an account may start.
+    pub limits: AnalysisLimits,
     /// Accepts a run and charges for it.
     pub db: UserDb,
     /// Starts the execution of a run.
@@ -42,28 +49,48 @@ pub async fn start_analysis(tools: &StartTools, request: Request) -> Result<Repl
         body_hash: Sha256::digest(&request.body).to_vec(),
         new_run_id: RunId::generate(),
     };
-    // This check comes before the charge: a run that cannot be worked on is refused, not charged and
-    // refunded.
-    match tools.intake.check(account_id).await {
-        // New runs are refused. A run that was accepted before is answered as usual, but its execution is not
-        // started. Otherwise callers who call the database function themselves could start runs while paused.
-        Err(refusal) => match look_up(tools, &asked).await? {
-            Some(run) => answer(&run),
-            None => Err(refusal),
-        },
-        Ok(()) => match accept(tools, &asked).await? {
-            Accepted::Now(run) => {
+    // Both come before the charge: a run that cannot be worked on is refused, not charged and refunded.
+    let checks =
+        tokio::join!(tools.intake.check(account_id), tools.limits.take(&tools.db, caller, account_id));
+    let turn = match checks {
+        (Ok(()), Ok(turn)) => turn,
+        (Ok(()), Err(refusal)) => return accepted_before(tools, &asked, refusal).await,
+        (Err(refusal), turn) => {
+            if let Ok(turn) = turn {
+                tools.limits.give_back(turn).await;
+            }
+            return accepted_before(tools, &asked, refusal).await;
+        }
+    };
+    match accept(tools, &asked).await {
+        Ok(Accepted::Now(run)) => {
+            begin(tools, &run).await?;
+            answer(&run)
+        }
+        // Its execution may never have been started.
+        Ok(Accepted::Before(run)) => {
+            tools.limits.give_back(turn).await;
+            if settled(&run)?.is_none() {
                 begin(tools, &run).await?;
-                answer(&run)
             }
-            // Its execution may never have been started.
-            Accepted::Before(run) => {
-                if settled(&run)?.is_none() {
-                    begin(tools, &run).await?;
-                }
-                answer(&run)
+            answer(&run)
+        }
+        Err(refusal) => {
+            // A run that may have been charged may be worked on.
+            if !may_have_committed(&refusal) {
+                tools.limits.give_back(turn).await;
             }
-        },
+            Err(refusal)
+        }
+    }
+}
+
+/// Answers while new runs are refused. A run that was accepted before is answered as usual, but its execution
+/// is not started. Otherwise callers who call the database function themselves could start runs while paused.
+async fn accepted_before(tools: &StartTools, asked: &Asked<'_>, refusal: Error) -> Result<Reply> {
+    match look_up(tools, asked).await? {
+        Some(run) => answer(&run),
+        None => Err(refusal),
     }
 }
 
@@ -229,6 +256,8 @@ pub(crate) fn start_route() -> Route {
             "The charge is made when the answer is 202. A run that fails later is refunded by itself, once.\n\n\
              The same analysis (account, business profile, username, type) is refused with its run's id while it is under way, and \
              for five minutes after it was accepted when it is complete. A failed run may be repeated at once.\n\n\
+             An account starts at most as many analyses in any hour as its plan says: 100, 300 or 1,000. Refused requests do not \
+             count, and neither does one that is repeated with its `Idempotency-Key`.\n\n\
              While intake is paused, nothing is accepted and nothing charged; `Retry-After` says when to come back. A request that \
              was accepted before is answered as then when it is repeated with its `Idempotency-Key`.\n\n\
              A 503 with `details.runId` says that it is not known yet whether the request was accepted. If it was, the run of that \
@@ -238,9 +267,11 @@ pub(crate) fn start_route() -> Route {
         .idempotent()
         .takes::<AnalysisRequest>([("light", asked("light")), ("xray", asked("xray"))])
         .answers::<AcceptedRun>(202, "Accepted and charged.", [("accepted", accepted)])
+        .links(202, "/data/runId", "runId", &["getAnalysisProgress", "getAnalysisResult", "cancelAnalysis"])
         .refuses(&too_few_credits(0, 1))
         .refuses(&Error::business_profile_not_found())
         .refuses(&in_progress(RunId(Uuid::from_u128(0x0193_2a5f_11aa_7c20_8f10_5e6f_7a8b_9c0d))))
+        .refuses_as("TooManyAnalyses", &an_hour(100).reached(Duration::from_secs(1_260)))
         .refuses(&Intake::busy())
         .refuses_as("InDoubt", &in_doubt(Error::store(""), RunId(Uuid::from_u128(0x01a1_fbbc_0a88_736b_af81_8a49_2628_528e))))
 }

@@ -43,8 +43,22 @@ pub async fn authorize_request(
     let token = bearer(&request.authorization_token).ok_or_else(|| refused("not a bearer token"))?;
     let claims = verify(keys, &rules.issuer, &rules.audience, token).await?;
 
-    let sql = "select account_id from public.members where user_id = (select auth.uid()) order by created_at, account_id limit 1";
-    let account_id = match db.optional(claims.sub, sql, &[]).await? {
+    // Through JSON, because a deploy replaces this Lambda before it adds the column.
+    let sql = "select m.account_id, (to_jsonb(p) ->> 'analyses_per_hour')::bigint as analyses_per_hour
+                 from public.members m
+                   join public.accounts a using (account_id)
+                   join public.plans p using (plan_id)
+                 where m.user_id = (select auth.uid())
+                 order by m.created_at, m.account_id
+                 limit 10";
+    let accounts = db.all(claims.sub, sql, &[]).await?;
+    let mut limits = Vec::new();
+    for account in &accounts {
+        if let Some(count) = account.read::<Option<i64>>("analyses_per_hour")? {
+            limits.push(format!("{}={count}", account.read::<AccountId>("account_id")?));
+        }
+    }
+    let account_id = match accounts.first() {
         Some(row) => row.read::<AccountId>("account_id")?.to_string(),
         None => String::new(),
     };
@@ -64,6 +78,7 @@ pub async fn authorize_request(
             "userId": claims.sub.to_string(),
             "email": claims.email.unwrap_or_default(),
             "accountId": account_id,
+            "analysesPerHour": limits.join(","),
             // The leeway is included, since a handler would otherwise refuse a token that was accepted here.
             "expiresAt": claims.exp.saturating_add_unsigned(LEEWAY).to_string(),
         },

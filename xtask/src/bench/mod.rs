@@ -1,11 +1,13 @@
 //! `bench`: builds for release and measures on a local stack.
 
 mod fairness;
+mod fuzz;
 mod no_op;
 mod pipeline;
 mod times;
 
 pub(crate) use fairness::{Fairness, fairness};
+pub(crate) use fuzz::fuzz;
 pub(crate) use pipeline::{Pipeline, pipeline};
 
 use crate::{
@@ -66,7 +68,13 @@ fn on_a_stack_of_its_own(load: bool, ui: &Ui, measure: impl FnOnce(&Stack) -> Re
     let _lock = stack.lock_named("bench.lock")?;
     // A stack that was killed may have left anything behind.
     stack.stop()?;
-    let up = Options { load, upstreams: Upstreams::StandIns, latency: Latency::Realistic, need: Need::Stack };
+    let up = Options {
+        load,
+        upstreams: Upstreams::StandIns,
+        latency: Latency::Realistic,
+        need: Need::Stack,
+        postgres_17: false,
+    };
     stack::up(stack, &up, ui)?;
     stack.stop_when_interrupted(true);
     let measured = measure(stack);

@@ -15,7 +15,13 @@ pub(crate) fn borrow<T>(
     work: impl FnOnce(&Description) -> Result<T>,
 ) -> Result<T> {
     if !stack.is_up() {
-        let options = Options { load: false, upstreams, latency: Latency::Realistic, need: Need::Stack };
+        let options = Options {
+            load: false,
+            upstreams,
+            latency: Latency::Realistic,
+            need: Need::Stack,
+            postgres_17: false,
+        };
         let description = up(stack, &options, ui)?;
         stack.stop_when_interrupted(true);
         let result = work(&description);

@@ -53,6 +53,11 @@ pub(crate) fn parameters(options: &Options, stand_ins: &StandIns, keys: &Keys, a
         parameters["AnonymousPerDay"] = json!("5000");
         parameters["DailyAiSpendLimitUsd"] = json!("10000");
     }
+    // One user of a test or of a load test asks as often as many people do.
+    if options.load {
+        parameters["ReadsPerMinute"] = json!("1000000");
+        parameters["WritesPerMinute"] = json!("1000000");
+    }
     parameters
 }
 

@@ -34,8 +34,15 @@ impl<'a> Postgres<'a> {
         Self { port, bin: &programs.postgres_bin, secrets }
     }
 
-    /// Makes an empty cluster, starts it, and gives it Supabase's roles and schemas.
-    pub(crate) fn start(&self, stack: &Stack, certificates: &Certificates, phase: &Phase) -> Result<()> {
+    /// Makes an empty cluster, starts it with the server in this folder, and gives it Supabase's roles and
+    /// schemas.
+    pub(crate) fn start(
+        &self,
+        stack: &Stack,
+        server: &Path,
+        certificates: &Certificates,
+        phase: &Phase,
+    ) -> Result<()> {
         let folder = server_folder(stack, "postgres")?;
         let [certificate, key] = give_certificates(&folder, certificates)?;
         let password_file = folder.join("superuser-password");
@@ -44,7 +51,7 @@ impl<'a> Postgres<'a> {
 
         let data = folder.join("data");
         phase.detail("initdb");
-        Cmd::as_user(server_user(), self.bin.join("initdb"))
+        Cmd::as_user(server_user(), server.join("initdb"))
             .args(["--username", SUPERUSER, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"])
             .args(["--no-sync", "--no-instructions"])
             .arg("--pwfile", &password_file)
@@ -69,7 +76,7 @@ impl<'a> Postgres<'a> {
             format!("ssl_key_file={}", key.display()),
             "log_line_prefix=%m %u@%d ".into(),
         ];
-        let command = Cmd::as_user(server_user(), self.bin.join("postgres"))
+        let command = Cmd::as_user(server_user(), server.join("postgres"))
             .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .arg("-D", &data)
             .directory(&folder);

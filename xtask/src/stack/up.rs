@@ -30,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) upstreams: Upstreams,
     pub(crate) latency: Latency,
     pub(crate) need: Need,
+    /// PostgreSQL 17 instead of the machine's own PostgreSQL. A server that runs stays as it is.
+    pub(crate) postgres_17: bool,
 }
 
 impl Options {
@@ -41,6 +43,7 @@ impl Options {
             upstreams: Upstreams::of(&description.upstreams, &stack.aws()?)?,
             latency: description.latency,
             need: if description.viewer_url.is_some() { Need::Viewer } else { Need::Stack },
+            postgres_17: false,
         })
     }
 }
@@ -81,7 +84,11 @@ fn bring_up(stack: &Stack, options: &Options, ui: &Ui, was_up: bool) -> Result<D
             ui.phase("PostgreSQL and pgbouncer", |phase| {
                 let certificates = Certificates::ensure(stack, phase)?;
                 if !was_up {
-                    postgres.start(stack, &certificates, phase)?;
+                    let server = match options.postgres_17 {
+                        true => &tools::ensure_postgres_17(stack, programs, phase)?,
+                        false => &programs.postgres_bin,
+                    };
+                    postgres.start(stack, server, &certificates, phase)?;
                     pgbouncer::start(stack, ports.pgbouncer, ports.postgres, &certificates, secrets)?;
                 }
                 certificates.authority()

@@ -11,6 +11,7 @@ pub(super) struct Wanted {
     account_id: &'static str,
     business_profile_id: &'static str,
     credits: u32,
+    plan: &'static str,
     /// The columns of `business_profiles` after the account, as SQL literals.
     business_profile: &'static str,
 }
@@ -31,6 +32,7 @@ const DEMO: [Wanted; 2] = [
         account_id: "00000000-0000-4000-8000-0000000000a1",
         business_profile_id: "00000000-0000-4000-8000-0000000000b1",
         credits: 100,
+        plan: "free",
         business_profile: COACH,
     },
     Wanted {
@@ -39,6 +41,7 @@ const DEMO: [Wanted; 2] = [
         account_id: "00000000-0000-4000-8000-0000000000a2",
         business_profile_id: "00000000-0000-4000-8000-0000000000b2",
         credits: 100,
+        plan: "free",
         business_profile: ROASTER,
     },
 ];
@@ -49,6 +52,7 @@ pub(super) const LOAD: Wanted = Wanted {
     account_id: "00000000-0000-4000-8000-0000000000a3",
     business_profile_id: "00000000-0000-4000-8000-0000000000b3",
     credits: 10_000,
+    plan: "growth",
     business_profile: COACH,
 };
 
@@ -62,7 +66,7 @@ impl Wanted {
     /// exists already stays. The ids are the same in every stack, so that the samples in `events/` fit. The
     /// sign-up trigger would choose other ids, so it does not fire for these users.
     fn sql(&self) -> String {
-        let Self { user_id, account_id, business_profile_id, credits, business_profile, .. } = self;
+        let Self { user_id, account_id, business_profile_id, credits, plan, business_profile, .. } = self;
         let email = email(self.name);
         format!(
             "set session_replication_role = replica;
@@ -72,7 +76,8 @@ impl Wanted {
                 now(), '{{\"provider\": \"email\", \"providers\": [\"email\"]}}', '{{}}', now(), now())
               on conflict (id) do nothing;
             reset session_replication_role;
-            insert into public.accounts (account_id, name) values ('{account_id}', 'My account') on conflict do nothing;
+            insert into public.accounts (account_id, name, plan_id) values ('{account_id}', 'My account', '{plan}')
+              on conflict do nothing;
             insert into public.members (account_id, user_id, role) values ('{account_id}', '{user_id}', 'owner')
               on conflict do nothing;
             insert into public.credit_balances (account_id) values ('{account_id}') on conflict do nothing;

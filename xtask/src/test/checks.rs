@@ -6,6 +6,7 @@ use super::{
     programs,
 };
 use crate::{
+    fuzz::{self, Effort},
     process::Cmd,
     stack::{self, sam, template},
     ui::Phase,
@@ -27,6 +28,9 @@ const CONTRACTS: &str = "contracts";
 const OUTAGES: &str = "outages";
 /// The test targets whose tests run one at a time. One of `races` starts a hundred Lambdas at once.
 const ONE_AT_A_TIME: [&str; 2] = ["races", OUTAGES];
+
+/// Cases that `fuzz` makes for each route and way of making them.
+const FUZZ_CASES: u32 = 20;
 
 /// One check.
 pub(crate) struct Check {
@@ -94,6 +98,7 @@ pub(crate) fn all() -> Result<Vec<Check>> {
         check("template", Needs::Tools, validate_template),
         check("state-machines", Needs::Tools, state_machines),
         check("database", Needs::Stack, database),
+        check("fuzz", Needs::Stack, fuzz),
     ];
     let packages = packages()?;
     let tests = packages.iter().filter(|package| package.name == TESTS);
@@ -260,6 +265,13 @@ fn database(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     let log = setting.stack.log("test-database");
     stack::pg_prove(setting.stack, phase)?.args(&tests).log(&log).run("pg_prove", phase)?;
     Ok(Outcome::Passed(Some(pg_prove_tests(&log)?.into())))
+}
+
+/// Tries the API by its description. The cases are the same in every run, as far as the answers are.
+fn fuzz(setting: &Setting, phase: &Phase) -> Result<Outcome> {
+    let tried = fuzz::fuzz(setting.stack, &Effort { cases: FUZZ_CASES, seed: 1 }, phase)?;
+    let note = format!("note: {} cases for {} routes were answered as described", tried.cases, tried.routes);
+    Ok(Outcome::Passed(Some(Ran { tests: tried.routes, notes: vec![note] })))
 }
 
 /// Returns the files of a folder whose names end with `ending`, in order.

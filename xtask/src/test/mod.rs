@@ -23,6 +23,8 @@ pub(crate) struct Setting<'a> {
     host: String,
     /// When set, only tests run whose name contains this.
     name: Option<&'a str>,
+    /// The stack's database is PostgreSQL 17.
+    postgres_17: bool,
 }
 
 /// A line of the table at the end.
@@ -40,12 +42,12 @@ pub(crate) fn list() -> Result<()> {
 
 /// Runs the checks of these names, or all of them. Fails when one of them fails. With `name`, only tests run
 /// whose name contains it.
-pub(crate) fn test(wanted: &[String], name: Option<&str>, ui: &Ui) -> Result<()> {
+pub(crate) fn test(wanted: &[String], name: Option<&str>, postgres_17: bool, ui: &Ui) -> Result<()> {
     let stack = &Stack::test();
     let _lock = stack.lock_named("test.lock")?;
     stack.stop_when_interrupted(true);
     let checks = selected(checks::all()?, wanted, name.is_some())?;
-    let setting = &Setting { stack, host: host_triple()?, name };
+    let setting = &Setting { stack, host: host_triple()?, name, postgres_17 };
     let that_need = |needs: Needs| checks.iter().filter(move |check| check.needs == needs);
 
     let needs_tools = checks.iter().any(|check| check.needs != Needs::Cargo);
@@ -88,8 +90,13 @@ fn selected(mut checks: Vec<Check>, wanted: &[String], by_name: bool) -> Result<
 fn run_on_stack(checks: &[&Check], setting: &Setting, ui: &Ui) -> Vec<Line> {
     let stack = setting.stack;
     let started = Instant::now();
-    let options =
-        Options { load: true, upstreams: Upstreams::StandIns, latency: Latency::Fast, need: Need::Tests };
+    let options = Options {
+        load: true,
+        upstreams: Upstreams::StandIns,
+        latency: Latency::Fast,
+        need: Need::Tests,
+        postgres_17: setting.postgres_17,
+    };
     // A stack that a killed `test` left behind may contain anything.
     let up = stack.stop().and_then(|()| stack::up(stack, &options, ui));
     stack.stop_when_interrupted(true);

@@ -1,6 +1,6 @@
 //! `POST /api/leads/analyze`: charge the account and start one analysis.
 
-use oslira_analysis::{StartRunsQueue, StartTools, start_analysis};
+use oslira_analysis::{AnalysisLimits, StartRunsQueue, StartTools, start_analysis};
 use oslira_lambda::{RuntimeError, init, serve};
 use oslira_postgres::UserDb;
 use oslira_runs::Executions;
@@ -11,6 +11,7 @@ async fn main() -> Result<(), RuntimeError> {
     let env = &init!().await;
     let tools = &StartTools {
         intake: Intake::new(env)?,
+        limits: AnalysisLimits::new(env)?,
         executions: Executions::new(env)?,
         queue: StartRunsQueue::new(env)?,
         progress: ProgressStore::new(env)?,
