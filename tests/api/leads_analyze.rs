@@ -119,6 +119,8 @@ async fn a_short_balance_is_told_with_the_cost() -> Result<()> {
     let reply = user.post(paths::ANALYZE, &user.analysis_of("nasa")).await?;
     assert_eq!(reply.refusal(), refused(402, "InsufficientCredits"), "{}", reply.body);
     assert_eq!(reply.body["details"], json!({"balance": 0, "cost": 1}));
+    assert_eq!(stack.run_count(&user.account_id).await?, 0, "runs");
+    assert_eq!(user.balance().await?, 0, "nothing is charged");
     Ok(())
 }
 
@@ -170,6 +172,7 @@ async fn a_repeated_request_gets_what_was_paid_for_and_not_what_it_says() -> Res
 }
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "the figure is what the requirement asks for")]
 async fn fifty_posts_with_one_idempotency_key_are_one_run_one_charge_one_answer() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 60).await?;
@@ -185,7 +188,9 @@ async fn fifty_posts_with_one_idempotency_key_are_one_run_one_charge_one_answer(
     );
     let first = replies.first().context("no reply")?.data().clone();
     assert!(replies.iter().all(|reply| *reply.data() == first));
+    assert_eq!(stack.run_count(&user.account_id).await?, 1, "runs");
     assert_eq!(user.balance().await?, 59);
+    println!("note: {} concurrent posts with one key: 1 run, 1 charge, 1 answer", replies.len());
 
     let reply = post(user.analysis_of("nasa").to_string()).await?;
     assert_eq!(reply.refusal(), refused(422, "IdempotencyKeyReused"), "{}", reply.body);

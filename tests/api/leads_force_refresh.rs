@@ -22,8 +22,15 @@ async fn the_accounts_next_analysis_scrapes_what_others_still_read_from_the_cach
     let username = user.username("forced");
     let (first, _) = user.analyze(&username).await?;
     let lead_id = user.lead_of(&first).await?;
+    let quote = || async { user.post(oslira_tests::paths::QUOTE, &user.analysis_of(&username)).await };
+    let before = quote().await?;
+    assert_eq!(before.data()["duplicateOf"], first.run_id, "{}", before.body);
+    assert!(before.data()["cachedProfile"].is_object(), "{}", before.body);
     let forced = user.force_refresh(&lead_id).await?;
     assert_eq!(forced.status, 200, "{}", forced.body);
+    let after = quote().await?;
+    assert_eq!(after.data()["refusals"], json!([]), "it is another analysis now: {}", after.body);
+    assert_eq!(after.data()["cachedProfile"], json!(null), "which reads nothing cached: {}", after.body);
     assert_eq!(forced.data()["leadId"], lead_id.as_str());
     assert_eq!(user.balance().await?, 9, "it costs nothing");
 

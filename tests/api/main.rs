@@ -2,6 +2,7 @@
 
 mod analysis_cancel;
 mod analysis_progress_and_result;
+mod analysis_runs;
 mod analyze_anonymous;
 mod anonymous_limits;
 mod auth_verify;
@@ -13,6 +14,7 @@ mod credits_transactions;
 mod every_route;
 mod health;
 mod leads_analyze;
+mod leads_analyze_quote;
 mod leads_force_refresh;
 mod leads_refresh_check;
 mod rate_limits;

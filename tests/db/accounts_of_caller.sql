@@ -52,18 +52,24 @@ select is(pg_temp.outcome(caller, $$ select oslira.accounts_of_caller('member') 
 
 -- The plan ------------------------------------------------------------------------------------------------------
 
--- A ledger that a scan would not be cheaper for: 400 accounts with 50 rows each.
+-- A ledger that a scan would not be cheaper for: 400 accounts with 50 rows each. Ada's account has more runs, in which some are
+-- rare.
 set local session_replication_role = replica;
 create temp table many as select gen_random_uuid() as account_id, n from generate_series(1, 400) n;
 insert into public.credit_transactions (account_id, kind, amount, reason, created_at)
   select m.account_id, 'adjustment', 1, 'test', now() - k * interval '1 hour' from many m cross join generate_series(1, 50) k;
 insert into public.business_profiles (account_id, name, description, follower_min, follower_max, engagement_min, created_at)
   select m.account_id, 'n', 'd', 1, 2, 1, now() - k * interval '1 hour' from many m cross join generate_series(1, 50) k;
+insert into public.runs (run_id, account_id, business_profile_id, business_profile_version, requested_by, username, tier, status,
+    credits_charged, created_at, finished_at)
+  select gen_random_uuid(), m.account_id, m.account_id, 1, m.account_id, 'name_' || k, 'light', 'complete', 1,
+         now() - k * interval '1 hour', now()
+    from many m cross join generate_series(1, case when m.n = 1 then 2000 else 50 end) k;
 insert into public.members (account_id, user_id, role)
   select account_id, pg_temp.id('ada'), 'member' from many where n = 1;
 select pg_temp.name_it('many.account', account_id) from many where n = 1 \g /dev/null
 set local session_replication_role = origin;
-analyze public.credit_transactions, public.business_profiles, public.members;
+analyze public.credit_transactions, public.business_profiles, public.runs, public.members;
 
 -- What a query does for Ada, step by step; without the conditions, which versions of Postgres print differently.
 create function pg_temp.plan(p_query text) returns text language plpgsql as $$
@@ -102,7 +108,18 @@ select is(
          order by created_at desc, credit_transaction_id desc limit 10'),
     ('business_profiles_newest',
       'select * from public.business_profiles where account_id = {many.account} and deleted_at is null
-         order by created_at desc, business_profile_id desc limit 10 offset 10')
+         order by created_at desc, business_profile_id desc limit 10 offset 10'),
+    ('runs_newest',
+      'select * from public.runs where account_id = {many.account} order by created_at desc, run_id desc limit 10 offset 10'),
+    ('runs_by_status',
+      'select * from public.runs where account_id = {many.account} and status = ''failed''
+         order by created_at desc, run_id desc limit 10'),
+    ('runs_by_tier',
+      'select * from public.runs where account_id = {many.account} and tier = ''xray''
+         order by created_at desc, run_id desc limit 10'),
+    ('runs_by_username',
+      'select * from public.runs where account_id = {many.account} and username = ''nasa''
+         order by created_at desc, run_id desc limit 10')
   ) page (index, query);
 -- With other tables' few rows a scan would be cheaper.
 set local enable_seqscan = off;

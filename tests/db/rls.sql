@@ -174,6 +174,7 @@ select set_eq(
     ('authenticated', 'public.claim_idempotency_key'),
     ('authenticated', 'public.delete_business_profile'),
     ('authenticated', 'public.force_refresh'),
+    ('authenticated', 'public.quote_analysis'),
     ('authenticated', 'public.start_analysis'),
     ('service_role', 'oslira.complete_run'),
     ('service_role', 'oslira.delete_expired_idempotency_keys'),

@@ -206,7 +206,7 @@ select is(pg_temp.start('ada', 'replay.2', p_key => 'key') ->> 'outcome', 'idemp
 select is(
   pg_temp.start('ada', 'again'),
   jsonb_build_object('outcome', 'in_progress', 'run_id', pg_temp.id('first'), 'status', 'pending', 'credits', 1,
-    'price', null, 'balance', pg_temp.balance('ada.account')),
+    'price', 1, 'balance', pg_temp.balance('ada.account')),
   'one under way: its run'
 );
 select pg_temp.refused(

@@ -18,6 +18,10 @@ pub const CACHE_STATISTICS: &str = "/api/cache/statistics";
 pub const BUSINESS_PROFILES: &str = "/api/business-profiles";
 /// The start of an analysis.
 pub const ANALYZE: &str = "/api/leads/analyze";
+/// The account's runs.
+pub const RUNS: &str = "/api/analysis";
+/// What an analysis would cost.
+pub const QUOTE: &str = "/api/leads/analyze?quote=true";
 /// Where a run is, as the route is declared.
 pub const PROGRESS: &str = "/api/analysis/{runId}/progress";
 /// The result of a run, as the route is declared.

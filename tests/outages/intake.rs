@@ -137,6 +137,29 @@ async fn a_request_repeated_with_its_key_is_answered_as_ever_while_new_ones_are_
 }
 
 #[tokio::test]
+async fn a_quote_tells_that_new_analyses_are_paused_beside_all_else() -> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    let (user, stranger) = (&User::sign_up(stack, 0).await?, &User::sign_up(stack, 10).await?);
+    xtask(&["pause"]).await?.map_err(anyhow::Error::msg)?;
+    let body = user.analysis_of(&user.username("quoted"));
+    let reply = user.post(paths::QUOTE, &body).await?;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let refusals = &reply.data()["refusals"];
+    assert_eq!(refusals[0]["code"], "Paused", "{refusals}");
+    assert_eq!(refusals[0]["retryAfterSeconds"], 300);
+    assert_eq!(refusals[1]["code"], "InsufficientCredits", "{refusals}");
+    assert_eq!(refusals[2], Value::Null, "{refusals}");
+
+    // Strangers are told nothing, and what is wrong with the request is said first.
+    let headers = [("x-account-id", user.account_id.as_str())];
+    let reply = stranger.request(Method::POST, paths::QUOTE, &headers, Some(body.to_string())).await?;
+    assert_eq!(reply.refusal(), refused(404, "AccountNotFound"), "{}", reply.body);
+    let reply = stranger.post(paths::QUOTE, &body).await?;
+    assert_eq!(reply.refusal(), refused(404, "BusinessProfileNotFound"), "{}", reply.body);
+    stack.calm().await
+}
+
+#[tokio::test]
 async fn a_run_that_no_gate_let_in_is_not_begun_while_new_ones_are_refused() -> Result<()> {
     let stack = &Stack::connect_alone().await?;
     let user = &User::sign_up(stack, 10).await?;

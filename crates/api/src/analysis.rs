@@ -1,6 +1,6 @@
 //! One analysis, from the request to the explained result.
 
-use crate::{Commercial, ErrorCode, Outreach, Personality, Psychographic, SellingPoint};
+use crate::{Commercial, ErrorCode, Outreach, Personality, Psychographic, SellingPoint, filter::yes_or_no};
 use deserr::{Deserr, MergeWithError};
 use jiff::Timestamp;
 use oslira_domain::{
@@ -29,6 +29,17 @@ pub struct AnalysisRequest {
     pub analysis_type: Tier,
     /// The business profile that the lead is compared with.
     pub business_profile_id: BusinessProfileId,
+}
+
+/// What to do with the request.
+#[derive(Debug, Default, PartialEq, Eq, Deserr, JsonSchema)]
+#[deserr(rename_all = camelCase, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StartOptions {
+    /// `true` asks for a quote: the answer is 200 with the price and with all that would refuse the analysis. Nothing is charged
+    /// or started.
+    #[deserr(default, try_from(&String) = yes_or_no -> FieldProblem)]
+    pub quote: bool,
 }
 
 /// A run that was accepted and charged.

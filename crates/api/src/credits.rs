@@ -1,12 +1,12 @@
 //! Credits: what is left, and every change of the balance.
 
-use crate::filter::moment;
-use deserr::{DeserializeError, Deserr, ErrorKind, ValuePointerRef, take_cf_content};
+use crate::filter::{self, moment};
+use deserr::{DeserializeError, Deserr, ValuePointerRef};
 use jiff::Timestamp;
 use oslira_domain::{CreditTransactionId, FieldProblem, RunId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{convert::Infallible, str::FromStr};
+use std::str::FromStr;
 
 /// The credits that are left, and the plan.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -111,11 +111,5 @@ fn ordered<E: DeserializeError>(
     filters: CreditTransactionFilters,
     location: ValuePointerRef<'_>,
 ) -> Result<CreditTransactionFilters, E> {
-    match (filters.since, filters.until) {
-        (Some(since), Some(until)) if since >= until => {
-            let problem = ErrorKind::Unexpected { msg: "must be later than since".to_owned() };
-            Err(take_cf_content(E::error::<Infallible>(None, problem, location.push_key("until"))))
-        }
-        _ => Ok(filters),
-    }
+    filter::ordered(filters.since, filters.until, location).map(|()| filters)
 }

@@ -1,8 +1,9 @@
 //! How the parameters of a query are read: each arrives as text.
 
+use deserr::{DeserializeError, ErrorKind, ValuePointerRef, take_cf_content};
 use jiff::{Timestamp, civil::Date};
 use oslira_domain::FieldProblem;
-use std::ops::RangeInclusive;
+use std::{convert::Infallible, ops::RangeInclusive, str::FromStr};
 
 /// Reads a whole number.
 pub(crate) fn whole_number(text: &str, range: RangeInclusive<u32>) -> Result<u32, FieldProblem> {
@@ -11,6 +12,16 @@ pub(crate) fn whole_number(text: &str, range: RangeInclusive<u32>) -> Result<u32
     let problem =
         || FieldProblem(format!("must be a whole number from {} to {}", range.start(), range.end()));
     number.filter(|number| range.contains(number)).ok_or_else(problem)
+}
+
+/// Reads `true` or `false`.
+pub(crate) fn yes_or_no(text: &str) -> Result<bool, FieldProblem> {
+    text.parse().map_err(|_| FieldProblem("must be true or false".to_owned()))
+}
+
+/// Reads a value by the rules of its type, unless it is left out.
+pub(crate) fn optional<T: FromStr<Err: ToString>>(text: Option<String>) -> Result<Option<T>, FieldProblem> {
+    text.map(|text| text.parse().map_err(|problem: T::Err| FieldProblem(problem.to_string()))).transpose()
 }
 
 /// Reads a moment. Jiff alone would take more than RFC 3339, and years that Postgres does not have.
@@ -23,6 +34,21 @@ pub(crate) fn moment(text: Option<String>) -> Result<Option<Timestamp>, FieldPro
         text.parse().ok().filter(|_| is_within).ok_or_else(problem)
     };
     text.map(read).transpose()
+}
+
+/// Checks that a range of time begins before it ends. Both ends may be missing.
+pub(crate) fn ordered<E: DeserializeError>(
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    location: ValuePointerRef<'_>,
+) -> Result<(), E> {
+    match (since, until) {
+        (Some(since), Some(until)) if since >= until => {
+            let problem = ErrorKind::Unexpected { msg: "must be later than since".to_owned() };
+            Err(take_cf_content(E::error::<Infallible>(None, problem, location.push_key("until"))))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads a day. Jiff alone would take moments and years that Postgres does not have.

@@ -15,8 +15,10 @@ mod filter;
 mod health;
 mod page;
 mod pricing;
+mod quote;
 mod refresh;
 mod route;
+mod runs;
 mod schema;
 mod sections;
 mod usage;
@@ -24,7 +26,7 @@ mod usage;
 pub use account::{Identity, MemberRole, Membership};
 pub use analysis::{
     AcceptedRun, AnalysisRequest, AnalysisResult, Cancelling, CancellingStatus, Findings, Progress,
-    QueuedStatus, TimedStep, Timing,
+    QueuedStatus, StartOptions, TimedStep, Timing,
 };
 pub use anonymous::{
     AcceptedAnonymousRun, AnonymousRequest, AnonymousResult, AnonymousRun, BusinessInBrief, RunTokenText,
@@ -41,8 +43,10 @@ pub use page::{PAGE_SIZE, Page, Paged};
 pub use pricing::{
     AnalysisPrice, CreditPackPrice, Currency, PlanPrice, Pricing, PricingQuestion, PurchasePrice,
 };
+pub use quote::{AnalysisQuote, CachedProfile, Refusal};
 pub use refresh::{CheckingStatus, ForcedRefresh, RefreshCheck, RefreshCheckStatus, StartedRefreshCheck};
 pub use route::{Route, Tag};
+pub use runs::{Run, RunFilters, RunState};
 pub use sections::{
     Alternative, BudgetBand, BudgetEstimate, BuyingSignal, Commercial, CommunicationStyle, DecisionTrigger,
     Hook, Interest, Level, Motivation, Objection, Outreach, Partnership, Personality, Psychographic, Room,

@@ -101,6 +101,15 @@ impl Tier {
             Self::Xray => 18,
         }
     }
+
+    /// The same for a profile that is in the cache.
+    pub const fn estimated_seconds_cached(self) -> u32 {
+        match self {
+            Self::Light => 3,
+            Self::Deep => 14,
+            Self::Xray => 12,
+        }
+    }
 }
 
 from_text!(Tier);
@@ -258,6 +267,7 @@ mod tests {
         assert_eq!(Tier::ALL.map(|tier| tier.cache_ttl().as_hours()), [24, 12, 6]);
         assert_eq!(Tier::ALL.map(|tier| tier.tasks().len()), [1, 3, 4]);
         assert_eq!(Tier::ALL.map(Tier::estimated_seconds), [10, 21, 18]);
+        assert_eq!(Tier::ALL.map(Tier::estimated_seconds_cached), [3, 14, 12]);
     }
 
     #[test]

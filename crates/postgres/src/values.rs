@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 use jiff::{Timestamp, civil::Date};
-use oslira_api::{CreditTransactionKind, MemberRole};
+use oslira_api::{CreditTransactionKind, MemberRole, RunState};
 use oslira_domain::{
     AccountId, BusinessProfileId, Code, CreditTransactionId, Error, LeadId, Result, RunId, RunStatus, Task,
     Tier, UserId, Username,
@@ -186,7 +186,7 @@ macro_rules! words {
     };
 }
 
-words!(Code, RunStatus, Task, Tier, Username);
+words!(Code, RunState, RunStatus, Task, Tier, Username);
 
 macro_rules! read_words {
     ($($type:ident),*) => {
@@ -202,7 +202,7 @@ macro_rules! read_words {
     };
 }
 
-read_words!(CreditTransactionKind, MemberRole, Tier, Username);
+read_words!(CreditTransactionKind, MemberRole, RunState, Tier, Username);
 
 #[cfg(test)]
 mod tests {

@@ -93,6 +93,23 @@ impl RateLimits {
         Err(Error::store("the turns of a rate limit do not leave it"))
     }
 
+    /// Says whether [`take`](Self::take) would let a request of this key through now. Takes no turn.
+    ///
+    /// # Errors
+    /// Those of [`take`](Self::take).
+    pub async fn look(&self, key: &str, limits: &[Limit]) -> Result<()> {
+        let got = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("key", text(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(aws_error)?;
+        has_room(key, &windows(&got.item.unwrap_or_default(), limits), 1, Timestamp::now().as_millisecond())
+    }
+
     /// Gives back turns that led to nothing.
     pub async fn give_back(&self, pass: Pass) -> Result<()> {
         let turns: Vec<_> = pass.standings.iter().map(|it| (it.limit, pass.ids.clone())).collect();
@@ -144,14 +161,8 @@ impl RateLimits {
         if limits.iter().any(|limit| !item.contains_key(&limit.map())) {
             self.prepare(key, limits, now).await?;
         }
-        let taken: Vec<_> = limits.iter().map(|limit| (*limit, turns_in(item, *limit))).collect();
-        for (limit, taken) in &taken {
-            limit.standing(taken, now).note(key, 0);
-        }
-        let reached = taken.iter().filter_map(|(limit, taken)| limit.refusal(taken, turns, now));
-        if let Some(reached) = reached.max_by_key(|reached| reached.wait) {
-            return Err(reached.limit.reached(reached.wait));
-        }
+        let taken = windows(item, limits);
+        has_room(key, &taken, turns, now)?;
         let over = taken.into_iter().map(|(limit, taken)| {
             let over = taken.into_iter().filter(|turn| turn.is_over(limit, now));
             (limit, over.map(|turn| turn.id).take(MOST_FORGOTTEN).collect::<Vec<_>>())
@@ -258,6 +269,26 @@ fn turns_in(item: &Item, limit: Limit) -> Vec<Turn> {
     let mut turns: Vec<Turn> = map.into_iter().flatten().filter_map(turn).collect();
     turns.sort_by_key(|turn| turn.at);
     turns
+}
+
+/// Each limit with the turns of its window, the oldest first.
+fn windows(item: &Item, limits: &[Limit]) -> Vec<(Limit, Vec<Turn>)> {
+    limits.iter().map(|limit| (*limit, turns_in(item, *limit))).collect()
+}
+
+/// Notes how much of each limit is left.
+///
+/// # Errors
+/// `TooManyRequests` when one of them has no room for so many more turns.
+fn has_room(key: &str, taken: &[(Limit, Vec<Turn>)], turns: u32, now: i64) -> Result<()> {
+    for (limit, taken) in taken {
+        limit.standing(taken, now).note(key, 0);
+    }
+    let reached = taken.iter().filter_map(|(limit, taken)| limit.refusal(taken, turns, now));
+    match reached.max_by_key(|reached| reached.wait) {
+        Some(reached) => Err(reached.limit.reached(reached.wait)),
+        None => Ok(()),
+    }
 }
 
 fn has_all(item: &Item, ids: &[String], limits: &[Limit]) -> bool {

@@ -26,11 +26,14 @@ impl AnalysisLimits {
     /// # Errors
     /// `TooManyRequests` when it has started too many, `AccountNotFound` when the caller is not in it.
     pub(crate) async fn take(&self, db: &UserDb, caller: &Caller, account_id: AccountId) -> Result<Pass> {
-        let count = match caller.analyses_per_hour.get(&account_id) {
-            Some(count) => *count,
-            None => ask(db, caller, account_id).await?,
-        };
-        self.rate_limits.take(&format!("analyses#{account_id}"), &[an_hour(count)]).await
+        let limit = limit(db, caller, account_id).await?;
+        self.rate_limits.take(&key(account_id), &[limit]).await
+    }
+
+    /// Says what [`take`](Self::take) would say now. Nothing is counted.
+    pub(crate) async fn look(&self, db: &UserDb, caller: &Caller, account_id: AccountId) -> Result<()> {
+        let limit = limit(db, caller, account_id).await?;
+        self.rate_limits.look(&key(account_id), &[limit]).await
     }
 
     /// Takes back the count of an analysis that was not accepted.
@@ -44,6 +47,17 @@ impl AnalysisLimits {
 /// At most so many in an hour.
 pub(crate) const fn an_hour(count: u32) -> Limit {
     Limit { count, window: HOUR }
+}
+
+fn key(account_id: AccountId) -> String {
+    format!("analyses#{account_id}")
+}
+
+async fn limit(db: &UserDb, caller: &Caller, account_id: AccountId) -> Result<Limit> {
+    match caller.analyses_per_hour.get(&account_id) {
+        Some(count) => Ok(an_hour(*count)),
+        None => ask(db, caller, account_id).await.map(an_hour),
+    }
 }
 
 /// Reads the limit of an account that the authorizer did not name.

@@ -1,8 +1,9 @@
 //! One analysis, from a user's request to a scored lead.
 //!
-//! The modules in the order of a run's life: `start` accepts a run, charges for it and starts the state
-//! machine. `queued` starts it later when that failed. `analyze` asks a model, `save` scores and stores, and
-//! `refund` ends a run that went wrong. `progress` and `result` inform the user, who may `cancel`.
+//! The modules in the order of a run's life: `quote` tells what a run would cost. `start` accepts a run,
+//! charges for it and starts the state machine. `queued` starts it later when that failed. `analyze` asks a
+//! model, `save` scores and stores, and `refund` ends a run that went wrong. `progress`, `result` and `list`
+//! inform the user, who may `cancel`.
 //! `anonymous` is for callers without an account.
 
 mod analysis_limits;
@@ -11,9 +12,11 @@ mod anonymous;
 mod asking;
 mod assemble;
 mod cancel;
+mod list;
 mod progress;
 mod prompt;
 mod queued;
+mod quote;
 mod refund;
 mod result;
 mod run;
@@ -32,6 +35,7 @@ pub use anonymous::{
 };
 pub use asking::Asking;
 pub use cancel::cancel_analysis;
+pub use list::list_runs;
 pub use progress::get_analysis_progress;
 pub use queued::{QueuedRun, START_TRIES, start_queued_run};
 pub use refund::{RefundRun, StoppedRun, refund_run, refund_stopped_run};
@@ -41,7 +45,12 @@ pub use start::{StartTools, start_analysis};
 pub use start_runs_queue::StartRunsQueue;
 
 pub fn routes() -> Vec<Route> {
-    let signed_in =
-        [start::start_route(), progress::progress_route(), cancel::cancel_route(), result::result_route()];
+    let signed_in = [
+        start::start_route(),
+        list::list_route(),
+        progress::progress_route(),
+        cancel::cancel_route(),
+        result::result_route(),
+    ];
     signed_in.into_iter().chain(anonymous::routes()).collect()
 }

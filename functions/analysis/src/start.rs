@@ -2,10 +2,12 @@
 
 use crate::{
     analysis_limits::{AnalysisLimits, an_hour},
-    run as about_run,
+    quote, run as about_run,
     start_runs_queue::StartRunsQueue,
 };
-use oslira_api::{AcceptedRun, AnalysisRequest, QueuedStatus, Route, Tag, example};
+use oslira_api::{
+    AcceptedRun, AnalysisQuote, AnalysisRequest, QueuedStatus, Route, StartOptions, Tag, example,
+};
 use oslira_domain::{AccountId, Code, Error, Result, RunId, Step, Tier, UserId};
 use oslira_lambda::{Reply, Request, note_run};
 use oslira_postgres::{Row, UserDb, may_have_committed};
@@ -30,7 +32,8 @@ pub struct StartTools {
     pub progress: ProgressStore,
 }
 
-/// Accepts a run, if runs are accepted at the moment: 202.
+/// Accepts a run, if runs are accepted at the moment: 202. With `?quote=true` it only tells what that would
+/// cost and what would refuse it: 200.
 ///
 /// Once the charge is committed the answer is 202, whatever happens next. If the execution cannot be started
 /// now, the queue starts it. If the queue cannot be reached either, two others can start it: the same
@@ -39,7 +42,7 @@ pub struct StartTools {
 /// and the queue finds out.
 pub async fn start_analysis(tools: &StartTools, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
-    request.no_query()?;
+    let StartOptions { quote: is_quote } = request.query()?;
     let asked = Asked {
         user_id: caller.user_id,
         account_id,
@@ -49,6 +52,9 @@ pub async fn start_analysis(tools: &StartTools, request: Request) -> Result<Repl
         body_hash: Sha256::digest(&request.body).to_vec(),
         new_run_id: RunId::generate(),
     };
+    if is_quote {
+        return quote::quote(tools, caller, &asked).await;
+    }
     // Both come before the charge: a run that cannot be worked on is refused, not charged and refunded.
     let checks =
         tokio::join!(tools.intake.check(account_id), tools.limits.take(&tools.db, caller, account_id));
@@ -95,12 +101,12 @@ async fn accepted_before(tools: &StartTools, asked: &Asked<'_>, refusal: Error) 
 }
 
 /// A request, as it is sent to the database.
-struct Asked<'a> {
-    user_id: UserId,
-    account_id: AccountId,
+pub(crate) struct Asked<'a> {
+    pub(crate) user_id: UserId,
+    pub(crate) account_id: AccountId,
     is_own_account: bool,
     key: Option<&'a str>,
-    body: AnalysisRequest,
+    pub(crate) body: AnalysisRequest,
     body_hash: Vec<u8>,
     /// Made before the statement is sent, so a repeated statement makes one run.
     new_run_id: RunId,
@@ -168,7 +174,7 @@ async fn look_up(tools: &StartTools, asked: &Asked<'_>) -> Result<Option<Row>> {
     Ok(Some(run))
 }
 
-/// Turns a refusal by the database into an error.
+/// Turns what the database decided into the run, or into the error of a refusal.
 fn accepted(row: Row) -> Result<Accepted> {
     match &*row.read::<String>("outcome")? {
         "accepted" => Ok(Accepted::Now(row)),
@@ -176,9 +182,16 @@ fn accepted(row: Row) -> Result<Accepted> {
         "account_not_found" => Err(Error::account_not_found()),
         "business_profile_not_found" => Err(Error::business_profile_not_found()),
         "idempotency_key_reused" => Err(Error::idempotency_key_reused()),
-        "in_progress" => Err(in_progress(row.read("run_id")?)),
-        "insufficient_credits" => Err(too_few_credits(row.read("balance")?, row.read("price")?)),
-        other => Err(Error::internal(format!("start_analysis answered {other}"))),
+        outcome => Err(refusal(outcome, &row)?),
+    }
+}
+
+/// The error of a refusal that a quote tells, too.
+pub(crate) fn refusal(outcome: &str, row: &Row) -> Result<Error> {
+    match outcome {
+        "in_progress" => Ok(in_progress(row.read("run_id")?)),
+        "insufficient_credits" => Ok(too_few_credits(row.read("balance")?, row.read("price")?)),
+        other => Err(Error::internal(format!("an analysis is refused as {other}"))),
     }
 }
 
@@ -251,6 +264,20 @@ pub(crate) fn start_route() -> Route {
         "resultUrl": "/api/analysis/01a1fbbc-0a88-736b-af81-8a492628528e/result",
         "creditsCharged": 1,
     }));
+    let quoted = example(json!({
+        "cost": 1, "balance": 9, "balanceAfter": 8, "estimatedSeconds": 3,
+        "cachedProfile": {"dataAsOf": "2026-11-20T08:12:41.093114Z", "ageSeconds": 4639}, "duplicateOf": null, "refusals": [],
+    }));
+    let run_id = RunId(Uuid::from_u128(0x0193_2a5f_11aa_7c20_8f10_5e6f_7a8b_9c0d));
+    let refused = AnalysisQuote {
+        cost: 5,
+        balance: 3,
+        balance_after: -2,
+        estimated_seconds: 21,
+        cached_profile: None,
+        duplicate_of: Some(run_id),
+        refusals: vec![Intake::busy().into(), in_progress(run_id).into(), too_few_credits(3, 5).into()],
+    };
     Route::post("/api/leads/analyze", "startAnalysis", Tag::Analyses, "Charge the account and start one analysis")
         .describe(
             "The charge is made when the answer is 202. A run that fails later is refunded by itself, once.\n\n\
@@ -261,16 +288,21 @@ pub(crate) fn start_route() -> Route {
              While intake is paused, nothing is accepted and nothing charged; `Retry-After` says when to come back. A request that \
              was accepted before is answered as then when it is repeated with its `Idempotency-Key`.\n\n\
              A 503 with `details.runId` says that it is not known yet whether the request was accepted. If it was, the run of that \
-             id starts within five minutes. If it was not, nothing was charged, and the run is never found.",
+             id starts within five minutes. If it was not, nothing was charged, and the run is never found.\n\n\
+             With `?quote=true` nothing is charged, started or remembered. The answer is 200 with the price, and with all that would \
+             refuse the analysis at this moment. An `Idempotency-Key` makes no difference to a quote. Bad requests are refused as \
+             without it.",
         )
         .in_account()
         .idempotent()
+        .query::<StartOptions>()
         .takes::<AnalysisRequest>([("light", asked("light")), ("xray", asked("xray"))])
+        .answers::<AnalysisQuote>(200, "A quote: nothing was charged or started.", [("quoted", quoted), ("refused", refused)])
         .answers::<AcceptedRun>(202, "Accepted and charged.", [("accepted", accepted)])
         .links(202, "/data/runId", "runId", &["getAnalysisProgress", "getAnalysisResult", "cancelAnalysis"])
         .refuses(&too_few_credits(0, 1))
         .refuses(&Error::business_profile_not_found())
-        .refuses(&in_progress(RunId(Uuid::from_u128(0x0193_2a5f_11aa_7c20_8f10_5e6f_7a8b_9c0d))))
+        .refuses(&in_progress(run_id))
         .refuses_as("TooManyAnalyses", &an_hour(100).reached(Duration::from_secs(1_260)))
         .refuses(&Intake::busy())
         .refuses_as("InDoubt", &in_doubt(Error::store(""), RunId(Uuid::from_u128(0x01a1_fbbc_0a88_736b_af81_8a49_2628_528e))))
