@@ -51,7 +51,8 @@ pub(crate) async fn quote(tools: &StartTools, caller: &Caller, asked: &Asked<'_>
 }
 
 /// Reads the price and what would refuse the analysis. Also reads when the profile was scraped that the account's latest
-/// complete analysis of this username has read, if that analysis had as many posts as this one needs.
+/// complete analysis of this username has read, if that analysis had as many posts as this one needs, and nothing newer is
+/// demanded for the lead.
 async fn look(db: &UserDb, asked: &Asked<'_>) -> Result<Row> {
     let sql = "select q.price, q.balance, q.refusals, (q.twin).run_id,
                       exists (
