@@ -13,6 +13,7 @@ pub fn document() -> Result<Value> {
     let routes = [
         oslira_platform::routes(),
         oslira_auth::routes(),
+        oslira_accounts::routes(),
         oslira_credits::routes(),
         oslira_usage::routes(),
         oslira_business_profiles::routes(),

@@ -4,6 +4,16 @@
 pub const HEALTH: &str = "/health";
 /// Who the token belongs to.
 pub const AUTH_VERIFY: &str = "/api/auth/verify";
+/// The account.
+pub const ACCOUNT: &str = "/api/account";
+/// Who is in the account.
+pub const MEMBERS: &str = "/api/account/members";
+/// One of them, as the route is declared.
+pub const MEMBER: &str = "/api/account/members/{userId}";
+/// Who is invited into the account.
+pub const INVITATIONS: &str = "/api/account/invitations";
+/// The wish to become a member, as the route is declared.
+pub const ACCEPT_INVITATION: &str = "/api/invitations/{token}/accept";
 /// What the account has left.
 pub const CREDITS_BALANCE: &str = "/api/credits/balance";
 /// What moved the account's credits.
@@ -37,6 +47,21 @@ pub const ANONYMOUS_RUN: &str = "/api/analyze/anonymous/{runToken}";
 pub const REFRESH_CHECK: &str = "/api/leads/{leadId}/refresh-check";
 /// The demand for newer data of a lead, as the route is declared.
 pub const FORCE_REFRESH: &str = "/api/leads/{leadId}/force-refresh";
+
+/// One member of the account.
+pub fn member(user_id: &str) -> String {
+    MEMBER.replace("{userId}", user_id)
+}
+
+/// One invitation into the account.
+pub fn invitation(id: &str) -> String {
+    format!("{INVITATIONS}/{id}")
+}
+
+/// The wish to become a member.
+pub fn accept_invitation(token: &str) -> String {
+    ACCEPT_INVITATION.replace("{token}", token)
+}
 
 /// One business profile.
 pub fn business_profile(id: &str) -> String {

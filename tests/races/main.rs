@@ -3,6 +3,7 @@
 mod business_profiles;
 mod doubt;
 mod limits;
+mod members;
 mod pooler;
 mod rate_limits;
 mod settlement;

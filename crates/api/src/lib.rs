@@ -21,9 +21,10 @@ mod route;
 mod runs;
 mod schema;
 mod sections;
+mod team;
 mod usage;
 
-pub use account::{Identity, MemberRole, Membership};
+pub use account::{Account, AccountDocument, Identity, MemberRole, Membership};
 pub use analysis::{
     AcceptedRun, AnalysisRequest, AnalysisResult, Cancelling, CancellingStatus, Findings, Progress,
     QueuedStatus, StartOptions, TimedStep, Timing,
@@ -51,5 +52,9 @@ pub use sections::{
     Alternative, BudgetBand, BudgetEstimate, BuyingSignal, Commercial, CommunicationStyle, DecisionTrigger,
     Hook, Interest, Level, Motivation, Objection, Outreach, Partnership, Personality, Psychographic, Room,
     SellingPoint, Strength, Trait, TraitName, Value,
+};
+pub use team::{
+    DeletedInvitation, Invitation, InvitationRequest, InvitationToken, Member, MemberDocument, NewInvitation,
+    RemovedMember,
 };
 pub use usage::{Usage, UsageDay, UsageFigures, UsageRange};

@@ -30,13 +30,22 @@ pub enum Tag {
     BusinessProfiles,
     /// Who is calling, and what is left to spend.
     Account,
+    /// Who is in the account, and who is invited.
+    Team,
     /// The service itself.
     Platform,
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Analyses, Self::Leads, Self::Anonymous, Self::BusinessProfiles, Self::Account, Self::Platform];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Analyses,
+        Self::Leads,
+        Self::Anonymous,
+        Self::BusinessProfiles,
+        Self::Account,
+        Self::Team,
+        Self::Platform,
+    ];
 
     pub(crate) const fn name_and_description(self) -> (&'static str, &'static str) {
         match self {
@@ -45,6 +54,7 @@ impl Tag {
             Self::Anonymous => ("Anonymous analyses", "A first look, without an account"),
             Self::BusinessProfiles => ("Business profiles", "What the account sells, and to whom"),
             Self::Account => ("Account", "Who is calling, and what is left to spend"),
+            Self::Team => ("Team", "Who is in the account, and who is invited"),
             Self::Platform => ("Platform", "The service itself"),
         }
     }
