@@ -25,7 +25,10 @@ pub(crate) struct Tried {
     pub(crate) cases: u64,
 }
 
-/// Tries all routes of the running stack as its user `load`.
+/// Whose account is tried. The examples of the description name it, too.
+const USER: &str = "demo-1";
+
+/// Tries all routes of the running stack.
 ///
 /// # Errors
 /// An answer was not as described. The log has each such case, with a command that repeats it.
@@ -42,7 +45,8 @@ pub(crate) fn fuzz(stack: &Stack, effort: &Effort, phase: &Phase) -> Result<Trie
         .arg("--seed", effort.seed.to_string())
         .args(["--report", "json"])
         .arg("--report-json-path", &report)
-        .env("OSLIRA_FUZZ_TOKEN", &description.user("load")?.token)
+        .env("OSLIRA_FUZZ_TOKEN", &description.user(USER)?.token)
+        .env("SCHEMATHESIS_HOOKS", ROOT.join("tests/fuzz/one_parser.py"))
         .env("NO_PROXY", "127.0.0.1,localhost")
         // It leaves a folder where it is called.
         .directory(&stack.path(""))
@@ -62,7 +66,20 @@ fn tried(report: &Value) -> Result<Tried> {
         let status = report["phases"][way]["status"].as_str().unwrap_or("missing");
         ensure!(status == "success", "schemathesis did not finish {way}: {status}");
     }
+    // Where nothing is let in, nothing can be wrong.
+    let closed: Vec<&str> =
+        accepted(report).filter(|(_, count)| *count == 0).map(|(route, _)| route).collect();
+    ensure!(closed.is_empty(), "nothing that schemathesis sent was accepted by {}", closed.join(", "));
     Ok(Tried { routes, cases: count("/test_cases/generated")? })
+}
+
+/// How many valid requests each route accepted. Routes with an id in their path are left out: made-up ids are nobody's.
+fn accepted(report: &Value) -> impl Iterator<Item = (&str, u64)> {
+    let routes = report["valid_rates"].as_object().into_iter().flatten();
+    routes.filter(|(route, _)| !route.contains('{')).map(|(route, phases)| {
+        let phases = phases.as_object().into_iter().flatten();
+        (route.as_str(), phases.filter_map(|(_, requests)| requests["accepted"].as_u64()).sum())
+    })
 }
 
 #[cfg(test)]
@@ -72,15 +89,20 @@ mod tests {
 
     #[test]
     fn a_report_of_a_part_is_no_success() {
-        let report = |stateful: &str, tested: u64| {
+        let report = |stateful: &str, tested: u64, accepted: u64| {
             let done = json!({"status": "success"});
             json!({
                 "operations": {"total": 15, "tested": tested}, "test_cases": {"generated": 269},
                 "phases": {"examples": done, "coverage": done, "fuzzing": done, "stateful": {"status": stateful}},
+                "valid_rates": {
+                    "GET /api/usage": {"coverage": {"accepted": 0}, "fuzzing": {"accepted": accepted}},
+                    "GET /api/leads/{leadId}": {"fuzzing": {"accepted": 0}},
+                },
             })
         };
-        assert_eq!(tried(&report("success", 15)).unwrap().cases, 269);
-        assert!(tried(&report("success", 14)).is_err());
-        assert!(tried(&report("skip", 15)).is_err());
+        assert_eq!(tried(&report("success", 15, 1)).unwrap().cases, 269);
+        assert!(tried(&report("success", 14, 1)).is_err());
+        assert!(tried(&report("skip", 15, 1)).is_err());
+        assert!(tried(&report("success", 15, 0)).is_err(), "everything was refused");
     }
 }

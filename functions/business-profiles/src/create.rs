@@ -37,7 +37,12 @@ pub(crate) fn create_route() -> Route {
         "The business profile was made by this request, or by an earlier one with the same `Idempotency-Key` and body.",
         [("roaster", saved::saved_roaster())],
     )
-    .links(201, "/data/id", "businessProfileId", &saved::OPERATIONS)
+    .links(
+        201,
+        "/data/id",
+        "businessProfileId",
+        &["getBusinessProfile", "updateBusinessProfile", "deleteBusinessProfile"],
+    )
     .refuses(&Error::business_profile_not_found())
     .refuses(&too_many())
     .refuses_as("TooManyWithDeleted", &too_many_with_deleted())

@@ -20,7 +20,6 @@ pub(crate) fn list_route() -> Route {
         "A page of the business profiles.",
         vec![saved::saved_roaster()],
     )
-    .links(200, "/data/data/0/id", "businessProfileId", &saved::OPERATIONS)
 }
 
 /// The list has no parameters except the page.

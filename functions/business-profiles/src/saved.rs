@@ -6,10 +6,6 @@ use oslira_lambda::Request;
 use oslira_postgres::{Row, table::business_profile};
 use serde_json::{Value, json};
 
-/// The routes about one business profile.
-pub(crate) const OPERATIONS: [&str; 3] =
-    ["getBusinessProfile", "updateBusinessProfile", "deleteBusinessProfile"];
-
 /// The columns of an answer, as a statement lists them.
 pub(crate) fn columns() -> String {
     format!("business_profile_id, {}, created_at, updated_at", business_profile::COLUMNS)

@@ -97,7 +97,7 @@ pub(crate) fn all() -> Result<Vec<Check>> {
         check("dependencies", Needs::Cargo, dependencies),
         check("template", Needs::Tools, validate_template),
         check("state-machines", Needs::Tools, state_machines),
-        check("database", Needs::Stack, database),
+        check("db", Needs::Stack, database),
         check("fuzz", Needs::Stack, fuzz),
     ];
     let packages = packages()?;
@@ -262,7 +262,7 @@ fn database(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     if tests.is_empty() {
         return Ok(Outcome::Skipped("there are none".to_owned()));
     }
-    let log = setting.stack.log("test-database");
+    let log = setting.stack.log("test-db");
     stack::pg_prove(setting.stack, phase)?.args(&tests).log(&log).run("pg_prove", phase)?;
     Ok(Outcome::Passed(Some(pg_prove_tests(&log)?.into())))
 }
