@@ -15,6 +15,7 @@ mod credits_transactions;
 mod every_route;
 mod health;
 mod invitations;
+mod leads;
 mod leads_analyze;
 mod leads_analyze_quote;
 mod leads_force_refresh;

@@ -26,6 +26,8 @@ pub const USAGE: &str = "/api/usage";
 pub const CACHE_STATISTICS: &str = "/api/cache/statistics";
 /// The account's business profiles.
 pub const BUSINESS_PROFILES: &str = "/api/business-profiles";
+/// The account's leads.
+pub const LEADS: &str = "/api/leads";
 /// The start of an analysis.
 pub const ANALYZE: &str = "/api/leads/analyze";
 /// The account's runs.
@@ -66,6 +68,21 @@ pub fn accept_invitation(token: &str) -> String {
 /// One business profile.
 pub fn business_profile(id: &str) -> String {
     format!("{BUSINESS_PROFILES}/{id}")
+}
+
+/// One lead.
+pub fn lead(id: &str) -> String {
+    format!("{LEADS}/{id}")
+}
+
+/// The analyses of a lead.
+pub fn lead_analyses(id: &str) -> String {
+    format!("{LEADS}/{id}/analyses")
+}
+
+/// Where a deleted lead is restored.
+pub fn restore_lead(id: &str) -> String {
+    format!("{LEADS}/{id}/restore")
 }
 
 /// A path with a query, which is as it is.

@@ -2,6 +2,7 @@
 
 mod business_profiles;
 mod doubt;
+mod leads;
 mod limits;
 mod members;
 mod pooler;

@@ -11,8 +11,10 @@ mod document;
 mod envelope;
 mod error_code;
 mod example;
+mod export;
 mod filter;
 mod health;
+mod leads;
 mod page;
 mod pricing;
 mod quote;
@@ -39,8 +41,10 @@ pub use document::document;
 pub use envelope::{Failure, Success};
 pub use error_code::{ErrorCode, GATEWAY_ANSWERS, GatewayAnswer};
 pub use example::example;
+pub use export::{CsvEntry, MOST_CSV_BYTES, csv, export_too_large};
 pub use health::{Dependencies, DependencyState, Health, HealthStatus};
-pub use page::{PAGE_SIZE, Page, Paged};
+pub use leads::{DeletedLead, Lead, LeadAnalysis, LeadDetails, LeadFilters, LeadSort};
+pub use page::{MOST_ROWS, PAGE_SIZE, Page, Paged};
 pub use pricing::{
     AnalysisPrice, CreditPackPrice, Currency, PlanPrice, Pricing, PricingQuestion, PurchasePrice,
 };

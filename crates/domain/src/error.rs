@@ -213,6 +213,8 @@ codes! {
     AlreadyFinished = 409, Info, false;
     /// The result is not there yet, or the lead has none to compare with.
     NotReady = 409, Info, false;
+    /// The account has another lead of the same business profile and username, so this one cannot be restored beside it.
+    LeadExists = 409, Info, false;
     /// The person is a member of the account already.
     AlreadyMember = 409, Info, false;
     /// The account would have no owner.
@@ -221,6 +223,8 @@ codes! {
     TeamLimitReached = 409, Info, false;
     /// The account has as many business profiles as it may have, or has made and deleted as many. `details.limit` says how many.
     BusinessProfileLimitReached = 409, Info, false;
+    /// The list is too long or too large for one CSV. `details` has `limitEntries` and `limitBytes`.
+    ExportTooLarge = 422, Info, false;
     /// The idempotency key came with another body before.
     IdempotencyKeyReused = 422, Info, false;
 
