@@ -10,6 +10,7 @@ mod ids;
 mod pipeline;
 mod price_list;
 mod profile;
+mod request_class;
 mod run;
 pub mod scoring;
 mod share;
@@ -27,6 +28,7 @@ pub use pipeline::{
 };
 pub use price_list::{CreditPack, PURCHASABLE_CREDITS, Plan, purchase_cents};
 pub use profile::{Post, PostKind, Posts, Profile, Snapshot};
+pub use request_class::RequestClass;
 pub use run::{RunStatus, Step};
 pub use share::{share, share_taken};
 pub use text::{clean_line, clean_lines};
