@@ -1,5 +1,6 @@
 //! The public API, over HTTP, as a front end uses it. One module per route, and one for what all routes share.
 
+mod account;
 mod analysis_cancel;
 mod analysis_progress_and_result;
 mod analysis_runs;
@@ -13,8 +14,11 @@ mod credits_pricing;
 mod credits_transactions;
 mod every_route;
 mod health;
+mod invitations;
+mod leads;
 mod leads_analyze;
 mod leads_analyze_quote;
+mod members;
 mod rate_limits;
 mod sample_events;
 mod stores_down;

@@ -7,7 +7,7 @@ use crate::{
 use serde_json::{Value, json};
 
 /// Every rule that is about a template alone.
-const RULES: [fn(&Template) -> Vec<String>; 21] = [
+const RULES: [fn(&Template) -> Vec<String>; 22] = [
     declared::undeclared,
     kinds::called_otherwise,
     kinds::strangers_to_databases,
@@ -22,6 +22,7 @@ const RULES: [fn(&Template) -> Vec<String>; 21] = [
     permissions::secrets_named_or_readable_alone,
     permissions::secrets_of_nobody,
     permissions::secrets_with_a_value,
+    routes::paths_written_down,
     routes::routes_with_an_odd_authorizer,
     schedules::schedules_without_a_time,
     stores::messages_shown_too_early,
@@ -332,6 +333,31 @@ fn a_route_without_a_token_is_bounded_and_no_other() {
     );
     let twice = format!("{setting}{}", setting.replace("webhooks", "api"));
     told(setting, &twice, "POST /api/payments: take it out of the API's MethodSettings");
+}
+
+#[test]
+fn tokens_in_paths_are_written_down_nowhere() {
+    let place = "      MethodSettings:\n";
+    let with = |more: &str| format!("      {more}\n{place}");
+    let access_log =
+        |format: &str| with(&format!("AccessLogSetting: {{DestinationArn: a, Format: '{format}'}}"));
+    none(problems_with(place, &access_log("$context.requestId $context.resourcePath $context.status")));
+    told(
+        place,
+        &access_log("$context.status $context.path"),
+        "Api: take $context.path out of its AccessLogSetting",
+    );
+    told(place, &with("TracingEnabled: true"), "Api: remove TracingEnabled");
+    told(
+        ", HttpMethod: POST, Th",
+        ", LoggingLevel: INFO, HttpMethod: POST, Th",
+        "Api: take LoggingLevel out",
+    );
+    told(
+        ", HttpMethod: POST, Th",
+        ", DataTraceEnabled: true, HttpMethod: POST, Th",
+        "Api: take DataTraceEnabled out",
+    );
 }
 
 #[test]

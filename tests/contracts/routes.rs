@@ -76,6 +76,34 @@ fn a_route_is_public_or_guarded_by_the_authorizer() {
     none(routes_with_an_odd_authorizer(&template));
 }
 
+/// What would write down the paths of requests, which hold tokens.
+pub(crate) fn paths_written_down(template: &Template) -> Vec<String> {
+    let api = template.api();
+    let format = api["AccessLogSetting"]["Format"].to_string();
+    let in_access_log =
+        ["$context.path", "$context.requestOverride.path"].into_iter().filter(|path| format.contains(path));
+    let in_access_log = in_access_log.map(|path| {
+        format!("Api: take {path} out of its AccessLogSetting; $context.resourcePath shows no tokens")
+    });
+    let traced = [&api["TracingEnabled"]].into_iter().filter(|it| !it.is_null() && **it != false);
+    let traced =
+        traced.map(|_| "Api: remove TracingEnabled; traces hold the addresses of requests".to_owned());
+    let logged = list(&api["MethodSettings"]).flat_map(|setting| {
+        let is_on = |name: &str| !setting[name].is_null() && setting[name] != false && setting[name] != "OFF";
+        ["LoggingLevel", "DataTraceEnabled"].into_iter().filter(move |name| is_on(name)).map(|name| {
+            format!(
+                "Api: take {name} out of its MethodSettings; execution logs hold the addresses of requests"
+            )
+        })
+    });
+    in_access_log.chain(traced).chain(logged).collect()
+}
+
+#[test]
+fn api_gateway_writes_no_path_down() {
+    none(paths_written_down(&Template::read()));
+}
+
 /// SAM answers `OPTIONS` of every path by what `Cors` says. The emulator does not, so this stands in for a test of it.
 #[test]
 fn a_browser_may_send_what_every_route_takes() {

@@ -39,6 +39,7 @@ select is(
   select unnest(regexp_matches(pg_get_constraintdef(c.oid), '''([a-z]+)''', 'g')) as role
     from pg_constraint c where c.conname = 'members_role_known'
 ) r;
+insert into public.members (account_id, user_id, role) values (pg_temp.id('bob.account'), pg_temp.id('cleo'), 'owner');
 update public.members set role = 'member' where user_id = pg_temp.id('bob');
 select is(pg_temp.accounts('bob', role), accounts, format('no owner any more, as at least %s', role))
   from (values ('member', '{bob.account}'), ('owner', '{}')) expected (role, accounts);
@@ -60,6 +61,12 @@ insert into public.credit_transactions (account_id, kind, amount, reason, create
   select m.account_id, 'adjustment', 1, 'test', now() - k * interval '1 hour' from many m cross join generate_series(1, 50) k;
 insert into public.business_profiles (account_id, name, description, follower_min, follower_max, engagement_min, created_at)
   select m.account_id, 'n', 'd', 1, 2, 1, now() - k * interval '1 hour' from many m cross join generate_series(1, 50) k;
+insert into public.leads (account_id, business_profile_id, username, followers, following, posts_count, is_verified, is_business,
+    profile_as_of, score, tier, analyzed_at)
+  select m.account_id, m.account_id, 'lead_' || k, k % 7, 1, 1, false, false, now(), k % 5, 'light', now() - k * interval '1 hour'
+    from many m cross join generate_series(1, 50) k;
+insert into public.analyses (run_id, account_id, lead_id, score, confidence, result, data_as_of, cache_hit, duration_ms)
+  select lead_id, account_id, lead_id, 1, 1, '{}', now(), false, 1 from public.leads where followers < 7;
 insert into public.runs (run_id, account_id, business_profile_id, business_profile_version, requested_by, username, tier, status,
     credits_charged, created_at, finished_at)
   select gen_random_uuid(), m.account_id, m.account_id, 1, m.account_id, 'name_' || k, 'light', 'complete', 1,
@@ -69,7 +76,7 @@ insert into public.members (account_id, user_id, role)
   select account_id, pg_temp.id('ada'), 'member' from many where n = 1;
 select pg_temp.name_it('many.account', account_id) from many where n = 1 \g /dev/null
 set local session_replication_role = origin;
-analyze public.credit_transactions, public.business_profiles, public.runs, public.members;
+analyze public.credit_transactions, public.business_profiles, public.runs, public.members, public.leads, public.analyses;
 
 -- What a query does for Ada, step by step; without the conditions, which versions of Postgres print differently.
 create function pg_temp.plan(p_query text) returns text language plpgsql as $$
@@ -109,6 +116,9 @@ select is(
     ('business_profiles_newest',
       'select * from public.business_profiles where account_id = {many.account} and deleted_at is null
          order by created_at desc, business_profile_id desc limit 10 offset 10'),
+    ('analyses_newest_of_lead',
+      'select * from public.analyses where account_id = {many.account} and lead_id = {many.account}
+         order by created_at desc, run_id desc limit 10'),
     ('runs_newest',
       'select * from public.runs where account_id = {many.account} order by created_at desc, run_id desc limit 10 offset 10'),
     ('runs_by_status',
@@ -121,13 +131,33 @@ select is(
       'select * from public.runs where account_id = {many.account} and username = ''nasa''
          order by created_at desc, run_id desc limit 10')
   ) page (index, query);
+select is(
+    pg_temp.plan(format('select * from public.leads where account_id = {many.account} and deleted_at is null order by %s limit 10', listed)),
+    format('Limit < InitPlan 1 < Result < Index Scan%s using %s', direction, index),
+    format('leads by %s: the accounts once, then the rows in the order of %s', listed, index)
+  )
+  from (values
+    ('leads_analyzed_last', '', 'analyzed_at desc nulls last, lead_id desc'),
+    ('leads_analyzed_last', ' Backward', 'analyzed_at nulls first, lead_id'),
+    ('leads_highest_score', '', 'score desc nulls last, lead_id desc'),
+    ('leads_highest_score', ' Backward', 'score nulls first, lead_id'),
+    ('leads_most_followers', '', 'followers desc, lead_id desc'),
+    ('leads_most_followers', ' Backward', 'followers, lead_id'),
+    ('leads_username', ' Backward', 'username collate "C" desc, lead_id desc'),
+    ('leads_username', '', 'username collate "C", lead_id')
+  ) page (index, direction, listed);
 -- With other tables' few rows a scan would be cheaper.
 set local enable_seqscan = off;
 set local enable_bitmapscan = off;
 select matches(
-    pg_temp.plan(format('select * from public.%I', name)), '^Index (Only )?Scan using \w+ < InitPlan 1 < Result$',
+    pg_temp.plan(format('select %s from public.%I', columns, name)), '^Index (Only )?Scan using \w+ < InitPlan 1 < Result$',
     format('%s: the accounts once, then an index', name)
-  ) from unnest(array['accounts', 'credit_balances', 'credit_transactions', 'business_profiles', 'leads', 'runs', 'analyses', 'usage_days']) name;
+  )
+  from (
+    select '*', unnest(array['accounts', 'credit_balances', 'credit_transactions', 'business_profiles', 'leads', 'runs', 'analyses',
+      'usage_days'])
+    union all select 'email', 'invitations'
+  ) t (columns, name);
 
 select * from finish();
 rollback;

@@ -15,7 +15,7 @@ pub struct Reply {
     pub status: u16,
     /// Headers, names in lower case.
     pub headers: HeaderMap,
-    /// The envelope.
+    /// The envelope, or the text of an answer that is no JSON.
     pub body: Value,
 }
 
@@ -76,6 +76,23 @@ impl EventRoute {
 }
 
 impl Reply {
+    /// An answer, which must be one of those that the route is described with.
+    fn described(status: u16, headers: HeaderMap, text: String, method: &str, path: &str) -> Result<Self> {
+        let is_csv = headers
+            .get("content-type")
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|form| form.starts_with("text/csv"));
+        let body = if is_csv {
+            openapi::check_csv(method, path, status, &text)?;
+            Value::String(text)
+        } else {
+            let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            openapi::check(method, path, status, &body)?;
+            body
+        };
+        Ok(Self { status, headers, body })
+    }
+
     /// What a Lambda answers to API Gateway. It must be one of the answers that the route is described with.
     pub(crate) fn of_lambda(response: &Value, route: &EventRoute) -> Result<Self> {
         let status = u16::try_from(response["statusCode"].as_u64().context("no status")?)?;
@@ -84,9 +101,8 @@ impl Reply {
             let value = values[0].as_str().with_context(|| format!("no text in {name}"))?;
             headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
         }
-        let body = serde_json::from_str(response["body"].as_str().context("no body")?)?;
-        openapi::check(&route.method, &route.path, status, &body)?;
-        Ok(Self { status, headers, body })
+        let text = response["body"].as_str().context("no body")?.to_owned();
+        Self::described(status, headers, text, &route.method, &route.path)
     }
 }
 
@@ -108,10 +124,7 @@ pub(crate) async fn request(
     }
     let answer = request.send().await?;
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-    let text = answer.text().await?;
-    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    openapi::check(&named, path, status, &body)?;
-    Ok(Reply { status, headers, body })
+    Reply::described(status, headers, answer.text().await?, &named, path)
 }
 
 impl Stack {

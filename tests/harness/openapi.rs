@@ -13,10 +13,12 @@ pub fn document() -> Result<Value> {
     let routes = [
         oslira_platform::routes(),
         oslira_auth::routes(),
+        oslira_accounts::routes(),
         oslira_credits::routes(),
         oslira_usage::routes(),
         oslira_business_profiles::routes(),
         oslira_analysis::routes(),
+        oslira_leads::routes(),
     ];
     oslira_api::document(routes.into_iter().flatten().collect()).map_err(|problem| anyhow!(problem))
 }
@@ -37,16 +39,10 @@ static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::
 /// The status is not described, or the body is not as described: a field is missing, extra, or `null` where it must not be.
 pub fn check(method: &str, path: &str, status: u16, body: &Value) -> Result<()> {
     let document = DOCUMENT.as_ref().map_err(|problem| anyhow!(problem.clone()))?;
-    let path = path.split('?').next().unwrap_or_default();
-    let place = match route(document, &method.to_lowercase(), path) {
-        Some(route) => {
-            let answers = format!("/paths/{}/{}/responses/{status}", escaped(route), method.to_lowercase());
-            let answer = document.pointer(&answers).with_context(|| {
-                format!("{method} {route} answered {status}, which its declaration does not have: {body}")
-            })?;
-            let shared = answer["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
-            format!("{}/content/application~1json/schema", shared.unwrap_or(&answers))
-        }
+    let place = match answer(document, method, path, status)
+        .with_context(|| format!("{method} {path} was answered: {body}"))?
+    {
+        Some(answer) => format!("{answer}/content/application~1json/schema"),
         // No route of ours: API Gateway says so.
         None => {
             ensure!(body["code"] == "RouteNotFound", "{method} {path} is no route, and was answered: {body}");
@@ -62,6 +58,37 @@ pub fn check(method: &str, path: &str, status: u16, body: &Value) -> Result<()> 
         problems.join("\n")
     );
     Ok(())
+}
+
+/// The same for an answer as CSV: its first line has the columns that the description's example has.
+///
+/// # Errors
+/// The description has no CSV for this route and status, or other columns.
+pub fn check_csv(method: &str, path: &str, status: u16, text: &str) -> Result<()> {
+    let document = DOCUMENT.as_ref().map_err(|problem| anyhow!(problem.clone()))?;
+    let place = answer(document, method, path, status)?.context("no route of ours answers with CSV")?;
+    let example = document.pointer(&format!("{place}/content/text~1csv/example")).and_then(Value::as_str);
+    let example = example.with_context(|| format!("{method} {path} {status} is not described with CSV"))?;
+    let (described, columns) = (example.lines().next(), text.lines().next());
+    ensure!(
+        columns == described,
+        "the columns of {method} {path} are {columns:?}, described as {described:?}"
+    );
+    Ok(())
+}
+
+/// The place in the description of what a route answers with this status; `None` for a path that is no route.
+fn answer(document: &Value, method: &str, path: &str, status: u16) -> Result<Option<String>> {
+    let method = method.to_lowercase();
+    let Some(route) = route(document, &method, path.split('?').next().unwrap_or_default()) else {
+        return Ok(None);
+    };
+    let place = format!("/paths/{}/{method}/responses/{status}", escaped(route));
+    let answer = document.pointer(&place).with_context(|| {
+        format!("{method} {route} answered {status}, which its declaration does not have")
+    })?;
+    let shared = answer["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+    Ok(Some(shared.unwrap_or(&place).to_owned()))
 }
 
 /// Whether a request's body is one that the description has for its route.

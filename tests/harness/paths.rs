@@ -4,6 +4,16 @@
 pub const HEALTH: &str = "/health";
 /// Who the token belongs to.
 pub const AUTH_VERIFY: &str = "/api/auth/verify";
+/// The account.
+pub const ACCOUNT: &str = "/api/account";
+/// Who is in the account.
+pub const MEMBERS: &str = "/api/account/members";
+/// One of them, as the route is declared.
+pub const MEMBER: &str = "/api/account/members/{userId}";
+/// Who is invited into the account.
+pub const INVITATIONS: &str = "/api/account/invitations";
+/// The wish to become a member, as the route is declared.
+pub const ACCEPT_INVITATION: &str = "/api/invitations/{token}/accept";
 /// What the account has left.
 pub const CREDITS_BALANCE: &str = "/api/credits/balance";
 /// What moved the account's credits.
@@ -16,6 +26,8 @@ pub const USAGE: &str = "/api/usage";
 pub const CACHE_STATISTICS: &str = "/api/cache/statistics";
 /// The account's business profiles.
 pub const BUSINESS_PROFILES: &str = "/api/business-profiles";
+/// The account's leads.
+pub const LEADS: &str = "/api/leads";
 /// The start of an analysis.
 pub const ANALYZE: &str = "/api/leads/analyze";
 /// The account's runs.
@@ -33,9 +45,39 @@ pub const ANALYZE_ANONYMOUS: &str = "/api/analyze/anonymous";
 /// What a token opens, as the route is declared.
 pub const ANONYMOUS_RUN: &str = "/api/analyze/anonymous/{runToken}";
 
+/// One member of the account.
+pub fn member(user_id: &str) -> String {
+    MEMBER.replace("{userId}", user_id)
+}
+
+/// One invitation into the account.
+pub fn invitation(id: &str) -> String {
+    format!("{INVITATIONS}/{id}")
+}
+
+/// The wish to become a member.
+pub fn accept_invitation(token: &str) -> String {
+    ACCEPT_INVITATION.replace("{token}", token)
+}
+
 /// One business profile.
 pub fn business_profile(id: &str) -> String {
     format!("{BUSINESS_PROFILES}/{id}")
+}
+
+/// One lead.
+pub fn lead(id: &str) -> String {
+    format!("{LEADS}/{id}")
+}
+
+/// The analyses of a lead.
+pub fn lead_analyses(id: &str) -> String {
+    format!("{LEADS}/{id}/analyses")
+}
+
+/// Where a deleted lead is restored.
+pub fn restore_lead(id: &str) -> String {
+    format!("{LEADS}/{id}/restore")
 }
 
 /// A path with a query, which is as it is.

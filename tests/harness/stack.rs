@@ -157,7 +157,7 @@ impl Stack {
         .await
     }
 
-    /// Waits until so many statements of users wait, one behind the other, for the connection with this process id.
+    /// Waits until so many statements of Lambdas wait, one behind the other, for the connection with this process id.
     pub async fn statements_waiting(&self, process_id: &str, count: usize) -> Result<()> {
         eventually("statements to wait", || async {
             Ok((self.waiting_for(process_id).await? == count).then_some(()))
@@ -169,10 +169,10 @@ impl Stack {
     async fn waiting_for(&self, process_id: &str) -> Result<usize> {
         let sql = "with recursive waiting as (
                      select pid from pg_stat_activity
-                       where usename = 'oslira_user' and $1::text::integer = any (pg_blocking_pids(pid))
+                       where usename in ('oslira_user', 'oslira_system') and $1::text::integer = any (pg_blocking_pids(pid))
                      union
                      select a.pid from pg_stat_activity a, waiting w
-                       where a.usename = 'oslira_user' and w.pid = any (pg_blocking_pids(a.pid))
+                       where a.usename in ('oslira_user', 'oslira_system') and w.pid = any (pg_blocking_pids(a.pid))
                    )
                    select count(*) as n from waiting";
         let n = self.database.row(sql, &[process_id]).await?["n"].as_u64().context("n")?;

@@ -2,7 +2,9 @@
 
 mod business_profiles;
 mod doubt;
+mod leads;
 mod limits;
+mod members;
 mod pooler;
 mod rate_limits;
 mod settlement;

@@ -3,6 +3,7 @@
 
 mod api;
 mod bench;
+mod client;
 mod demo;
 mod fuzz;
 mod http;
@@ -131,7 +132,7 @@ enum Command {
         #[arg(long, short)]
         follow: bool,
     },
-    /// Write docs/openapi.yaml from the routes and types in Rust
+    /// Write docs/openapi.yaml from the routes and types in Rust, and the TypeScript client from that
     Openapi,
     /// Deploy to AWS: build for release, sam deploy, migrate the database
     Deploy {

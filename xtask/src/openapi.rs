@@ -1,6 +1,7 @@
-//! `openapi`: writes the description of the API from the Rust code's declarations.
+//! `openapi`: writes the description of the API from the Rust code's declarations, and the TypeScript client from that.
 
 use crate::{
+    client,
     process::Cmd,
     stack::{self, Stack},
     ui::{self, Ui},
@@ -9,7 +10,7 @@ use crate::{
 use anyhow::Result;
 use std::fs;
 
-/// Writes `docs/openapi.yaml` if the file differs from the code.
+/// Writes `docs/openapi.yaml` and what is made of it in `clients/typescript`, each if it differs from what it is made from.
 pub(crate) fn write(stack: &Stack, ui: &Ui) -> Result<()> {
     let host = host_triple()?;
     ui.phase("compile what describes the API", |phase| {
@@ -24,6 +25,10 @@ pub(crate) fn write(stack: &Stack, ui: &Ui) -> Result<()> {
     if !is_current {
         fs::write(&file, format!("{}\n", yaml.trim_end()))?;
     }
-    let what = if is_current { "is current" } else { "is written" };
-    Ok(ui::print(format!("{} {what}.", shown(&file)))?)
+    let client_differed = ui.phase("make the TypeScript client", |phase| client::write(stack, phase))?;
+    for (what, is_current) in [(&file, is_current), (&client::folder(), !client_differed)] {
+        let state = if is_current { "is current" } else { "is written" };
+        ui::print(format!("{} {state}.", shown(what)))?;
+    }
+    Ok(())
 }

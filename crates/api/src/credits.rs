@@ -1,6 +1,6 @@
 //! Credits: what is left, and every change of the balance.
 
-use crate::filter::{self, moment};
+use crate::filter::{self, moment, words};
 use deserr::{DeserializeError, Deserr, ValuePointerRef};
 use jiff::Timestamp;
 use oslira_domain::{CreditTransactionId, FieldProblem, RunId};
@@ -89,7 +89,7 @@ impl FromStr for CreditTransactionKind {
 #[serde(rename_all = "camelCase", default)]
 pub struct CreditTransactionFilters {
     /// Only rows of these kinds, separated by commas.
-    #[deserr(default, try_from(&String) = kinds -> FieldProblem)]
+    #[deserr(default, try_from(&String) = words -> FieldProblem)]
     #[schemars(length(min = 1))]
     pub kind: Vec<CreditTransactionKind>,
     /// Only rows from this moment on (RFC 3339, such as 2026-11-24T00:00:00Z).
@@ -98,13 +98,6 @@ pub struct CreditTransactionFilters {
     /// Only rows before this moment. It must be later than `since`.
     #[deserr(default, try_from(Option<String>) = moment -> FieldProblem)]
     pub until: Option<Timestamp>,
-}
-
-fn kinds(text: &str) -> Result<Vec<CreditTransactionKind>, FieldProblem> {
-    let kinds = text.split(',').map(|kind| kind.trim().parse());
-    kinds.collect::<Result<_, _>>().map_err(|problem: &str| {
-        FieldProblem(format!("{problem}, or several of them with commas between them"))
-    })
 }
 
 fn ordered<E: DeserializeError>(

@@ -14,6 +14,31 @@ pub(crate) fn whole_number(text: &str, range: RangeInclusive<u32>) -> Result<u32
     number.filter(|number| range.contains(number)).ok_or_else(problem)
 }
 
+/// Reads a score.
+pub(crate) fn score(text: Option<String>) -> Result<Option<i32>, FieldProblem> {
+    text.map(|text| whole_number(&text, 0..=100).map(|score| score as i32)).transpose()
+}
+
+/// Reads words with commas between them.
+pub(crate) fn words<T: FromStr<Err = &'static str>>(text: &str) -> Result<Vec<T>, FieldProblem> {
+    let words = text.split(',').map(|word| word.trim().parse());
+    words.collect::<Result<_, _>>().map_err(|problem: &str| {
+        FieldProblem(format!("{problem}, or several of them with commas between them"))
+    })
+}
+
+/// Reads how a username begins, as people type it. What is read has lower-case letters and no `@`.
+pub(crate) fn prefix_of_username(text: Option<String>) -> Result<Option<String>, FieldProblem> {
+    let problem = || FieldProblem("must be 1 to 30 letters, digits, dots and underscores".to_owned());
+    let read = |text: String| {
+        let prefix = text.strip_prefix('@').unwrap_or(&text).to_ascii_lowercase();
+        let is_prefix = (1..=30).contains(&prefix.len())
+            && prefix.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_'));
+        is_prefix.then_some(prefix).ok_or_else(problem)
+    };
+    text.map(read).transpose()
+}
+
 /// Reads `true` or `false`.
 pub(crate) fn yes_or_no(text: &str) -> Result<bool, FieldProblem> {
     text.parse().map_err(|_| FieldProblem("must be true or false".to_owned()))
@@ -74,6 +99,28 @@ fn is_rfc_3339(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oslira_domain::Tier;
+
+    #[test]
+    fn a_prefix_is_what_a_username_can_begin_with() {
+        for (text, read) in
+            [("@NASA", "nasa"), ("n", "n"), ("_a.9", "_a.9"), (&"x".repeat(30), &"x".repeat(30))]
+        {
+            assert_eq!(prefix_of_username(Some(text.to_owned())), Ok(Some(read.to_owned())), "{text}");
+        }
+        for bad in ["", "@", "@@a", "a b", "a%", "\u{212a}", "é", "a\0", &"x".repeat(31)] {
+            assert!(prefix_of_username(Some(bad.to_owned())).is_err(), "{bad:?}");
+        }
+        assert_eq!(prefix_of_username(None), Ok(None));
+    }
+
+    #[test]
+    fn several_words_have_commas_between_them() {
+        assert_eq!(words("xray, light"), Ok(vec![Tier::Xray, Tier::Light]));
+        for bad in ["", "gold", "light,", "light;deep", "LIGHT"] {
+            assert!(words::<Tier>(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn a_moment_is_written_as_rfc_3339_says() {

@@ -11,8 +11,10 @@ mod document;
 mod envelope;
 mod error_code;
 mod example;
+mod export;
 mod filter;
 mod health;
+mod leads;
 mod page;
 mod pricing;
 mod quote;
@@ -20,9 +22,10 @@ mod route;
 mod runs;
 mod schema;
 mod sections;
+mod team;
 mod usage;
 
-pub use account::{Identity, MemberRole, Membership};
+pub use account::{Account, AccountDocument, Identity, MemberRole, Membership};
 pub use analysis::{
     AcceptedRun, AnalysisRequest, AnalysisResult, Cancelling, CancellingStatus, Findings, Progress,
     QueuedStatus, StartOptions, TimedStep, Timing,
@@ -37,8 +40,10 @@ pub use document::document;
 pub use envelope::{Failure, Success};
 pub use error_code::{ErrorCode, GATEWAY_ANSWERS, GatewayAnswer};
 pub use example::example;
+pub use export::{CsvEntry, MOST_CSV_BYTES, csv, export_too_large};
 pub use health::{Dependencies, DependencyState, Health, HealthStatus};
-pub use page::{PAGE_SIZE, Page, Paged};
+pub use leads::{DeletedLead, Lead, LeadAnalysis, LeadDetails, LeadFilters, LeadSort};
+pub use page::{MOST_ROWS, PAGE_SIZE, Page, Paged};
 pub use pricing::{
     AnalysisPrice, CreditPackPrice, Currency, PlanPrice, Pricing, PricingQuestion, PurchasePrice,
 };
@@ -49,5 +54,9 @@ pub use sections::{
     Alternative, BudgetBand, BudgetEstimate, BuyingSignal, Commercial, CommunicationStyle, DecisionTrigger,
     Hook, Interest, Level, Motivation, Objection, Outreach, Partnership, Personality, Psychographic, Room,
     SellingPoint, Strength, Trait, TraitName, Value,
+};
+pub use team::{
+    DeletedInvitation, Invitation, InvitationRequest, InvitationToken, Member, MemberDocument, NewInvitation,
+    RemovedMember,
 };
 pub use usage::{Usage, UsageDay, UsageFigures, UsageRange};

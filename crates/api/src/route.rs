@@ -1,9 +1,10 @@
 //! A route's description, which its feature declares beside the handler.
 
 use crate::{
-    Failure, PAGE_SIZE, Page,
+    CsvEntry, Failure, MOST_CSV_BYTES, PAGE_SIZE, Page, csv,
     error_code::GATEWAY_ANSWERS,
-    page::LAST_PAGE,
+    export::export_too_large,
+    page::MOST_ROWS,
     schema::{Described, Direction, describe, without_null},
 };
 use oslira_domain::{Code, Error, RequestClass};
@@ -22,26 +23,39 @@ const TIMESTAMP: &str = "2026-11-20T09:30:00.123456Z";
 pub enum Tag {
     /// From a username to a scored lead.
     Analyses,
+    /// The Instagram accounts that were analysed.
+    Leads,
     /// A first look, without an account.
     Anonymous,
     /// What the account sells, and to whom.
     BusinessProfiles,
     /// Who is calling, and what is left to spend.
     Account,
+    /// Who is in the account, and who is invited.
+    Team,
     /// The service itself.
     Platform,
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Analyses, Self::Anonymous, Self::BusinessProfiles, Self::Account, Self::Platform];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Analyses,
+        Self::Leads,
+        Self::Anonymous,
+        Self::BusinessProfiles,
+        Self::Account,
+        Self::Team,
+        Self::Platform,
+    ];
 
     pub(crate) const fn name_and_description(self) -> (&'static str, &'static str) {
         match self {
             Self::Analyses => ("Analyses", "From a username to a scored lead"),
+            Self::Leads => ("Leads", "The Instagram accounts that were analysed"),
             Self::Anonymous => ("Anonymous analyses", "A first look, without an account"),
             Self::BusinessProfiles => ("Business profiles", "What the account sells, and to whom"),
             Self::Account => ("Account", "Who is calling, and what is left to spend"),
+            Self::Team => ("Team", "Who is in the account, and who is invited"),
             Self::Platform => ("Platform", "The service itself"),
         }
     }
@@ -67,6 +81,8 @@ struct Answer {
     bodies: Vec<Value>,
     description: Vec<String>,
     examples: Map<String, Value>,
+    /// The content of an answer as CSV.
+    csv: Option<Value>,
     /// The routes that take what the answer names, by their operation ids.
     links: Map<String, Value>,
     may_say_when_to_retry: bool,
@@ -207,6 +223,22 @@ impl Route {
         }
         let total = entries.len() as u64;
         self.answers(200, description, [("page", Page::default().of(total, entries))])
+    }
+
+    /// The route answers with the whole list as CSV, too, to who asks for it by `Accept: text/csv`.
+    #[must_use]
+    pub fn answers_csv_of<T: CsvEntry>(mut self, entries: &[T]) -> Self {
+        let description = format!(
+            "All entries that match, as CSV (RFC 4180, in UTF-8): a line with the names of the columns, then a line for each entry, \
+             in the list's order, whatever the page. The columns are {}. Each has what the field of that name has \
+             in JSON; an empty cell is `null`. A text that a spreadsheet would take for a formula has an apostrophe before it: one \
+             that begins with `=`, `+`, `-`, `@`, a tab or a line break, or has one of the first four after a semicolon or a line break. At most {MOST_ROWS} entries and {MOST_CSV_BYTES} bytes.",
+            T::COLUMNS.join(", ")
+        );
+        let example = csv(entries).unwrap_or_default();
+        self.answers.entry(200).or_default().csv =
+            Some(json!({"schema": {"type": "string", "description": description}, "example": example}));
+        self.refuses(&export_too_large())
     }
 
     /// The route takes a JSON body. The examples have names.
@@ -418,11 +450,12 @@ impl Answer {
         let mut bodies = self.bodies;
         let schema =
             if bodies.len() > 1 { json!({"anyOf": bodies}) } else { bodies.pop().unwrap_or_default() };
-        let mut response = json!({
-            "description": self.description.join("\n\n"),
-            "headers": headers,
-            "content": {"application/json": {"schema": schema, "examples": self.examples}},
-        });
+        let mut content = json!({"application/json": {"schema": schema, "examples": self.examples}});
+        if let Some(csv) = self.csv {
+            content["text/csv"] = csv;
+        }
+        let mut response =
+            json!({"description": self.description.join("\n\n"), "headers": headers, "content": content});
         if !self.links.is_empty() {
             response["links"] = Value::Object(self.links);
         }
@@ -472,8 +505,9 @@ pub(crate) fn shared_parameters() -> Value {
         },
         "page": {
             "name": "page", "in": "query", "required": false,
-            "description": "Which page of the list; the first is 1.",
-            "schema": {"type": "integer", "minimum": 1, "maximum": LAST_PAGE, "default": 1},
+            "description": format!("Which page of the list; the first is 1. A list shows its first {MOST_ROWS} entries: a page beyond \
+                them is refused."),
+            "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": 1},
         },
         "pageSize": {
             "name": "pageSize", "in": "query", "required": false,

@@ -2,7 +2,7 @@
 
 use crate::{
     clean_line,
-    field::{FieldProblem, optional, trimmed},
+    field::{FieldProblem, line, optional, trimmed},
 };
 use deserr::Deserr;
 use schemars::JsonSchema;
@@ -104,14 +104,6 @@ impl From<BusinessProfile> for Business {
     }
 }
 
-fn line<const MAX: usize>(text: &str) -> Result<String, FieldProblem> {
-    let text = trimmed::<MAX>(text)?;
-    if text.chars().any(char::is_control) {
-        return Err(FieldProblem("must not hold line breaks or control characters".to_owned()));
-    }
-    Ok(text)
-}
-
 fn ordered(range: FollowerRange) -> Result<FollowerRange, FieldProblem> {
     if range.min <= range.max {
         Ok(range)
@@ -178,14 +170,6 @@ fn web_address(text: Option<String>) -> Result<Option<String>, FieldProblem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_is_one_line() {
-        assert_eq!(line::<9>(" Café & Co\n").unwrap(), "Café & Co");
-        for bad in ["Brew\nCo", "Brew\tCo", "Brew\u{85}Co", "\u{7f}", "", "Brewers & Co"] {
-            assert!(line::<9>(bad).is_err(), "{bad:?}");
-        }
-    }
 
     #[test]
     fn a_website_is_an_address_with_a_host_and_is_kept_as_it_is_written() {

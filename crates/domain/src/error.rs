@@ -75,6 +75,11 @@ impl Error {
         Self::new(Code::BusinessProfileNotFound, "There is no such business profile in this account.")
     }
 
+    /// Only owners may do what the caller, a member, asked for.
+    pub fn owner_required() -> Self {
+        Self::new(Code::OwnerRequired, "Only owners of the account may do this.")
+    }
+
     /// The error when an idempotency key was used before with another body.
     pub fn idempotency_key_reused() -> Self {
         let message =
@@ -190,8 +195,14 @@ codes! {
     OwnerRequired = 403, Info, false;
     /// No such account, or the caller is not in it.
     AccountNotFound = 404, Info, false;
+    /// No such member of this account.
+    MemberNotFound = 404, Info, false;
+    /// No such open invitation. When it is accepted: none for the caller's address.
+    InvitationNotFound = 404, Info, false;
     /// No such business profile in this account.
     BusinessProfileNotFound = 404, Info, false;
+    /// No such lead in this account.
+    LeadNotFound = 404, Info, false;
     /// No such run in this account.
     RunNotFound = 404, Info, false;
     /// The same analysis is under way, or was made in the past five minutes. `details.runId` is its run.
@@ -200,8 +211,18 @@ codes! {
     AlreadyFinished = 409, Info, false;
     /// The result is not there yet.
     NotReady = 409, Info, false;
+    /// The account has another lead of the same business profile and username, so this one cannot be restored beside it.
+    LeadExists = 409, Info, false;
+    /// The person is a member of the account already.
+    AlreadyMember = 409, Info, false;
+    /// The account would have no owner.
+    LastOwner = 409, Info, false;
+    /// The account has as many members and open invitations as it may have together; `details.limit` says how many.
+    TeamLimitReached = 409, Info, false;
     /// The account has as many business profiles as it may have, or has made and deleted as many. `details.limit` says how many.
     BusinessProfileLimitReached = 409, Info, false;
+    /// The list is too long or too large for one CSV. `details` has `limitEntries` and `limitBytes`.
+    ExportTooLarge = 422, Info, false;
     /// The idempotency key came with another body before.
     IdempotencyKeyReused = 422, Info, false;
 

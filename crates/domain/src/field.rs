@@ -27,7 +27,16 @@ pub fn trimmed<const MAX: usize>(text: &str) -> Result<String, FieldProblem> {
     }
 }
 
-/// The same for a field that may be left out.
+/// The same for a text of one line.
+pub fn line<const MAX: usize>(text: &str) -> Result<String, FieldProblem> {
+    let text = trimmed::<MAX>(text)?;
+    if text.chars().any(char::is_control) {
+        return Err(FieldProblem("must not hold line breaks or control characters".to_owned()));
+    }
+    Ok(text)
+}
+
+/// The same as [`trimmed`] for a field that may be left out.
 pub(crate) fn optional<const MAX: usize>(text: Option<String>) -> Result<Option<String>, FieldProblem> {
     text.map(|text| trimmed::<MAX>(&text)).transpose()
 }
@@ -61,3 +70,16 @@ macro_rules! from_text {
     };
 }
 pub(crate) use from_text;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_trimmed_and_has_no_breaks() {
+        assert_eq!(line::<9>(" Café & Co\n").unwrap(), "Café & Co");
+        for bad in ["Brew\nCo", "Brew\tCo", "Brew\u{85}Co", "\u{7f}", "", "Brewers & Co"] {
+            assert!(line::<9>(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -46,6 +46,10 @@ id!(
     UserId
 );
 id!(
+    /// An invitation to become a member of an account.
+    InvitationId
+);
+id!(
     /// What an account sells and to whom.
     BusinessProfileId
 );

@@ -4,6 +4,7 @@
 
 mod business_profile;
 mod cache_policy;
+mod email;
 mod error;
 mod field;
 mod ids;
@@ -20,9 +21,10 @@ mod username;
 
 pub use business_profile::{Business, BusinessProfile, FollowerRange, Icp};
 pub use cache_policy::is_fresh;
+pub use email::{EmailAddress, NoEmailAddress};
 pub use error::{Class, Code, Error, Result};
-pub use field::{FieldProblem, trimmed};
-pub use ids::{AccountId, BusinessProfileId, CreditTransactionId, LeadId, NoId, RunId, UserId};
+pub use field::{FieldProblem, line, trimmed};
+pub use ids::{AccountId, BusinessProfileId, CreditTransactionId, InvitationId, LeadId, NoId, RunId, UserId};
 pub use pipeline::{
     AnalysisInput, AnonymousInput, CacheAnswer, Cached, ProfileSource, execution_name, execution_of,
 };

@@ -63,6 +63,11 @@ pub(crate) fn read_page<T: Deserr<FieldErrors>>(parameters: &[(String, String)])
             errors.0.entry(name.as_str()).or_insert(Value::String(problem.0));
         }
     }
+    if errors.0.is_empty()
+        && let Err(problem) = page.within_reach()
+    {
+        errors.0.insert("page".to_owned(), Value::String(problem.0));
+    }
     let filters = parameters_into(&others, &Page::NAMES);
     if let Err(others) = &filters {
         errors.0.extend(others.0.clone());
@@ -448,7 +453,7 @@ mod tests {
             error.details,
             Some(json!({
                 "pageSize": "must be given only once",
-                "page": "must be a whole number from 1 to 1000000",
+                "page": "must be a whole number from 1 to 10000",
                 "namePrefix": "must be at most 5 characters long, not 8",
                 "other": "is not a known parameter; known are namePrefix, page, pageSize",
             }))
@@ -483,6 +488,18 @@ mod tests {
                 .unwrap();
         assert_eq!(filters.name_prefix.as_deref(), Some("ann"));
         assert_eq!(third, Page { page: 3, page_size: 20 });
+    }
+
+    #[test]
+    fn a_page_beyond_the_last_entry_that_can_be_reached_is_refused() {
+        assert!(read_page::<Filters>(&parameters(&[("page", "200")])).is_ok());
+        for beyond in [&[("page", "201")][..], &[("pageSize", "100"), ("page", "101")]] {
+            let details = read_page::<Filters>(&parameters(beyond)).unwrap_err().details.unwrap();
+            assert!(
+                details["page"].as_str().is_some_and(|problem| problem.contains("narrow the filter")),
+                "{details}"
+            );
+        }
     }
 
     #[test]

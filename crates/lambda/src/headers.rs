@@ -7,6 +7,8 @@ use std::collections::HashMap;
 named! {
     /// A header that some Lambda reads. Its name is in lower case.
     pub enum Header {
+        /// Says in which form the answer is wanted: JSON, or a list as CSV.
+        Accept = "accept",
         /// Names which of the caller's accounts the request is for.
         AccountId = "x-account-id",
         /// Makes a repeated request have no second effect.
@@ -18,11 +20,11 @@ named! {
 
 impl Header {
     /// Whether a page's own code sends the header, so that CORS must allow it. Other headers come from the
-    /// browser itself, or from a vendor's server.
+    /// browser itself, or from a vendor's server. `Accept` is one that CORS always allows.
     pub const fn is_sent_by_pages(self) -> bool {
         match self {
             Self::AccountId | Self::IdempotencyKey => true,
-            Self::Origin => false,
+            Self::Accept | Self::Origin => false,
         }
     }
 }

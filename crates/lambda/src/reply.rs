@@ -3,7 +3,7 @@
 use crate::quota::{self, Quota};
 use jiff::Timestamp;
 use lambda_http::{Response, http};
-use oslira_api::{Failure, Success};
+use oslira_api::{CsvEntry, Failure, Success, csv};
 use oslira_domain::Result;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -16,10 +16,18 @@ const RETRY_AFTER_SECONDS: u32 = 5;
 #[derive(Debug, PartialEq)]
 pub struct Reply {
     pub status: u16,
-    /// `data` of the envelope.
-    pub data: Value,
+    body: Body,
     /// How long anyone may keep the answer; `None` when nobody may keep it.
-    pub kept_for: Option<Duration>,
+    kept_for: Option<Duration>,
+}
+
+/// What a successful answer holds.
+#[derive(Debug, PartialEq)]
+enum Body {
+    /// `data` of the envelope.
+    Data(Value),
+    /// A list as CSV, without the envelope, and the name of the file that a browser saves it as.
+    Csv { file: String, text: String },
 }
 
 impl Reply {
@@ -40,7 +48,17 @@ impl Reply {
 
     pub fn with_status(status: u16, data: impl Serialize) -> Self {
         // Plain structs with text keys can always be serialised.
-        Self { status, data: serde_json::to_value(data).unwrap_or(Value::Null), kept_for: None }
+        let data = serde_json::to_value(data).unwrap_or(Value::Null);
+        Self { status, body: Body::Data(data), kept_for: None }
+    }
+
+    /// Status 200: a whole list as CSV. A browser saves it as `{name}.csv`.
+    ///
+    /// # Errors
+    /// `ExportTooLarge`.
+    pub fn csv<T: CsvEntry>(name: &str, entries: &[T]) -> Result<Self> {
+        let body = Body::Csv { file: format!("{name}.csv"), text: csv(entries)? };
+        Ok(Self { status: 200, body, kept_for: None })
     }
 
     /// Lets browsers and shared caches keep the answer for so long. It must be the same for everyone.
@@ -57,9 +75,10 @@ pub(crate) fn response(answer: &Result<Reply>, quotas: &[Quota], id: &str, origi
     let request_id = id.to_owned();
     let timestamp = Timestamp::now();
     let (status, body) = match answer {
-        Ok(Reply { status, data, .. }) => {
-            (*status, json!(Success { success: *status < 400, data, request_id, timestamp }))
+        Ok(Reply { status, body: Body::Data(data), .. }) => {
+            (*status, json!(Success { success: *status < 400, data, request_id, timestamp }).to_string())
         }
+        Ok(Reply { status, body: Body::Csv { text, .. }, .. }) => (*status, text.clone()),
         Err(error) => {
             let (message, code, details) = (error.message.to_string(), error.code, error.details.clone());
             let failure = Failure {
@@ -70,11 +89,11 @@ pub(crate) fn response(answer: &Result<Reply>, quotas: &[Quota], id: &str, origi
                 request_id,
                 timestamp: Some(timestamp.to_string()),
             };
-            (code.http_status(), json!(failure))
+            (code.http_status(), json!(failure).to_string())
         }
     };
 
-    let mut response = Response::new(body.to_string());
+    let mut response = Response::new(body);
     *response.status_mut() =
         http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -83,14 +102,23 @@ pub(crate) fn response(answer: &Result<Reply>, quotas: &[Quota], id: &str, origi
             headers.insert(name, value);
         }
     };
-    set("content-type", "application/json");
+    match answer {
+        Ok(Reply { body: Body::Csv { file, .. }, .. }) => {
+            set("content-type", "text/csv; charset=utf-8; header=present");
+            set("content-disposition", &format!("attachment; filename=\"{file}\""));
+        }
+        _ => set("content-type", "application/json"),
+    }
     match answer.as_ref().ok().and_then(|reply| reply.kept_for) {
         Some(time) => set("cache-control", &format!("public, max-age={}", time.as_secs())),
         None => set("cache-control", "no-store"),
     }
     set("x-request-id", id);
     set("access-control-allow-origin", origin);
-    set("access-control-expose-headers", "RateLimit,RateLimit-Policy,Retry-After,X-Request-Id");
+    set(
+        "access-control-expose-headers",
+        "Content-Disposition,RateLimit,RateLimit-Policy,Retry-After,X-Request-Id",
+    );
     set("vary", "Origin");
     for (name, value) in quota::headers(quotas).into_iter().flatten() {
         set(name, &value);
@@ -117,6 +145,22 @@ mod tests {
             (&body["success"], &body["data"]["id"], &body["requestId"]),
             (&json!(true), &json!(1), &json!("r-1"))
         );
+    }
+
+    #[test]
+    fn a_list_as_csv_is_a_file_without_an_envelope() {
+        #[derive(Serialize)]
+        struct Entry {
+            id: u8,
+        }
+        impl CsvEntry for Entry {
+            const COLUMNS: &'static [&'static str] = &["id"];
+        }
+        let answer = response(&Reply::csv("things", &[Entry { id: 7 }]), &[], "r-1", "https://app.example");
+        assert_eq!(answer.body(), "id\r\n7\r\n");
+        assert_eq!(answer.headers()["content-type"], "text/csv; charset=utf-8; header=present");
+        assert_eq!(answer.headers()["content-disposition"], "attachment; filename=\"things.csv\"");
+        assert_eq!(answer.headers()["x-request-id"], "r-1");
     }
 
     #[test]

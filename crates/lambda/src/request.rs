@@ -2,11 +2,24 @@
 
 use crate::{Caller, Header, Headers, fields};
 use deserr::Deserr;
+use headers_accept::Accept;
 use jiff::Timestamp;
 use lambda_http::{RequestExt, aws_lambda_events::query_map::QueryMap, http, request::RequestContext};
+use mediatype::{
+    MediaType,
+    names::{APPLICATION, CHARSET, CSV, JSON, TEXT},
+    values::UTF_8,
+};
 use oslira_api::Page;
 use oslira_domain::{AccountId, Code, Error, Result};
 use std::{collections::HashMap, net::IpAddr, str::FromStr};
+
+/// The forms of a list's answer. A client that takes anything gets the first.
+static FORMS: [MediaType<'static>; 3] = [
+    MediaType::new(APPLICATION, JSON),
+    MediaType::new(TEXT, CSV),
+    MediaType::from_parts(TEXT, CSV, None, &[(CHARSET, UTF_8)]),
+];
 
 #[derive(Debug, Default)]
 pub struct Request {
@@ -79,6 +92,14 @@ impl Request {
         fields::read_page(&self.query)
     }
 
+    /// For a list: whether `Accept` asks for CSV rather than for JSON. Without a form that we have, it is JSON.
+    pub fn wants_csv(&self) -> bool {
+        // To `Accept`, the capitals of a charset matter. `UTF_8` has them.
+        let text = self.headers.get(Header::Accept).map(str::to_ascii_uppercase);
+        let accept = text.and_then(|text| text.parse::<Accept>().ok());
+        accept.as_ref().and_then(|accept| accept.negotiate(&FORMS)).is_some_and(|form| form.subty == CSV)
+    }
+
     /// Returns the `Idempotency-Key` header, 1 to 255 characters.
     pub fn idempotency_key(&self) -> Result<Option<&str>> {
         match self.headers.get(Header::IdempotencyKey) {
@@ -149,6 +170,33 @@ mod tests {
             signed_in(&[("x-account-id", "mine")]).account_id().unwrap_err().code,
             Code::AccountNotFound
         );
+    }
+
+    #[test]
+    fn a_list_is_csv_for_who_likes_that_better_than_json() {
+        for (accept, is_csv) in [
+            ("text/csv", true),
+            ("text/csv; charset=utf-8", true),
+            ("TEXT/CSV", true),
+            ("text/csv, */*;q=0.1", true),
+            ("text/csv, */*", true),
+            ("text/*", true),
+            ("application/json;q=0.5, text/csv;q=0.9", true),
+            ("application/json", false),
+            ("application/json, text/csv;q=0.9", false),
+            ("application/json, text/csv", false),
+            ("text/csv, application/json", true),
+            ("text/csv;q=0, */*", false),
+            ("*/*", false),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", false),
+            ("image/png", false),
+            ("", false),
+            ("csv", false),
+            ("\u{fffd}", false),
+        ] {
+            assert_eq!(signed_in(&[("accept", accept)]).wants_csv(), is_csv, "{accept}");
+        }
+        assert!(!signed_in(&[]).wants_csv());
     }
 
     #[test]

@@ -5,8 +5,8 @@ use bytes::BytesMut;
 use jiff::{Timestamp, civil::Date};
 use oslira_api::{CreditTransactionKind, MemberRole, RunState};
 use oslira_domain::{
-    AccountId, BusinessProfileId, Code, CreditTransactionId, Error, LeadId, Result, RunId, RunStatus, Task,
-    Tier, UserId, Username,
+    AccountId, BusinessProfileId, Code, CreditTransactionId, EmailAddress, Error, InvitationId, LeadId,
+    Result, RunId, RunStatus, Task, Tier, UserId, Username,
 };
 use serde_json::Value;
 use std::fmt::Debug;
@@ -170,7 +170,7 @@ macro_rules! ids {
     };
 }
 
-ids!(AccountId, BusinessProfileId, CreditTransactionId, LeadId, RunId, UserId);
+ids!(AccountId, BusinessProfileId, CreditTransactionId, InvitationId, LeadId, RunId, UserId);
 
 macro_rules! words {
     ($($type:ident),*) => {
@@ -186,7 +186,7 @@ macro_rules! words {
     };
 }
 
-words!(Code, RunState, RunStatus, Task, Tier, Username);
+words!(Code, EmailAddress, MemberRole, RunState, RunStatus, Task, Tier, Username);
 
 macro_rules! read_words {
     ($($type:ident),*) => {
@@ -202,7 +202,7 @@ macro_rules! read_words {
     };
 }
 
-read_words!(CreditTransactionKind, MemberRole, RunState, Tier, Username);
+read_words!(CreditTransactionKind, EmailAddress, MemberRole, RunState, Tier, Username);
 
 #[cfg(test)]
 mod tests {

@@ -32,7 +32,7 @@ pub(crate) use deploy::{STACK_NAME, sam, template};
 pub(crate) use description::{Description, User};
 pub(crate) use prerequisites::Need;
 pub(crate) use query::query;
-pub(crate) use tools::{ensure_node_modules, ensure_venv, program};
+pub(crate) use tools::{ensure_node_modules, ensure_venv, npm_packages, program};
 pub(crate) use up::{Options, up};
 pub(crate) use upstreams::Upstreams;
 
@@ -176,6 +176,11 @@ impl Stack {
         users::sign_in_again(&mut description.users, &stand_ins, &secrets)?;
         write_private(&self.description_file(), &serde_json::to_string_pretty(&description)?)?;
         Ok(description)
+    }
+
+    /// What the first demo user signs in with: e-mail address and password.
+    pub(crate) fn first_demo_user(&self) -> Result<(String, String)> {
+        Ok((users::first_email(), secrets::Secrets::ensure(self)?.demo_user_password))
     }
 
     /// A client of the running stack's emulator.

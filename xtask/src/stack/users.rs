@@ -122,6 +122,11 @@ pub(crate) fn ensure(
     wanted.iter().map(signed_in).collect()
 }
 
+/// The e-mail address of the first demo user, who signs in with the demo users' password.
+pub(super) fn first_email() -> String {
+    email(DEMO[0].name)
+}
+
 /// Signs users in again.
 pub(crate) fn sign_in_again(users: &mut [User], stand_ins: &StandIns, secrets: &Secrets) -> Result<()> {
     for user in users {

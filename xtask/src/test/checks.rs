@@ -6,6 +6,7 @@ use super::{
     programs,
 };
 use crate::{
+    client,
     fuzz::{self, Effort},
     process::Cmd,
     stack::{self, sam, template},
@@ -99,6 +100,7 @@ pub(crate) fn all() -> Result<Vec<Check>> {
         check("state-machines", Needs::Tools, state_machines),
         check("db", Needs::Stack, database),
         check("fuzz", Needs::Stack, fuzz),
+        check("client", Needs::Stack, client),
     ];
     let packages = packages()?;
     let tests = packages.iter().filter(|package| package.name == TESTS);
@@ -274,6 +276,11 @@ fn fuzz(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     let tried = fuzz::fuzz(setting.stack, &Effort { cases: FUZZ_CASES, seed: 1 }, phase)?;
     let note = format!("note: {} cases for {} routes were answered as described", tried.cases, tried.routes);
     Ok(Outcome::Passed(Some(Ran { tests: tried.routes, notes: vec![note] })))
+}
+
+/// Checks that the TypeScript client is current, compiles, and works on the stack.
+fn client(setting: &Setting, phase: &Phase) -> Result<Outcome> {
+    Ok(Outcome::Passed(Some(client::check(setting.stack, phase)?.into())))
 }
 
 /// Returns the files of a folder whose names end with `ending`, in order.

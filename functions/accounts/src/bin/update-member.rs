@@ -1,0 +1,12 @@
+//! `PUT /api/account/members/{userId}`: says what a member may do.
+
+use oslira_accounts::update_member;
+use oslira_lambda::{RuntimeError, init, serve};
+use oslira_postgres::UserDb;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    let env = &init!().await;
+    let db = &UserDb::connect(env).await?;
+    serve(env, |request| update_member(db, request)).await
+}
