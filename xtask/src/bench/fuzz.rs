@@ -12,8 +12,8 @@ pub(crate) fn fuzz(effort: &Effort, ui: &Ui) -> Result<()> {
     on_a_stack_of_its_own(true, ui, |stack| {
         let tried = ui.phase("try the API", |phase| fuzz::fuzz(stack, effort, phase))?;
         Ok(ui::print(format!(
-            "{} cases for {} routes, all answered as described; the seed was {}",
-            tried.cases, tried.routes, effort.seed
+            "{} cases for {} routes and {} links between them, all answered as described; the seed was {}",
+            tried.cases, tried.routes, tried.links, effort.seed
         ))?)
     })
 }

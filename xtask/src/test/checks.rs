@@ -274,7 +274,10 @@ fn database(setting: &Setting, phase: &Phase) -> Result<Outcome> {
 /// Tries the API by its description. The cases are the same in every run, as far as the answers are.
 fn fuzz(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     let tried = fuzz::fuzz(setting.stack, &Effort { cases: FUZZ_CASES, seed: 1 }, phase)?;
-    let note = format!("note: {} cases for {} routes were answered as described", tried.cases, tried.routes);
+    let note = format!(
+        "note: {} cases for {} routes and {} links between them were answered as described",
+        tried.cases, tried.routes, tried.links
+    );
     Ok(Outcome::Passed(Some(Ran { tests: tried.routes, notes: vec![note] })))
 }
 
