@@ -1717,7 +1717,7 @@ export type Run = {
     /**
      * How deep the analysis goes.
      */
-    tier: Tier;
+    analysisType: Tier;
     /**
      * The Instagram account.
      */
@@ -3804,6 +3804,10 @@ export type ListRunsErrors = {
      */
     404: Failure;
     /**
+     * `ExportTooLarge`: The list is too long or too large for one CSV. `details` has `limitEntries` and `limitBytes`.
+     */
+    422: Failure;
+    /**
      * `TooManyRequests`: API Gateway's limit was reached.
      *
      * `TooManyRequests`: One source sent more requests than it may in this time; `details` has the limit.
@@ -3823,7 +3827,7 @@ export type ListRunsError = ListRunsErrors[keyof ListRunsErrors];
 
 export type ListRunsResponses = {
     /**
-     * A page of the runs.
+     * A page of the runs, or all of them as CSV.
      */
     200: {
         success: true;
