@@ -25,9 +25,12 @@ async fn anyone_reads_the_price_list_and_may_keep_it() -> Result<()> {
         json!({
             "currency": "USD",
             "plans": [
-                {"id": "free", "name": "Free", "monthlyPriceCents": 0, "monthlyCredits": 0, "startingCredits": 10},
-                {"id": "starter", "name": "Starter", "monthlyPriceCents": 3900, "monthlyCredits": 50, "startingCredits": 0},
-                {"id": "growth", "name": "Growth", "monthlyPriceCents": 14900, "monthlyCredits": 200, "startingCredits": 0},
+                {"id": "free", "name": "Free", "monthlyPriceCents": 0, "monthlyCredits": 0, "startingCredits": 10,
+                 "analysesPerHour": 100},
+                {"id": "starter", "name": "Starter", "monthlyPriceCents": 3900, "monthlyCredits": 50, "startingCredits": 0,
+                 "analysesPerHour": 300},
+                {"id": "growth", "name": "Growth", "monthlyPriceCents": 14900, "monthlyCredits": 200, "startingCredits": 0,
+                 "analysesPerHour": 1000},
             ],
             "packs": [
                 {"id": "pack-10", "credits": 10, "priceCents": 970},
@@ -92,11 +95,13 @@ async fn what_is_no_number_of_credits_is_refused_and_not_kept() -> Result<()> {
 #[tokio::test]
 async fn the_database_has_the_same_prices() -> Result<()> {
     let stack = Stack::connect().await?;
-    let sql = "select plan_id, name, monthly_credits, starting_credits, price_cents from public.plans order by price_cents";
+    let sql = "select plan_id, name, monthly_credits, starting_credits, price_cents, analyses_per_hour
+                 from public.plans where plan_id not like 'test-%' order by price_cents";
     let plans = Plan::ALL.map(|plan| {
         json!({
             "plan_id": plan.id, "name": plan.name, "monthly_credits": plan.monthly_credits,
             "starting_credits": plan.starting_credits, "price_cents": plan.monthly_cents,
+            "analyses_per_hour": plan.analyses_per_hour,
         })
     });
     assert_eq!(stack.database.rows(sql, &[]).await?, plans);

@@ -1,27 +1,48 @@
 //! What every route has in common: the envelope, CORS, and the answers of API Gateway itself.
 
 use anyhow::{Context, Result};
-use oslira_tests::{ORIGIN, Run, Stack, User, paths, refused};
+use oslira_tests::{Lambda, ORIGIN, Run, Stack, User, paths, refused};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const ALLOWED_ORIGIN: &str = "access-control-allow-origin";
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "the figures are worth seeing")]
 async fn our_replies_carry_the_configured_origin_whatever_their_status() -> Result<()> {
     let stack = Stack::connect().await?;
     let user = User::sign_up(&stack, 1).await?;
     let username = user.username("cors");
     let first = user.post(paths::ANALYZE, &user.analysis_of(&username)).await?;
     let run_id = first.run_id()?.to_owned();
+    let profile = json!({"name": "n", "description": "d", "icp": {
+        "followerRange": {"min": 1, "max": 2}, "engagementMin": 1, "contentThemes": [], "geoFocus": []}});
+    let mut other = profile.clone();
+    other["name"] = json!("other");
+    let key = "used";
+    user.post_with_key(paths::BUSINESS_PROFILES, key, &profile).await?;
+    let read = user.get_event(paths::CREDITS_BALANCE, &[]);
+    let nonsense = stack.aws.create_secret("not a URL").await?;
+    let by_itself = async |overrides: &[(&str, &str)]| {
+        let mut lambda = Lambda::start(&stack, "get-credit-balance", overrides).await?;
+        lambda.invoke(&read).await?.http()
+    };
+    let too_large = json!({"name": "n".repeat(70_000)});
     let replies = [
         (200, user.get(paths::CREDITS_BALANCE).await?),
+        (201, user.post(paths::BUSINESS_PROFILES, &profile).await?),
         (202, first),
         (400, user.post(paths::ANALYZE, &Value::Null).await?),
         (402, user.post(paths::ANALYZE, &user.analysis_of(&user.username("short"))).await?),
         (404, user.get(&paths::result(&user.user_id)).await?),
         (409, user.post(paths::ANALYZE, &user.analysis_of(&username)).await?),
+        (413, user.post(paths::BUSINESS_PROFILES, &too_large).await?),
+        (422, user.post_with_key(paths::BUSINESS_PROFILES, key, &other).await?),
+        (429, by_itself(&[("READS_PER_MINUTE", "0")]).await?),
+        (500, by_itself(&[("USER_DATABASE_SECRET", &nonsense)]).await?),
+        (503, by_itself(&[("USER_DATABASE_SECRET", "no-such-secret")]).await?),
     ];
+    println!("note: CORS and the envelope hold for answers of {} statuses", replies.len());
     for (status, reply) in replies {
         assert_eq!(reply.status, status, "{}", reply.body);
         assert_eq!(reply.header(ALLOWED_ORIGIN), ORIGIN, "{status}");

@@ -1,7 +1,7 @@
 //! How often a signed-in user may ask, and an account may start an analysis.
 
 use anyhow::{Context, Result};
-use oslira_tests::{Lambda, Reply, Stack, User, paths, refused};
+use oslira_tests::{DynamoDbProxy, Lambda, Reply, Stack, User, paths, refused};
 use reqwest::Method;
 use serde_json::json;
 
@@ -88,6 +88,33 @@ async fn what_is_refused_or_repeated_takes_no_turn() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_run_that_a_user_has_charged_by_sql_is_counted_once_when_the_api_starts_it() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    user.may_start_an_hour(2).await?;
+    let mut bodies = Vec::new();
+    for key in ["one", "two"] {
+        let run = user.call_start_analysis(oslira_domain::Tier::Light, &user.username(key)).await?;
+        let body = user.analysis_of(&run.username);
+        user.plant_key(&run, key, &body).await?;
+        bodies.push((key, run, body));
+    }
+    // The second time, the run has its turn.
+    for (at, left) in [(0, 1), (0, 1), (1, 0)] {
+        let (key, run, body) = &bodies[at];
+        let reply = user.post_with_key(paths::ANALYZE, key, body).await?;
+        assert_eq!((reply.status, reply.run_id()?), (202, &*run.run_id), "{}", reply.body);
+        assert_eq!(analyses_left(&reply)?, left, "{key}");
+    }
+    let more = user.post(paths::ANALYZE, &user.analysis_of(&user.username("more"))).await?;
+    assert_eq!(more.refusal(), refused(429, "TooManyRequests"), "{}", more.body);
+    for (_, run, _) in &bodies {
+        user.finished(run).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_stranger_takes_no_turn_of_an_account_and_a_member_beside_their_own_account_does() -> Result<()> {
     let stack = Stack::connect().await?;
     let (owner, member) = (User::sign_up(&stack, 10).await?, User::sign_up(&stack, 10).await?);
@@ -122,6 +149,29 @@ async fn without_its_table_reads_pass_and_what_spends_is_refused() -> Result<()>
     let reply = lambda.invoke(&event).await?.http()?;
     assert_eq!(reply.refusal(), refused(503, "StoreUnavailable"), "{}", reply.body);
     assert_eq!(user.balance().await?, 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_turn_whose_taking_was_never_answered_is_given_back() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = User::sign_up(&stack, 10).await?;
+    let dynamodb = DynamoDbProxy::start(&stack).await?;
+    let elsewhere = [("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url.as_str())];
+    let mut lambda = Lambda::start(&stack, "start-analysis", &elsewhere).await?;
+    let start = |name: &str| user.post_event(paths::ANALYZE, &user.analysis_of(&user.username(name)));
+    let first = lambda.invoke(&start("answered")).await?.http()?;
+    assert_eq!((first.status, analyses_left(&first)?), (202, 99), "{}", first.body);
+    // As often as the SDK tries.
+    let lost = [(); 3].map(|()| dynamodb.lose_answer("size(#w0)"));
+    let reply = lambda.invoke(&start("unanswered")).await?.http()?;
+    for mut lost in lost {
+        lost.reached().await?;
+    }
+    assert_eq!(reply.refusal(), refused(503, "StoreUnavailable"), "{}", reply.body);
+    let item = stack.turns(&user.analyses_key()).await?.context("no turns")?;
+    assert_eq!(item["window3600"]["M"].as_object().map(serde_json::Map::len), Some(1));
+    assert_eq!(user.balance().await?, 9);
     Ok(())
 }
 

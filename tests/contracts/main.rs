@@ -17,6 +17,7 @@ mod made_up;
 mod models;
 mod permissions;
 mod pipeline;
+mod request_limits;
 mod routes;
 mod samples;
 mod schedules;

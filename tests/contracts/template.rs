@@ -44,6 +44,10 @@ impl Template {
         Self(files::yaml("infra/template.yaml"))
     }
 
+    pub(crate) fn parameter(&self, name: &str) -> &Value {
+        &self.0["Parameters"][name]
+    }
+
     /// A made-up one.
     pub(crate) fn parse(text: &str) -> Self {
         Self(files::parse_yaml(text).expect("YAML"))

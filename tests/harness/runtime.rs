@@ -3,7 +3,7 @@
 //! For what the emulator cannot do: other environment variables, a process killed between any two instructions,
 //! the time to the first poll, the memory.
 
-use crate::{ORIGIN, Reply, Stack, http::EventRoute};
+use crate::{DatabaseProxy, ORIGIN, Reply, Stack, eventually, http::EventRoute};
 use anyhow::{Context, Result, anyhow, bail};
 use axum::{
     Router,
@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use oslira_lambda::Secret;
 use serde_json::{Map, Value, json};
 use std::{
     collections::VecDeque,
@@ -88,6 +89,27 @@ impl Lambda {
     /// Starts the binary of this name with the stack's environment and `overrides`.
     pub async fn start(stack: &Stack, name: &str, overrides: &[(&str, &str)]) -> Result<Self> {
         Self::start_binary(&binary(name)?, name, &stack.functions_env, overrides).await
+    }
+
+    /// Invokes the Lambda of this name and loses what the database answers, until a select of `n` shows that the write
+    /// is committed. Then the connection is cut. So an answer of success comes from the second try.
+    pub async fn with_lost_answer(
+        stack: &Stack,
+        name: &str,
+        event: &Value,
+        committed: &str,
+    ) -> Result<Answer> {
+        let proxy = DatabaseProxy::start(&stack.secret(Secret::UserDatabase).await?, Duration::ZERO).await?;
+        let secret = stack.aws.create_secret(&proxy.url).await?;
+        let mut lambda = Self::start(stack, name, &[("USER_DATABASE_SECRET", &secret)]).await?;
+        proxy.silence();
+        lambda.send(event)?;
+        eventually("the commit", || async {
+            Ok((stack.database.row(committed, &[]).await?["n"] == 1).then_some(()))
+        })
+        .await?;
+        proxy.cut_silent();
+        lambda.answered().await
     }
 
     /// Starts a binary from a file.

@@ -6,9 +6,9 @@ use futures::future::try_join_all;
 use oslira_domain::{BusinessProfileId, UserId};
 use oslira_lambda::{CachedSecret, Secret};
 use oslira_postgres::UserDb;
-use oslira_tests::{Answer, DatabaseProxy, Lambda, Stack, User, eventually, paths};
+use oslira_tests::{Lambda, Stack, User, eventually, paths};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 /// A path as the routes declare it.
 const ONE: &str = "/api/business-profiles/{businessProfileId}";
@@ -21,22 +21,6 @@ const CHANGE: &str =
 async fn users_db(stack: &Stack) -> Result<UserDb> {
     let url = stack.secret(Secret::UserDatabase).await?;
     Ok(UserDb::lazy(CachedSecret::fixed(&url), Some(stack.database_root()?))?)
-}
-
-/// Invokes a Lambda and loses what the database answers, until a select of `n` shows that the write is committed. Then the
-/// connection is cut. So an answer of success comes from the second try.
-async fn with_lost_answer(stack: &Stack, name: &str, event: &Value, committed: &str) -> Result<Answer> {
-    let proxy = DatabaseProxy::start(&stack.secret(Secret::UserDatabase).await?, Duration::ZERO).await?;
-    let secret = stack.aws.create_secret(&proxy.url).await?;
-    let mut lambda = Lambda::start(stack, name, &[("USER_DATABASE_SECRET", &secret)]).await?;
-    proxy.silence();
-    lambda.send(event)?;
-    eventually("the commit", || async {
-        Ok((stack.database.row(committed, &[]).await?["n"] == 1).then_some(()))
-    })
-    .await?;
-    proxy.cut_silent();
-    lambda.answered().await
 }
 
 /// What the account's runs judge by: version and description.
@@ -195,7 +179,8 @@ async fn a_write_whose_answer_is_lost_is_done_once_and_answered() -> Result<()> 
             event["multiValueHeaders"]["Idempotency-Key"] = json!([key]);
         }
         let made = count(&format!("name = '{name}'"));
-        let reply = with_lost_answer(stack, "create-business-profile", &event, &made).await?.http()?;
+        let reply =
+            Lambda::with_lost_answer(stack, "create-business-profile", &event, &made).await?.http()?;
         assert_eq!(reply.status, 201, "{name}: {}", reply.body);
         assert_eq!(stack.database.row(&made, &[]).await?["n"], 1, "{name}");
         let id = reply.data()["id"].as_str().context("no id")?;
@@ -206,13 +191,13 @@ async fn a_write_whose_answer_is_lost_is_done_once_and_answered() -> Result<()> 
     let place = [("businessProfileId", profile.as_str())];
     let event = user.event("PUT", ONE, &place, Some(&body("Changed")));
     let changed = count("name = 'Changed' and version = 2");
-    let reply = with_lost_answer(stack, "update-business-profile", &event, &changed).await?.http()?;
+    let reply = Lambda::with_lost_answer(stack, "update-business-profile", &event, &changed).await?.http()?;
     assert_eq!((reply.status, &reply.data()["name"]), (200, &json!("Changed")), "{}", reply.body);
     assert_eq!(stack.database.row(&changed, &[]).await?["n"], 1, "one new version");
 
     let event = user.event("DELETE", ONE, &place, None);
     let deleted = count("deleted_at is not null");
-    let reply = with_lost_answer(stack, "delete-business-profile", &event, &deleted).await?.http()?;
+    let reply = Lambda::with_lost_answer(stack, "delete-business-profile", &event, &deleted).await?.http()?;
     assert_eq!((reply.status, reply.data()), (200, &json!({"id": profile})), "{}", reply.body);
     assert_eq!(stack.database.row(&deleted, &[]).await?["n"], 1);
     // The two that were made.

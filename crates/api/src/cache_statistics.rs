@@ -14,7 +14,8 @@ pub struct CacheStatistics {
     pub since: Date,
     /// The day after the last of them.
     pub until: Date,
-    /// All tiers together. `secondsSaved` is the sum of the tiers that know theirs.
+    /// All tiers together. `secondsSaved` is the sum of the tiers that know theirs; `null` when there are hits, all in
+    /// tiers that do not.
     pub total: CacheFigures,
     /// Each tier, the cheapest first, without analyses too.
     pub tiers: Vec<TierCacheFigures>,

@@ -31,7 +31,7 @@ pub enum Currency {
     Usd,
 }
 
-/// What a plan costs, and the credits that come with it.
+/// What a plan costs, and what comes with it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanPrice {
@@ -46,6 +46,9 @@ pub struct PlanPrice {
     pub monthly_credits: u32,
     /// Credits that come once, with a new account.
     pub starting_credits: u32,
+    /// How many analyses an account of the plan may start in any hour.
+    #[schemars(range(min = 1))]
+    pub analyses_per_hour: u32,
 }
 
 /// What a pack of credits costs.

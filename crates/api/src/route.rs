@@ -7,7 +7,7 @@ use crate::{
     page::MOST_ROWS,
     schema::{Described, Direction, describe, without_null},
 };
-use oslira_domain::{Code, Error};
+use oslira_domain::{Code, Error, RequestClass};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -86,6 +86,8 @@ struct Answer {
     /// The routes that take what the answer names, by their operation ids.
     links: Map<String, Value>,
     may_say_when_to_retry: bool,
+    /// A Lambda may give it.
+    is_ours: bool,
     /// It has headers that say how much is left of the limits.
     says_what_is_left: bool,
     /// API Gateway may give it by itself, and then sends fewer headers.
@@ -303,6 +305,7 @@ impl Route {
             },
         });
         let answer = self.answer(status, schema, description);
+        answer.is_ours = true;
         for (name, example) in examples {
             let body =
                 json!({"success": success, "data": example, "requestId": REQUEST_ID, "timestamp": TIMESTAMP});
@@ -343,7 +346,18 @@ impl Route {
         let schema = self.schema::<Failure>(Direction::Answer);
         let answer = self.answer(status, schema, &format!("`{code}`: {}", code.meaning()));
         answer.examples.insert(name.to_owned(), json!({"value": body}));
+        answer.is_ours = true;
         answer.may_say_when_to_retry |= error.retry_after_seconds.is_some() || [429, 503].contains(&status);
+        self
+    }
+
+    /// The answers with these statuses say how much is left of a limit of the route's own. Signed-in routes need not
+    /// say so: their requests are counted anyway.
+    #[must_use]
+    pub fn says_what_is_left(mut self, statuses: &[u16]) -> Self {
+        for status in statuses {
+            self.answers.entry(*status).or_default().says_what_is_left = true;
+        }
         self
     }
 
@@ -388,20 +402,17 @@ impl Route {
     /// The operation as OpenAPI describes it.
     pub(crate) fn operation(mut self) -> Value {
         if !self.is_open {
-            let class = if self.method == "get" { "reads" } else { "writes" };
-            let (limit, name) =
-                if self.method == "get" { (600, "TooManyReads") } else { (120, "TooManyWrites") };
-            let message = format!("Too many requests: {limit} {class} a minute is the limit.");
-            let too_many = Error::new(Code::TooManyRequests, message)
-                .with_details(json!({"limit": limit, "windowSeconds": 60}))
-                .with_retry_after(Duration::from_secs(12));
-            self = self
-                .refuses_by_gateway("Unauthorized")
-                .refuses_by_gateway("Forbidden")
-                .refuses_as(name, &too_many);
-            for answer in self.answers.values_mut() {
+            let (class, name) = match self.method {
+                "get" => (RequestClass::Read, "TooManyReads"),
+                _ => (RequestClass::Write, "TooManyWrites"),
+            };
+            let too_many = class.refusal(class.usual_limit(), Duration::from_secs(12));
+            self = self.refuses_as(name, &too_many);
+            // All that a Lambda answers to a signed-in user.
+            for answer in self.answers.values_mut().filter(|answer| answer.is_ours) {
                 answer.says_what_is_left = true;
             }
+            self = self.refuses_by_gateway("Unauthorized").refuses_by_gateway("Forbidden");
         }
         if self.refuses_odd_queries {
             let known = self.parameters_of_query();

@@ -12,6 +12,7 @@ mod pipeline;
 mod price_list;
 mod profile;
 mod refresh;
+mod request_class;
 mod run;
 pub mod scoring;
 mod share;
@@ -32,6 +33,7 @@ pub use pipeline::{
 pub use price_list::{CreditPack, PURCHASABLE_CREDITS, Plan, purchase_cents};
 pub use profile::{Post, PostKind, Posts, Profile, Snapshot};
 pub use refresh::{CurrentProfile, RefreshAnswer, RefreshReason, SeenProfile, Visibility};
+pub use request_class::RequestClass;
 pub use run::{RunStatus, Step};
 pub use share::{share, share_taken};
 pub use text::{clean_line, clean_lines};

@@ -22,18 +22,28 @@ pub struct Plan {
     pub starting_credits: u32,
     /// The price of a month in US cents.
     pub monthly_cents: u32,
+    /// How many analyses an account may start in any hour.
+    pub analyses_per_hour: u32,
 }
 
 impl Plan {
     /// All plans, cheapest first.
     pub const ALL: [Self; 3] = [
-        Self { id: "free", name: "Free", monthly_credits: 0, starting_credits: 10, monthly_cents: 0 },
+        Self {
+            id: "free",
+            name: "Free",
+            monthly_credits: 0,
+            starting_credits: 10,
+            monthly_cents: 0,
+            analyses_per_hour: 100,
+        },
         Self {
             id: "starter",
             name: "Starter",
             monthly_credits: 50,
             starting_credits: 0,
             monthly_cents: 3_900,
+            analyses_per_hour: 300,
         },
         Self {
             id: "growth",
@@ -41,6 +51,7 @@ impl Plan {
             monthly_credits: 200,
             starting_credits: 0,
             monthly_cents: 14_900,
+            analyses_per_hour: 1_000,
         },
     ];
 }

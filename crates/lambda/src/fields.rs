@@ -37,10 +37,14 @@ pub(crate) fn read_body<T: Deserr<FieldErrors>>(bytes: &[u8]) -> Result<T> {
     })?;
     let mut nuls = FieldErrors::default();
     nuls.find_nuls(&value, "");
-    if !nuls.0.is_empty() {
-        return Err(invalid(nuls.0));
+    match deserr::deserialize::<T, _, FieldErrors>(value) {
+        Ok(body) if nuls.0.is_empty() => Ok(body),
+        read => {
+            let mut errors = read.err().unwrap_or_default();
+            errors.add_elsewhere(nuls);
+            Err(invalid(errors.0))
+        }
     }
-    deserr::deserialize::<T, _, FieldErrors>(value).map_err(|errors| invalid(errors.0))
 }
 
 /// Reads the parameters of a query by the same rules. Each may be given once.
@@ -165,6 +169,17 @@ impl FieldErrors {
             }
             _ => {}
         }
+    }
+
+    /// Adds the problems of fields in which nothing else is wrong: a field has one entry, and so has a list whose
+    /// own rule has judged its texts.
+    fn add_elsewhere(&mut self, others: Self) {
+        let is_told = |place: &str| {
+            let rest = |field: &String| place.strip_prefix(field.as_str());
+            self.0.keys().filter_map(rest).any(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let others: Vec<_> = others.0.into_iter().filter(|(place, _)| !is_told(place)).collect();
+        self.0.extend(others);
     }
 
     fn add(errors: Option<Self>, field: String, problem: String) -> ControlFlow<Self, Self> {
@@ -326,6 +341,18 @@ mod tests {
                 "other": "is not a known field; known are name, inner",
                 "inner.howMany": "must be a whole number from 0 on, not a string",
                 "inner.tags[1]": "must be a string, not a number",
+            }))
+        );
+        // A text that Postgres cannot store is one of them, and named once.
+        let body = json!({"name": "a\0b", "other": "\0", "inner": {"howMany": "\0", "tags": ["a", "\0"]}});
+        let details = read_body::<Body>(body.to_string().as_bytes()).unwrap_err().details;
+        assert_eq!(
+            details,
+            Some(json!({
+                "name": "must not hold the character U+0000",
+                "other": "is not a known field; known are name, inner",
+                "inner.howMany": "must be a whole number from 0 on, not a string",
+                "inner.tags[1]": "must not hold the character U+0000",
             }))
         );
     }

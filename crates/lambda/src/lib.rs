@@ -24,7 +24,7 @@ pub use caller::Caller;
 pub use env::Env;
 pub use fields::FieldErrors;
 pub use headers::{Header, Headers};
-pub use http::serve;
+pub use http::{serve, serve_with_quotes};
 pub use lambda_runtime::Error as RuntimeError;
 pub use outbound::{http_client, tls_config};
 pub use queue::{Message, serve_queue};

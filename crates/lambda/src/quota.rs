@@ -1,5 +1,8 @@
 //! What an answer says about the limits that its request counted towards: the headers `RateLimit-Policy` and
 //! `RateLimit` of draft-ietf-httpapi-ratelimit-headers-11.
+//!
+//! Whoever counts notes it here, as with the log: `serve` the requests of a minute, and `RateLimits` of
+//! `oslira-stores` its turns. So no handler passes on what it does not use.
 
 use std::{cell::RefCell, time::Duration};
 

@@ -4,7 +4,7 @@
 //! this minute, and of the minute before as large a part as still lies within the past sixty seconds. What
 //! costs credits or money has exact limits beside it (`oslira_stores::RateLimits`).
 
-use crate::{Env, Quota, Request, Variable, aws_error, note_quota};
+use crate::{Env, Quota, Variable, aws_error, note_quota};
 use aws_sdk_dynamodb::{
     Client,
     config::{retry::RetryConfig, timeout::TimeoutConfig},
@@ -13,9 +13,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use jiff::Timestamp;
-use lambda_http::http::Method;
-use oslira_domain::{Code, Error, Result, UserId};
-use serde_json::json;
+use oslira_domain::{Error, RequestClass, Result, UserId};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
@@ -26,34 +24,6 @@ const MINUTE: i64 = 60_000;
 /// How long the count may take. A request need not wait for it: without an answer it is let through.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What is counted together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Class {
-    /// It changes nothing, and so may go on while it is counted.
-    Read,
-    /// It may change something, and so waits until it is counted.
-    Write,
-}
-
-impl Class {
-    pub(crate) fn of(request: &Request) -> Self {
-        // A quote is asked for by the method of what it quotes.
-        let is_quote = request.query.iter().any(|(name, value)| name == "quote" && value == "true");
-        match request.method {
-            Method::GET | Method::HEAD => Self::Read,
-            Method::POST if is_quote => Self::Read,
-            _ => Self::Write,
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Read => "reads",
-            Self::Write => "writes",
-        }
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct RequestRates {
     client: Client,
@@ -61,7 +31,7 @@ pub(crate) struct RequestRates {
     reads_a_minute: u32,
     writes_a_minute: u32,
     /// Who was refused, and until when. A flood that meets the same execution environment again costs nothing.
-    refused: Mutex<HashMap<(UserId, Class), Instant>>,
+    refused: Mutex<HashMap<(UserId, RequestClass), Instant>>,
 }
 
 /// A user's item.
@@ -101,15 +71,8 @@ impl RequestRates {
     ///
     /// # Errors
     /// `TooManyRequests` with `details` `{limit, windowSeconds}`.
-    pub(crate) async fn count(&self, user_id: UserId, class: Class) -> Result<()> {
-        let limit = match class {
-            Class::Read => self.reads_a_minute,
-            Class::Write => self.writes_a_minute,
-        };
-        if let Some(wait) = self.wait_of((user_id, class)) {
-            note(class, limit, 0, wait);
-            return Err(too_many(class, limit, wait));
-        }
+    pub(crate) async fn count(&self, user_id: UserId, class: RequestClass) -> Result<()> {
+        let limit = self.limit(class);
         let now = Timestamp::now().as_millisecond();
         let counted = match self.add(user_id, class, now).await {
             Ok(counted) => counted,
@@ -126,17 +89,30 @@ impl RequestRates {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.retain(|_, until| *until > Instant::now());
         refused.insert((user_id, class), Instant::now() + wait);
-        Err(too_many(class, limit, wait))
+        Err(class.refusal(limit, wait))
     }
 
-    fn wait_of(&self, who: (UserId, Class)) -> Option<Duration> {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = refused.get(&who)?.saturating_duration_since(Instant::now());
-        (!wait.is_zero()).then_some(wait)
+    /// Refuses a user who was refused before, until the wait that they were told is over.
+    pub(crate) fn remembered(&self, user_id: UserId, class: RequestClass) -> Result<()> {
+        let wait = {
+            let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            refused.get(&(user_id, class)).map(|until| until.saturating_duration_since(Instant::now()))
+        };
+        let Some(wait) = wait.filter(|wait| !wait.is_zero()) else { return Ok(()) };
+        let limit = self.limit(class);
+        note(class, limit, 0, wait);
+        Err(class.refusal(limit, wait))
+    }
+
+    const fn limit(&self, class: RequestClass) -> u32 {
+        match class {
+            RequestClass::Read => self.reads_a_minute,
+            RequestClass::Write => self.writes_a_minute,
+        }
     }
 
     /// Adds a request to its minute. Only the first one of a minute needs a second write.
-    async fn add(&self, user_id: UserId, class: Class, now: i64) -> Result<Counted> {
+    async fn add(&self, user_id: UserId, class: RequestClass, now: i64) -> Result<Counted> {
         let minute = now / MINUTE;
         let key = format!("{}#{user_id}", class.name());
         let mut seen = Some(Counted { minute, ..Counted::default() });
@@ -228,20 +204,29 @@ fn verdict(counted: Counted, limit: u32, now: i64) -> (Option<u32>, Duration) {
     (None, wait)
 }
 
-fn note(class: Class, limit: u32, left: u32, wait: Duration) {
+fn note(class: RequestClass, limit: u32, left: u32, wait: Duration) {
     let policy = format!("{}-a-minute", class.name());
     note_quota(Quota { policy, count: limit, window: Duration::from_secs(60), left, wait });
 }
 
-fn too_many(class: Class, limit: u32, wait: Duration) -> Error {
-    let message = format!("Too many requests: {limit} {} a minute is the limit.", class.name());
-    Error::new(Code::TooManyRequests, message)
-        .with_details(json!({"limit": limit, "windowSeconds": 60}))
-        .with_retry_after(wait)
-}
-
 fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
+}
+
+#[cfg(test)]
+impl RequestRates {
+    /// Has refused this user, and can count nothing.
+    pub(crate) fn that_refused(user_id: UserId, class: RequestClass) -> Self {
+        let config = aws_sdk_dynamodb::Config::builder().behavior_version_latest().build();
+        let until = Instant::now() + Duration::from_secs(60);
+        Self {
+            client: Client::from_conf(config),
+            table: String::new(),
+            reads_a_minute: 3,
+            writes_a_minute: 2,
+            refused: Mutex::new(HashMap::from([((user_id, class), until)])),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -282,18 +267,5 @@ mod tests {
         let none = verdict(Counted { minute: 5, count: 1, before: 0 }, 0, 5 * MINUTE);
         assert_eq!(none.0, None);
         assert_eq!(verdict(Counted { minute: 5, count: 1, before: 0 }, LIMIT, 4 * MINUTE).0, Some(99));
-    }
-
-    #[test]
-    fn a_quote_is_a_read_whatever_its_method() {
-        let request = |method: Method, query: &[(&str, &str)]| Request {
-            method,
-            query: query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            ..Request::default()
-        };
-        assert_eq!(Class::of(&request(Method::GET, &[])), Class::Read);
-        assert_eq!(Class::of(&request(Method::POST, &[])), Class::Write);
-        assert_eq!(Class::of(&request(Method::POST, &[("quote", "true")])), Class::Read);
-        assert_eq!(Class::of(&request(Method::DELETE, &[("quote", "false")])), Class::Write);
     }
 }

@@ -1,8 +1,8 @@
 //! How often someone may do something, in DynamoDB: sliding windows, exact over all Lambdas.
 //!
 //! A key's item has a map for each window, with the turns that were taken: each by an id of its own, and when.
-//! DynamoDB changes an item by one request after the other. The write that adds turns demands that the map has
-//! room for them, so no two writes take the same room, and none has to be repeated because of another. A turn
+//! DynamoDB changes an item by one request after the other. The write that adds a turn demands that the map has
+//! room for it, so no two writes take the same room, and none has to be repeated because of another. A turn
 //! leaves its map when it has fallen out of the window and its room is needed.
 
 use crate::{EXPIRES_AT, Item, n, text, update_if};
@@ -27,28 +27,19 @@ pub struct Limit {
     pub window: Duration,
 }
 
-/// Turns that were taken. They can be given back if nothing comes of them.
+/// A turn that was taken. It can be given back if nothing comes of it.
 #[derive(Debug)]
 #[must_use]
 pub struct Pass {
     key: String,
-    ids: Vec<String>,
-    standings: Vec<Standing>,
+    id: Uuid,
+    limits: Vec<Limit>,
 }
 
 #[derive(Debug)]
 pub struct RateLimits {
     client: Client,
     table: String,
-}
-
-/// A limit, and how much of it is left.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Standing {
-    limit: Limit,
-    left: u32,
-    /// Until there is more.
-    wait: Duration,
 }
 
 impl RateLimits {
@@ -58,37 +49,40 @@ impl RateLimits {
     }
 
     /// Lets one more request of this key through, if all these limits allow it. The key begins with what is
-    /// limited, then `#` and whose limit it is.
+    /// limited, then `#` and whose limit it is. The turn has the id of what it is taken for.
     ///
     /// # Errors
     /// `TooManyRequests` with `details` `{limit, windowSeconds}` of the limit that takes the longest, and the
     /// time until the next request would be let through. `StoreUnavailable` when DynamoDB does not answer.
-    pub async fn take(&self, key: &str, limits: &[Limit]) -> Result<Pass> {
-        self.take_turns(key, 1, limits).await
+    pub async fn take(&self, key: &str, id: Uuid, limits: &[Limit]) -> Result<Pass> {
+        match self.try_to_take(key, id, limits).await {
+            Ok(()) => Ok(Pass { key: key.to_owned(), id, limits: limits.to_vec() }),
+            Err(error) => {
+                // The answer may have been lost, and not the write.
+                if error.code != Code::TooManyRequests {
+                    self.withdraw(key, id, limits).await;
+                }
+                Err(error)
+            }
+        }
     }
 
-    /// The same for a request that takes several turns, two hundred at most: all of them or none.
-    ///
-    /// # Errors
-    /// Those of [`take`](Self::take).
-    pub async fn take_turns(&self, key: &str, turns: u32, limits: &[Limit]) -> Result<Pass> {
-        let ids: Vec<String> = (0..turns).map(|_| new_id()).collect();
+    async fn try_to_take(&self, key: &str, id: Uuid, limits: &[Limit]) -> Result<()> {
+        let turn = id.simple().to_string();
         for _ in 0..ATTEMPTS {
             let now = Timestamp::now().as_millisecond();
-            let item = match self.add(key, &ids, limits, now).await? {
-                Ok(item) => item,
-                // The answer to an earlier try of the same write was lost.
-                Err(Some(item)) if has_all(&item, &ids, limits) => item,
-                Err(item) => {
-                    self.make_room(key, &item.unwrap_or_default(), turns, limits, now).await?;
-                    continue;
+            match self.add(key, &turn, limits, now).await? {
+                Ok(item) => {
+                    note(key, &windows(&item, limits), now);
+                    return Ok(());
                 }
-            };
-            let standings: Vec<Standing> =
-                limits.iter().map(|limit| limit.standing(&turns_in(&item, *limit), now)).collect();
-            let pass = Pass { key: key.to_owned(), ids, standings };
-            pass.note(0);
-            return Ok(pass);
+                // The answer to an earlier try of the same write was lost.
+                Err(Some(item)) if is_in_all(&item, &turn, limits) => {
+                    note(key, &windows(&item, limits), now);
+                    return Ok(());
+                }
+                Err(item) => self.make_room(key, &item.unwrap_or_default(), limits, now).await?,
+            }
         }
         Err(Error::store("the turns of a rate limit do not leave it"))
     }
@@ -107,22 +101,59 @@ impl RateLimits {
             .send()
             .await
             .map_err(aws_error)?;
-        has_room(key, &windows(&got.item.unwrap_or_default(), limits), 1, Timestamp::now().as_millisecond())
+        has_room(key, &windows(&got.item.unwrap_or_default(), limits), Timestamp::now().as_millisecond())
     }
 
-    /// Gives back turns that led to nothing.
+    /// Gives back a turn that led to nothing.
     pub async fn give_back(&self, pass: Pass) -> Result<()> {
-        let turns: Vec<_> = pass.standings.iter().map(|it| (it.limit, pass.ids.clone())).collect();
-        self.remove(&pass.key, &turns).await?;
-        pass.note(u32::try_from(pass.ids.len()).unwrap_or(u32::MAX));
+        let Pass { key, id, limits } = pass;
+        if let Some(item) = self.remove(&key, &turns_of(id, &limits)).await? {
+            note(&key, &windows(&item, &limits), Timestamp::now().as_millisecond());
+        }
         Ok(())
     }
 
-    /// Adds the turns to every window, if all have room. Otherwise the inner error is the item as it is.
+    /// The same for a turn that perhaps was taken, and perhaps was not. It is tried once.
+    pub async fn withdraw(&self, key: &str, id: Uuid, limits: &[Limit]) {
+        if let Err(failure) = self.remove(key, &turns_of(id, limits)).await {
+            tracing::warn!(cause = failure.chain(), "a turn that came to nothing may stay taken");
+        }
+    }
+
+    /// Makes the turn another one's, which may have been taken already: then this one is given back. The other
+    /// must not be this one.
+    pub async fn hand_over(&self, pass: Pass, to: Uuid) -> Result<()> {
+        let Pass { key, id, limits } = pass;
+        let now = Timestamp::now().as_millisecond();
+        let (mut sets, mut removed, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("key", text(&key))
+            .expression_attribute_names("#from", id.simple().to_string())
+            .expression_attribute_names("#to", to.simple().to_string())
+            .expression_attribute_values(":now", n(now));
+        for (index, limit) in limits.iter().enumerate() {
+            sets.push(format!("#w{index}.#to = if_not_exists(#w{index}.#to, :now)"));
+            removed.push(format!("#w{index}.#from"));
+            conditions.push(format!("attribute_exists(#w{index})"));
+            update = update.expression_attribute_names(format!("#w{index}"), limit.map());
+        }
+        let update = update
+            .update_expression(format!("SET {} REMOVE {}", sets.join(", "), removed.join(", ")))
+            .condition_expression(conditions.join(" AND "));
+        if let Ok(item) = update_if(update).await? {
+            note(&key, &windows(&item, &limits), now);
+        }
+        Ok(())
+    }
+
+    /// Adds the turn to every window, if all have room. Otherwise the inner error is the item as it is.
     async fn add(
         &self,
         key: &str,
-        ids: &[String],
+        turn: &str,
         limits: &[Limit],
         now: i64,
     ) -> Result<Result<Item, Option<Item>>> {
@@ -132,18 +163,15 @@ impl RateLimits {
             .update_item()
             .table_name(&self.table)
             .key("key", text(key))
+            .expression_attribute_names("#turn", turn)
             .expression_attribute_values(":now", n(now))
             .expression_attribute_values(":expiresAt", expiry(limits, now));
-        for (index, id) in ids.iter().enumerate() {
-            update = update.expression_attribute_names(format!("#t{index}"), id);
-        }
         for (index, limit) in limits.iter().enumerate() {
-            sets.extend((0..ids.len()).map(|turn| format!("#w{index}.#t{turn} = :now")));
-            conditions.push(format!("attribute_exists(#w{index}) AND size(#w{index}) <= :room{index}"));
-            let room = i64::from(limit.count) - i64::try_from(ids.len()).unwrap_or(i64::MAX);
+            sets.push(format!("#w{index}.#turn = :now"));
+            conditions.push(format!("attribute_exists(#w{index}) AND size(#w{index}) < :count{index}"));
             update = update
                 .expression_attribute_names(format!("#w{index}"), limit.map())
-                .expression_attribute_values(format!(":room{index}"), n(room));
+                .expression_attribute_values(format!(":count{index}"), n(limit.count));
         }
         update_if(
             update
@@ -157,17 +185,18 @@ impl RateLimits {
     ///
     /// # Errors
     /// `TooManyRequests` when room cannot be made.
-    async fn make_room(&self, key: &str, item: &Item, turns: u32, limits: &[Limit], now: i64) -> Result<()> {
+    async fn make_room(&self, key: &str, item: &Item, limits: &[Limit], now: i64) -> Result<()> {
         if limits.iter().any(|limit| !item.contains_key(&limit.map())) {
             self.prepare(key, limits, now).await?;
         }
         let taken = windows(item, limits);
-        has_room(key, &taken, turns, now)?;
+        has_room(key, &taken, now)?;
         let over = taken.into_iter().map(|(limit, taken)| {
             let over = taken.into_iter().filter(|turn| turn.is_over(limit, now));
             (limit, over.map(|turn| turn.id).take(MOST_FORGOTTEN).collect::<Vec<_>>())
         });
-        self.remove(key, &over.collect::<Vec<_>>()).await
+        self.remove(key, &over.collect::<Vec<_>>()).await?;
+        Ok(())
     }
 
     /// Makes the maps that are missing, empty.
@@ -189,8 +218,8 @@ impl RateLimits {
         Ok(())
     }
 
-    /// Removes turns. It does no harm if others have removed them already.
-    async fn remove(&self, key: &str, turns: &[(Limit, Vec<String>)]) -> Result<()> {
+    /// Removes turns, and returns the item as it is then. It does no harm if others have removed them already.
+    async fn remove(&self, key: &str, turns: &[(Limit, Vec<String>)]) -> Result<Option<Item>> {
         let (mut removed, mut conditions) = (Vec::new(), Vec::new());
         let mut update = self.client.update_item().table_name(&self.table).key("key", text(key));
         for (index, (limit, ids)) in turns.iter().enumerate().filter(|(_, (_, ids))| !ids.is_empty()) {
@@ -202,35 +231,21 @@ impl RateLimits {
             }
         }
         if removed.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let update = update
             .update_expression(format!("REMOVE {}", removed.join(", ")))
             .condition_expression(conditions.join(" AND "));
         // Without the maps there is nothing to remove: the item has expired.
-        update_if(update).await.map(|_| ())
+        Ok(update_if(update).await?.ok())
     }
 }
 
-impl Pass {
-    /// Notes how much is left when so many turns are given back.
-    fn note(&self, given_back: u32) {
-        for standing in &self.standings {
-            standing.note(&self.key, given_back);
-        }
-    }
-}
-
-impl Standing {
-    fn note(&self, key: &str, given_back: u32) {
-        let Self { limit, left, wait } = self;
-        note_quota(Quota {
-            policy: limit.policy(key),
-            count: limit.count,
-            window: limit.window,
-            left: left.saturating_add(given_back).min(limit.count),
-            wait: *wait,
-        });
+/// Notes how much of each limit is left. `oslira_lambda::serve` puts it into the headers of the answer.
+fn note(key: &str, taken: &[(Limit, Vec<Turn>)], now: i64) {
+    for (limit, taken) in taken {
+        let (left, wait) = limit.standing(taken, now);
+        note_quota(Quota { policy: limit.policy(key), count: limit.count, window: limit.window, left, wait });
     }
 }
 
@@ -254,10 +269,9 @@ fn expiry(limits: &[Limit], now: i64) -> AttributeValue {
     n((now + longest) / 1000 + 1)
 }
 
-/// An id for a turn. A key has thousands of turns at most, and an item is paid for by its length.
-fn new_id() -> String {
-    let (first, _) = Uuid::new_v4().as_u64_pair();
-    format!("{first:x}")
+/// The turn of this id in each window.
+fn turns_of(id: Uuid, limits: &[Limit]) -> Vec<(Limit, Vec<String>)> {
+    limits.iter().map(|limit| (*limit, vec![id.simple().to_string()])).collect()
 }
 
 /// The turns of a window, the oldest first.
@@ -279,24 +293,19 @@ fn windows(item: &Item, limits: &[Limit]) -> Vec<(Limit, Vec<Turn>)> {
 /// Notes how much of each limit is left.
 ///
 /// # Errors
-/// `TooManyRequests` when one of them has no room for so many more turns.
-fn has_room(key: &str, taken: &[(Limit, Vec<Turn>)], turns: u32, now: i64) -> Result<()> {
-    for (limit, taken) in taken {
-        limit.standing(taken, now).note(key, 0);
-    }
-    let reached = taken.iter().filter_map(|(limit, taken)| limit.refusal(taken, turns, now));
+/// `TooManyRequests` when one of them has no room for one more turn.
+fn has_room(key: &str, taken: &[(Limit, Vec<Turn>)], now: i64) -> Result<()> {
+    note(key, taken, now);
+    let reached = taken.iter().filter_map(|(limit, taken)| limit.refusal(taken, now));
     match reached.max_by_key(|reached| reached.wait) {
         Some(reached) => Err(reached.limit.reached(reached.wait)),
         None => Ok(()),
     }
 }
 
-fn has_all(item: &Item, ids: &[String], limits: &[Limit]) -> bool {
-    let has = |limit: &Limit, id: &String| {
-        let map = item.get(&limit.map()).and_then(|map| map.as_m().ok());
-        map.is_some_and(|map| map.contains_key(id))
-    };
-    limits.iter().all(|limit| ids.iter().all(|id| has(limit, id)))
+fn is_in_all(item: &Item, turn: &str, limits: &[Limit]) -> bool {
+    let map = |limit: &Limit| item.get(&limit.map()).and_then(|map| map.as_m().ok());
+    limits.iter().all(|limit| map(limit).is_some_and(|map| map.contains_key(turn)))
 }
 
 /// A limit that is reached, and when it will no longer be.
@@ -336,31 +345,30 @@ impl Limit {
         }
     }
 
-    /// The rule. Given the turns of the window, the oldest first, returns how long so many more must wait;
-    /// `None` when there is room for them.
-    fn refusal(self, taken: &[Turn], turns: u32, now: i64) -> Option<Reached> {
+    /// The rule. Given the turns of the window, the oldest first, returns how long one more must wait; `None`
+    /// when there is room for it.
+    fn refusal(self, taken: &[Turn], now: i64) -> Option<Reached> {
         let window = milliseconds(self.window);
         let current: Vec<i64> =
             taken.iter().filter(|turn| !turn.is_over(self, now)).map(|turn| turn.at).collect();
         let room = usize::try_from(self.count).unwrap_or(usize::MAX);
-        let wanted = usize::try_from(turns).unwrap_or(usize::MAX);
         // So many of the oldest must leave first.
-        let too_many = (current.len() + wanted).checked_sub(room).filter(|too_many| *too_many > 0)?;
-        // More than the limit is never let through; a whole window is the most that can be said.
+        let too_many = (current.len() + 1).checked_sub(room).filter(|too_many| *too_many > 0)?;
+        // A limit of none never has room; a whole window is the most that can be said.
         let last_to_go = current.get(too_many - 1).copied().unwrap_or(now);
         let wait = Duration::from_millis(u64::try_from(last_to_go + window - now).unwrap_or_default());
         Some(Reached { limit: self, wait })
     }
 
-    /// How much of the limit is left, given the turns of the window, the oldest first.
-    fn standing(self, taken: &[Turn], now: i64) -> Standing {
+    /// How much of the limit is left and when there is more, given the turns of the window, the oldest first.
+    fn standing(self, taken: &[Turn], now: i64) -> (u32, Duration) {
         let mut current = taken.iter().filter(|turn| !turn.is_over(self, now)).peekable();
         let oldest = current.peek().map_or(now, |turn| turn.at);
         let wait = Duration::from_millis(
             u64::try_from(oldest + milliseconds(self.window) - now).unwrap_or_default(),
         );
         let used = u32::try_from(current.count()).unwrap_or(u32::MAX);
-        Standing { limit: self, left: self.count.saturating_sub(used), wait }
+        (self.count.saturating_sub(used), wait)
     }
 }
 
@@ -379,45 +387,35 @@ mod tests {
         times.iter().map(|at| Turn { id: at.to_string(), at: *at }).collect()
     }
 
-    fn wait_for(wanted: u32, times: &[i64], now: i64) -> Option<i64> {
-        HOURLY.refusal(&turns(times), wanted, now).map(|reached| milliseconds(reached.wait))
+    fn wait_for(times: &[i64], now: i64) -> Option<i64> {
+        HOURLY.refusal(&turns(times), now).map(|reached| milliseconds(reached.wait))
     }
 
     #[test]
     fn no_window_of_an_hour_has_a_fourth_wherever_it_begins() {
         let times = [0, 50 * MINUTE, 59 * MINUTE];
-        assert_eq!(wait_for(1, &times[..2], 59 * MINUTE), None);
-        assert_eq!(wait_for(1, &times, 59 * MINUTE + 1), Some(MINUTE - 1));
-        assert_eq!(wait_for(1, &times, 60 * MINUTE - 1), Some(1));
-        assert_eq!(wait_for(1, &times, 60 * MINUTE), None, "the first has fallen out");
+        assert_eq!(wait_for(&times[..2], 59 * MINUTE), None);
+        assert_eq!(wait_for(&times, 59 * MINUTE + 1), Some(MINUTE - 1));
+        assert_eq!(wait_for(&times, 60 * MINUTE - 1), Some(1));
+        assert_eq!(wait_for(&times, 60 * MINUTE), None, "the first has fallen out");
         // A bucket that refills every hour would let three through now.
         let times = [50 * MINUTE, 59 * MINUTE, 60 * MINUTE];
-        assert_eq!(wait_for(1, &times, 61 * MINUTE), Some(49 * MINUTE));
-    }
-
-    #[test]
-    fn several_turns_wait_until_there_is_room_for_all() {
-        let times = [0, 10 * MINUTE, 20 * MINUTE];
-        assert_eq!(wait_for(2, &times, 30 * MINUTE), Some(40 * MINUTE));
-        assert_eq!(wait_for(3, &times, 30 * MINUTE), Some(50 * MINUTE));
-        assert_eq!(wait_for(2, &times, 70 * MINUTE), None);
-        assert_eq!(wait_for(4, &times, 30 * MINUTE), Some(60 * MINUTE), "there is never room for four");
+        assert_eq!(wait_for(&times, 61 * MINUTE), Some(49 * MINUTE));
     }
 
     #[test]
     fn a_lowered_limit_waits_until_enough_have_fallen_out() {
         let times = [0, MINUTE, 2 * MINUTE, 3 * MINUTE, 4 * MINUTE];
-        assert_eq!(wait_for(1, &times, 5 * MINUTE), Some(57 * MINUTE));
+        assert_eq!(wait_for(&times, 5 * MINUTE), Some(57 * MINUTE));
         let none = Limit { count: 0, window: Duration::from_secs(60) };
-        assert_eq!(none.refusal(&[], 1, 0), Some(Reached { limit: none, wait: none.window }));
+        assert_eq!(none.refusal(&[], 0), Some(Reached { limit: none, wait: none.window }));
     }
 
     #[test]
     fn what_is_left_is_told_with_the_time_until_there_is_more() {
-        let standing = HOURLY.standing(&turns(&[0, 50 * MINUTE, 59 * MINUTE]), 61 * MINUTE);
-        assert_eq!((standing.left, milliseconds(standing.wait)), (1, 49 * MINUTE));
-        let unused = HOURLY.standing(&[], 7);
-        assert_eq!((unused.left, unused.wait), (3, HOURLY.window));
+        let (left, wait) = HOURLY.standing(&turns(&[0, 50 * MINUTE, 59 * MINUTE]), 61 * MINUTE);
+        assert_eq!((left, milliseconds(wait)), (1, 49 * MINUTE));
+        assert_eq!(HOURLY.standing(&[], 7), (3, HOURLY.window));
     }
 
     #[test]

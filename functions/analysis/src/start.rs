@@ -8,7 +8,7 @@ use crate::{
 use oslira_api::{
     AcceptedRun, AnalysisQuote, AnalysisRequest, QueuedStatus, Route, StartOptions, Tag, example,
 };
-use oslira_domain::{AccountId, Code, Error, Result, RunId, Step, Tier, UserId};
+use oslira_domain::{AccountId, Code, Error, Plan, Result, RunId, Step, Tier, UserId};
 use oslira_lambda::{Reply, Request, note_run};
 use oslira_postgres::{Row, UserDb, may_have_committed};
 use oslira_runs::{Executions, input, settled};
@@ -16,7 +16,12 @@ use oslira_stores::{Intake, ProgressStore};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
+use tokio::time::timeout;
 use uuid::Uuid;
+
+/// How long the checks before the charge may take together. The charge, the execution's start and the queue need
+/// the rest of the Lambda's time.
+const CHECKS_PATIENCE: Duration = Duration::from_secs(6);
 
 #[derive(Debug)]
 pub struct StartTools {
@@ -56,12 +61,21 @@ pub async fn start_analysis(tools: &StartTools, request: Request) -> Result<Repl
         return quote::quote(tools, caller, &asked).await;
     }
     // Both come before the charge: a run that cannot be worked on is refused, not charged and refunded.
-    let checks =
-        tokio::join!(tools.intake.check(account_id), tools.limits.take(&tools.db, caller, account_id));
-    let turn = match checks {
-        (Ok(()), Ok(turn)) => turn,
-        (Ok(()), Err(refusal)) => return accepted_before(tools, &asked, refusal).await,
-        (Err(refusal), turn) => {
+    let checks = async {
+        tokio::join!(
+            tools.intake.check(account_id),
+            tools.limits.take(&tools.db, caller, account_id, asked.new_run_id)
+        )
+    };
+    let turn = match timeout(CHECKS_PATIENCE, checks).await {
+        Err(_) => {
+            tools.limits.withdraw(account_id, asked.new_run_id).await;
+            let too_slow = Error::store("the checks before the charge took too long");
+            return accepted_before(tools, &asked, too_slow).await;
+        }
+        Ok((Ok(()), Ok(turn))) => turn,
+        Ok((Ok(()), Err(refusal))) => return accepted_before(tools, &asked, refusal).await,
+        Ok((Err(refusal), turn)) => {
             if let Ok(turn) = turn {
                 tools.limits.give_back(turn).await;
             }
@@ -73,11 +87,14 @@ pub async fn start_analysis(tools: &StartTools, request: Request) -> Result<Repl
             begin(tools, &run).await?;
             answer(&run)
         }
-        // Its execution may never have been started.
         Ok(Accepted::Before(run)) => {
-            tools.limits.give_back(turn).await;
-            if settled(&run)?.is_none() {
-                begin(tools, &run).await?;
+            if settled(&run)?.is_some() {
+                tools.limits.give_back(turn).await;
+            } else {
+                // Its execution may never have been started.
+                let counted = tools.limits.count_instead(turn, run.read("run_id")?);
+                let (begun, ()) = tokio::join!(begin(tools, &run), counted);
+                begun?;
             }
             answer(&run)
         }
@@ -155,7 +172,7 @@ async fn accept(tools: &StartTools, asked: &Asked<'_>) -> Result<Accepted> {
             }
             Err(in_doubt(error, run_id))
         }
-        row => accepted(row?),
+        row => accepted(row?, asked.new_run_id),
     }
 }
 
@@ -170,14 +187,16 @@ async fn look_up(tools: &StartTools, asked: &Asked<'_>) -> Result<Option<Row>> {
     if row.read::<String>("outcome")? == "not_accepted_before" {
         return Ok(None);
     }
-    let (Accepted::Now(run) | Accepted::Before(run)) = accepted(row)?;
+    let (Accepted::Now(run) | Accepted::Before(run)) = accepted(row, asked.new_run_id)?;
     Ok(Some(run))
 }
 
 /// Turns what the database decided into the run, or into the error of a refusal.
-fn accepted(row: Row) -> Result<Accepted> {
+fn accepted(row: Row, new_run_id: RunId) -> Result<Accepted> {
     match &*row.read::<String>("outcome")? {
         "accepted" => Ok(Accepted::Now(row)),
+        // The answer to the first try was lost, and the statement was repeated.
+        "repeated" if row.read::<RunId>("run_id")? == new_run_id => Ok(Accepted::Now(row)),
         "repeated" => Ok(Accepted::Before(row)),
         "account_not_found" => Err(Error::account_not_found()),
         "business_profile_not_found" => Err(Error::business_profile_not_found()),
@@ -268,6 +287,7 @@ pub(crate) fn start_route() -> Route {
         "cost": 1, "balance": 9, "balanceAfter": 8, "estimatedSeconds": 3,
         "cachedProfile": {"dataAsOf": "2026-11-20T08:12:41.093114Z", "ageSeconds": 4639}, "duplicateOf": null, "refusals": [],
     }));
+    let per_hour = Plan::ALL.map(|plan| format!("{} {}", plan.name, plan.analyses_per_hour)).join(", ");
     let run_id = RunId(Uuid::from_u128(0x0193_2a5f_11aa_7c20_8f10_5e6f_7a8b_9c0d));
     let refused = AnalysisQuote {
         cost: 5,
@@ -279,11 +299,11 @@ pub(crate) fn start_route() -> Route {
         refusals: vec![Intake::busy().into(), in_progress(run_id).into(), too_few_credits(3, 5).into()],
     };
     Route::post("/api/leads/analyze", "startAnalysis", Tag::Analyses, "Charge the account and start one analysis")
-        .describe(
+        .describe(&format!(
             "The charge is made when the answer is 202. A run that fails later is refunded by itself, once.\n\n\
              The same analysis (account, business profile, username, type) is refused with its run's id while it is under way, and \
              for five minutes after it was accepted when it is complete. A failed run may be repeated at once, and so may one whose lead was deleted.\n\n\
-             An account starts at most as many analyses in any hour as its plan says: 100, 300 or 1,000. Refused requests do not \
+             An account starts at most as many analyses in any hour as its plan says ({per_hour}). Refused requests do not \
              count, and neither does one that is repeated with its `Idempotency-Key`.\n\n\
              While intake is paused, nothing is accepted and nothing charged; `Retry-After` says when to come back. A request that \
              was accepted before is answered as then when it is repeated with its `Idempotency-Key`.\n\n\
@@ -291,8 +311,8 @@ pub(crate) fn start_route() -> Route {
              id starts within five minutes. If it was not, nothing was charged, and the run is never found.\n\n\
              With `?quote=true` nothing is charged, started or remembered. The answer is 200 with the price, and with all that would \
              refuse the analysis at this moment. An `Idempotency-Key` makes no difference to a quote. Bad requests are refused as \
-             without it.",
-        )
+             without it."
+        ))
         .in_account()
         .idempotent()
         .query::<StartOptions>()

@@ -40,6 +40,7 @@ fn pricing(credits: Option<u32>) -> Pricing {
         monthly_price_cents: plan.monthly_cents,
         monthly_credits: plan.monthly_credits,
         starting_credits: plan.starting_credits,
+        analyses_per_hour: plan.analyses_per_hour,
     });
     let packs = CreditPack::ALL.map(|pack| CreditPackPrice {
         id: pack.id.to_owned(),

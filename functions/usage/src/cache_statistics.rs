@@ -70,13 +70,15 @@ fn figures(tier: Tier, used: &[Used]) -> CacheFigures {
 fn total(tiers: &[TierCacheFigures]) -> CacheFigures {
     let sum = |count: fn(&CacheFigures) -> u64| tiers.iter().map(|tier| count(&tier.figures)).sum::<u64>();
     let (hits, misses) = (sum(|tier| tier.hits), sum(|tier| tier.misses));
-    let seconds = tiers.iter().filter_map(|tier| tier.figures.seconds_saved);
+    // A tier without hits saved nothing, and knows nothing about those with hits.
+    let with_hits = tiers.iter().filter(|tier| tier.figures.hits > 0);
+    let known: Vec<u64> = with_hits.filter_map(|tier| tier.figures.seconds_saved).collect();
     CacheFigures {
         hits,
         misses,
         hit_rate: rate(hits, hits + misses),
         scrapes_saved: sum(|tier| tier.scrapes_saved),
-        seconds_saved: Some(seconds.sum()),
+        seconds_saved: (hits == 0 || !known.is_empty()).then(|| known.iter().sum()),
     }
 }
 
@@ -121,6 +123,20 @@ mod tests {
         assert_eq!(saved(&[day(1, 1, 100, 0)]), (2, None), "nothing to compare it with");
         assert_eq!(saved(&[day(2, 0, 0, 12_000)]), (0, Some(0)));
         assert_eq!(saved(&[]), (0, Some(0)));
+    }
+
+    #[test]
+    fn the_total_is_unknown_where_no_tier_with_hits_knows_it() {
+        let of = |used: &[Used]| TierCacheFigures {
+            analysis_type: Tier::Deep,
+            figures: figures(Tier::Deep, used),
+            ages: Vec::new(),
+        };
+        let (none, unknown) = (|| of(&[day(2, 0, 0, 12_000)]), || of(&[day(1, 1, 100, 0)]));
+        let known = of(&[day(2, 0, 0, 12_000), day(1, 1, 1_000, 0)]);
+        assert_eq!(total(&[none(), none()]).seconds_saved, Some(0));
+        assert_eq!(total(&[none(), unknown()]).seconds_saved, None);
+        assert_eq!(total(&[known, unknown()]).seconds_saved, Some(5), "of the tiers that know");
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub(crate) fn usage_route() -> Route {
         example(json!({"since": "2026-11-01", "until": "2026-12-01", "total": figures, "days": [day]}));
     Route::get("/api/usage", "getUsage", Tag::Account, "What the account used, by day and tier")
         .describe(
-            "Days are in UTC, and days without anything are left out. The credits of some days are those of the ledger's charges and \
-             refunds from the first day's midnight to that of `until`.",
+            "Days are in UTC, and days without anything are left out. `creditsCharged` and `creditsRefunded` equal the ledger's charges \
+             and refunds between midnight of `since` and midnight of `until`.",
         )
         .in_account()
         .query::<UsageRange>()

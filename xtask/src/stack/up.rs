@@ -243,7 +243,8 @@ fn migrate(aws: &Aws, deployed: &Deployed) -> Result<()> {
     if answer.is_error {
         bail!(
             "migrate-database failed: {}\n{}\nWhat to do: mend the migration. One that has been applied is never edited; \
-             while you are still writing it, `cargo xtask down` and `up` begin with an empty database.",
+             while you are still writing it, `cargo xtask down` and `up` begin with an empty database. So they do after a migration \
+             came with a lower number than one that this stack has.",
             answer.payload,
             process::indent(&answer.log)
         );

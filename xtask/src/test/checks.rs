@@ -266,7 +266,9 @@ fn database(setting: &Setting, phase: &Phase) -> Result<Outcome> {
     }
     let log = setting.stack.log("test-db");
     stack::pg_prove(setting.stack, phase)?.args(&tests).log(&log).run("pg_prove", phase)?;
-    Ok(Outcome::Passed(Some(pg_prove_tests(&log)?.into())))
+    let version = stack::query(setting.stack, phase, "the server's version", "show server_version")?;
+    let note = format!("note: the database tests ran on PostgreSQL {}", version.trim());
+    Ok(Outcome::Passed(Some(Ran { tests: pg_prove_tests(&log)?, notes: vec![note] })))
 }
 
 /// Tries the API by its description. The cases are the same in every run, as far as the answers are.

@@ -47,6 +47,9 @@ pub(crate) fn test(wanted: &[String], name: Option<&str>, postgres_17: bool, ui:
     let _lock = stack.lock_named("test.lock")?;
     stack.stop_when_interrupted(true);
     let checks = selected(checks::all()?, wanted, name.is_some())?;
+    if postgres_17 && checks.iter().all(|check| check.needs != Needs::Stack) {
+        bail!("--postgres is for checks that need a stack, and these need none");
+    }
     let setting = &Setting { stack, host: host_triple()?, name, postgres_17 };
     let that_need = |needs: Needs| checks.iter().filter(move |check| check.needs == needs);
 

@@ -1,6 +1,6 @@
 //! How many analyses one address may start.
 
-use oslira_domain::{Error, Result};
+use oslira_domain::{Error, Result, RunId};
 use oslira_lambda::{Env, Variable};
 use oslira_stores::{Limit, Pass, RateLimits};
 use std::{
@@ -26,12 +26,12 @@ impl AddressLimits {
         Ok(Self { rate_limits: RateLimits::new(env)?, limits })
     }
 
-    /// Counts a request from this address.
+    /// Counts a request from this address, for this run.
     ///
     /// # Errors
     /// `TooManyRequests` when it has asked too often.
-    pub(super) async fn take(&self, address: IpAddr) -> Result<Pass> {
-        self.rate_limits.take(&limit_key(address), &self.limits).await
+    pub(super) async fn take(&self, address: IpAddr, run_id: RunId) -> Result<Pass> {
+        self.rate_limits.take(&limit_key(address), run_id.0, &self.limits).await
     }
 
     /// Takes back the count of a request that led to nothing.

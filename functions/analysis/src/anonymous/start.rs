@@ -34,8 +34,8 @@ pub async fn start_anonymous_analysis(tools: &StartAnonymousTools, request: Requ
     let token = RunToken::generate()?;
     let address = request.source_ip.ok_or_else(|| Error::internal("the request has no source address"))?;
     tools.intake.check_anonymous().await?;
-    let pass = tools.limits.take(address).await?;
     let run_id = token.run_id();
+    let pass = tools.limits.take(address, run_id).await?;
     note_run(run_id);
 
     let accepted_at = match begin(tools, run_id, body).await {
@@ -106,4 +106,5 @@ pub(crate) fn start_route() -> Route {
         .answers::<AcceptedAnonymousRun>(202, "Accepted.", [("accepted", accepted)])
         .refuses_as("TooManyFromThisAddress", &an_hour.reached(Duration::from_secs(1_260)))
         .refuses(&Intake::busy())
+        .says_what_is_left(&[202, 429])
 }

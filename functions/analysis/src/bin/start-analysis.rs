@@ -1,7 +1,7 @@
 //! `POST /api/leads/analyze`: charge the account and start one analysis.
 
 use oslira_analysis::{AnalysisLimits, StartRunsQueue, StartTools, start_analysis};
-use oslira_lambda::{RuntimeError, init, serve};
+use oslira_lambda::{RuntimeError, init, serve_with_quotes};
 use oslira_postgres::UserDb;
 use oslira_runs::Executions;
 use oslira_stores::{Intake, ProgressStore};
@@ -17,5 +17,5 @@ async fn main() -> Result<(), RuntimeError> {
         progress: ProgressStore::new(env)?,
         db: UserDb::connect(env).await?,
     };
-    serve(env, |request| start_analysis(tools, request)).await
+    serve_with_quotes(env, |request| start_analysis(tools, request)).await
 }
