@@ -9,6 +9,7 @@ use oslira_postgres::{Parameter, UserDb};
 use oslira_stores::{Limit, RateLimits};
 use serde_json::json;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How often an account may demand newer data.
 const LIMITS: [Limit; 1] = [Limit { count: 30, window: Duration::from_secs(60 * 60) }];
@@ -24,7 +25,7 @@ pub async fn force_refresh(db: &UserDb, limits: &RateLimits, request: Request) -
     let parameters: [&dyn Parameter; 2] = [&lead_id, &account_id];
     // This comes before the limit: nobody uses up the turns of an account that they are not in.
     Lead::read(db.optional(caller.user_id, LEAD, &parameters).await?)?;
-    let pass = limits.take(&lead::limit_key("force-refresh", account_id), &LIMITS).await?;
+    let pass = limits.take(&lead::limit_key("force-refresh", account_id), Uuid::new_v4(), &LIMITS).await?;
     let set = async {
         let sql = "select public.force_refresh($2, $1) as fresh_since";
         let row = db.one(caller.user_id, sql, &parameters).await?;

@@ -15,6 +15,7 @@ use oslira_stores::{
 };
 use serde_json::json;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// The tier that wants the newest profile. A profile that it may read counts as the profile of now.
 pub(crate) const TIER: Tier = Tier::Xray;
@@ -68,7 +69,8 @@ pub async fn start_refresh_check(tools: &StartCheckTools, request: Request) -> R
     {
         return Ok(started(lead_id, check));
     }
-    let pass = tools.limits.take(&lead::limit_key("refresh-check", account_id), &LIMITS).await?;
+    let pass =
+        tools.limits.take(&lead::limit_key("refresh-check", account_id), Uuid::new_v4(), &LIMITS).await?;
     let begin = Begin { tools, account_id, lead_id, lead: &lead, seen, latest: latest.as_ref() };
     let (reply, is_turn) = match begin.answer_or_start().await {
         Ok(Outcome::Answered(answer)) => (Ok(Reply::ok(answer)), true),
