@@ -18,6 +18,8 @@ mod invitations;
 mod leads;
 mod leads_analyze;
 mod leads_analyze_quote;
+mod leads_force_refresh;
+mod leads_refresh_check;
 mod members;
 mod rate_limits;
 mod sample_events;

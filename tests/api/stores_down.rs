@@ -24,11 +24,15 @@ async fn without_postgres_every_signed_in_route_is_503_and_a_start_costs_nothing
     let secret = stack.closed_database().await?;
     let closed = [("USER_DATABASE_SECRET", secret.as_str())];
     let run = [("runId", user.account_id.as_str())];
+    let lead = [("leadId", user.account_id.as_str())];
     for (name, event) in [
         ("get-credit-balance", user.get_event(paths::CREDITS_BALANCE, &[])),
         ("verify-token", user.get_event(paths::AUTH_VERIFY, &[])),
         ("get-analysis-progress", user.get_event(paths::PROGRESS, &run)),
         ("get-analysis-result", user.get_event(paths::RESULT, &run)),
+        ("get-refresh-check", user.get_event(paths::REFRESH_CHECK, &lead)),
+        ("start-refresh-check", user.event("POST", paths::REFRESH_CHECK, &lead, None)),
+        ("force-refresh", user.event("POST", paths::FORCE_REFRESH, &lead, None)),
         ("start-analysis", user.post_event(paths::ANALYZE, &user.analysis_of("nasa"))),
     ] {
         let mut lambda = Lambda::start(&stack, name, &closed).await?;

@@ -4,7 +4,7 @@ use crate::{
     none,
     template::{Resource, Template},
 };
-use oslira_domain::{AnalysisInput, AnonymousInput, RunId, Tier, execution_of};
+use oslira_domain::{AnalysisInput, AnonymousInput, RefreshCheckInput, RunId, Tier, execution_of};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::fmt;
@@ -88,6 +88,7 @@ pub(crate) struct Machine {
 pub(crate) enum MachineInput {
     Analysis,
     AnonymousAnalysis,
+    RefreshCheck,
 }
 
 /// A secret's `Metadata`.
@@ -171,6 +172,7 @@ impl MachineInput {
         let read = match self {
             Self::Analysis => AnalysisInput::deserialize(event).map(drop),
             Self::AnonymousAnalysis => AnonymousInput::deserialize(event).map(drop),
+            Self::RefreshCheck => RefreshCheckInput::deserialize(event).map(drop),
         };
         read.err().map(|error| format!("must hold the input of an execution: {error}"))
     }
@@ -184,6 +186,14 @@ impl MachineInput {
                 run_id,
                 account_id: run_id.to_string().parse().expect("an id"),
                 business_profile_id: run_id.to_string().parse().expect("an id"),
+                username,
+                tier,
+                fresh_since: None,
+            }),
+            Self::RefreshCheck => serde_json::to_value(RefreshCheckInput {
+                run_id,
+                account_id: run_id.to_string().parse().expect("an id"),
+                lead_id: run_id.to_string().parse().expect("an id"),
                 username,
                 tier,
             }),

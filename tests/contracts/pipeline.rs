@@ -277,7 +277,8 @@ fn a_task_passes_what_its_function_says_that_it_gets() {
                     task.name,
                     function.name,
                     match said {
-                        StageInput::Execution => "$states.input or $merge([$run, …])",
+                        StageInput::Execution =>
+                            "$states.input, $merge([$states.input, …]) or $merge([$run, …])",
                         StageInput::Failure =>
                             "{'executionName': $states.context.Execution.Name, 'error': …}",
                     }
@@ -310,6 +311,19 @@ fn an_anonymous_analysis_takes_no_detour() {
     let way = |hit| names(&machine.tasks_on_the_way(&[("$source.cacheHit", hit)]));
     assert_eq!(way("false"), ["Check Profile Cache", "Scrape Profile", "Score Profile"], "with a cold cache");
     assert_eq!(way("true"), ["Check Profile Cache", "Score Profile"], "with a cached profile");
+}
+
+#[test]
+fn a_refresh_check_scrapes_a_profile_alone_and_takes_a_missing_one_for_an_answer() {
+    let machine = StateMachine::beginning_with(MachineInput::RefreshCheck);
+    let way = machine.tasks_on_the_way(&[]);
+    assert_eq!(names(&way), ["Scrape Profile", "Answer Check"], "the way of a check");
+    let scrape = way.first().expect("the scrape");
+    assert_eq!((scrape.passes("want"), scrape.passes("runKind")), (Some("profiles"), Some("single")));
+    let answers = list(&scrape.state["Catch"]).find(|catch| catch["Next"] == "Answer Check");
+    let answers: BTreeSet<&str> =
+        answers.into_iter().flat_map(|catch| list(&catch["ErrorEquals"])).map(string).collect();
+    assert_eq!(answers, BTreeSet::from(["ProfileNotFound", "ProfilePrivate"]), "what a check answers");
 }
 
 #[test]

@@ -96,6 +96,7 @@ impl Task<'_> {
         if payload == "{% $states.input %}"
             || payload.starts_with("{% $merge([$run,")
             || payload.starts_with("{% $merge([$run]")
+            || payload.starts_with("{% $merge([$states.input,")
         {
             Some(StageInput::Execution)
         } else if payload.starts_with("{% {'executionName': $states.context.Execution.Name, 'error': ") {

@@ -178,6 +178,7 @@ select set_eq(
     ('authenticated', 'public.delete_business_profile'),
     ('authenticated', 'public.delete_invitation'),
     ('authenticated', 'public.delete_lead'),
+    ('authenticated', 'public.force_refresh'),
     ('authenticated', 'public.invite_member'),
     ('authenticated', 'public.list_members'),
     ('authenticated', 'public.quote_analysis'),

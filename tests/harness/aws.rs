@@ -122,6 +122,24 @@ impl Aws {
         Ok(())
     }
 
+    /// An object of a bucket, which is JSON; `None` when there is none.
+    pub async fn object(&self, bucket: &str, key: &str) -> Result<Option<Value>> {
+        let url = format!("{}/{bucket}/{key}", self.endpoint);
+        let answer = self.http.get(url).header("authorization", authorization("s3")).send().await?;
+        if answer.status() == reqwest::StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        Ok(Some(answer.error_for_status()?.json().await?))
+    }
+
+    /// Puts JSON into a bucket.
+    pub async fn put_object(&self, bucket: &str, key: &str, value: &Value) -> Result<()> {
+        let url = format!("{}/{bucket}/{key}", self.endpoint);
+        let request = self.http.put(url).header("authorization", authorization("s3")).body(value.to_string());
+        request.send().await?.error_for_status()?;
+        Ok(())
+    }
+
     /// Deletes an object from a bucket.
     pub async fn delete_object(&self, bucket: &str, key: &str) -> Result<()> {
         let url = format!("{}/{bucket}/{key}", self.endpoint);

@@ -18,6 +18,7 @@ pub fn document() -> Result<Value> {
         oslira_usage::routes(),
         oslira_business_profiles::routes(),
         oslira_analysis::routes(),
+        oslira_refresh::routes(),
         oslira_leads::routes(),
     ];
     oslira_api::document(routes.into_iter().flatten().collect()).map_err(|problem| anyhow!(problem))

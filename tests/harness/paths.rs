@@ -45,6 +45,11 @@ pub const ANALYZE_ANONYMOUS: &str = "/api/analyze/anonymous";
 /// What a token opens, as the route is declared.
 pub const ANONYMOUS_RUN: &str = "/api/analyze/anonymous/{runToken}";
 
+/// The check of a lead, as the route is declared.
+pub const REFRESH_CHECK: &str = "/api/leads/{leadId}/refresh-check";
+/// The demand for newer data of a lead, as the route is declared.
+pub const FORCE_REFRESH: &str = "/api/leads/{leadId}/force-refresh";
+
 /// One member of the account.
 pub fn member(user_id: &str) -> String {
     MEMBER.replace("{userId}", user_id)
@@ -98,6 +103,16 @@ pub fn result(run_id: &str) -> String {
 /// The wish that a run stops.
 pub fn cancel(run_id: &str) -> String {
     CANCEL.replace("{runId}", run_id)
+}
+
+/// The check of a lead.
+pub fn refresh_check(lead_id: &str) -> String {
+    REFRESH_CHECK.replace("{leadId}", lead_id)
+}
+
+/// The demand for newer data of a lead.
+pub fn force_refresh(lead_id: &str) -> String {
+    FORCE_REFRESH.replace("{leadId}", lead_id)
 }
 
 /// What a token opens.

@@ -18,6 +18,7 @@ mod leads;
 mod page;
 mod pricing;
 mod quote;
+mod refresh;
 mod route;
 mod runs;
 mod schema;
@@ -48,6 +49,7 @@ pub use pricing::{
     AnalysisPrice, CreditPackPrice, Currency, PlanPrice, Pricing, PricingQuestion, PurchasePrice,
 };
 pub use quote::{AnalysisQuote, CachedProfile, Refusal};
+pub use refresh::{CheckingStatus, ForcedRefresh, RefreshCheck, RefreshCheckStatus, StartedRefreshCheck};
 pub use route::{Route, Tag};
 pub use runs::{Run, RunFilters, RunState};
 pub use sections::{

@@ -208,13 +208,15 @@ codes! {
     BusinessProfileNotFound = 404, Info, false;
     /// No such lead in this account.
     LeadNotFound = 404, Info, false;
+    /// No refresh check of this lead had to look at Instagram in the past 24 hours.
+    RefreshCheckNotFound = 404, Info, false;
     /// No such run in this account.
     RunNotFound = 404, Info, false;
     /// The same analysis is under way, or was made in the past five minutes. `details.runId` is its run.
     AnalysisInProgress = 409, Info, false;
     /// The run has ended, so there is nothing left to cancel; `details.status` says how.
     AlreadyFinished = 409, Info, false;
-    /// The result is not there yet.
+    /// The result is not there yet, or the lead has none to compare with.
     NotReady = 409, Info, false;
     /// The account has another lead of the same business profile and username, so this one cannot be restored beside it.
     LeadExists = 409, Info, false;

@@ -11,6 +11,7 @@ mod ids;
 mod pipeline;
 mod price_list;
 mod profile;
+mod refresh;
 mod run;
 pub mod scoring;
 mod share;
@@ -25,10 +26,12 @@ pub use error::{Class, Code, Error, Result};
 pub use field::{FieldProblem, line, trimmed};
 pub use ids::{AccountId, BusinessProfileId, CreditTransactionId, InvitationId, LeadId, NoId, RunId, UserId};
 pub use pipeline::{
-    AnalysisInput, AnonymousInput, CacheAnswer, Cached, ProfileSource, execution_name, execution_of,
+    AnalysisInput, AnonymousInput, CacheAnswer, Cached, ProfileSource, RefreshCheckInput, execution_name,
+    execution_of,
 };
 pub use price_list::{CreditPack, PURCHASABLE_CREDITS, Plan, purchase_cents};
 pub use profile::{Post, PostKind, Posts, Profile, Snapshot};
+pub use refresh::{CurrentProfile, RefreshAnswer, RefreshReason, SeenProfile, Visibility};
 pub use run::{RunStatus, Step};
 pub use share::{share, share_taken};
 pub use text::{clean_line, clean_lines};

@@ -1,6 +1,7 @@
 //! The data that passes between the steps of an analysis: ids and keys, never documents.
 
-use crate::{AccountId, BusinessProfileId, RunId, Tier, Username};
+use crate::{AccountId, BusinessProfileId, LeadId, RunId, Tier, Username};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The input of an execution, and of each of its steps.
@@ -14,6 +15,9 @@ pub struct AnalysisInput {
     /// The Instagram account to analyse.
     pub username: Username,
     pub tier: Tier,
+    /// The run reads nothing that was scraped before this moment. `None` when its tier's limit of age is all that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh_since: Option<Timestamp>,
 }
 
 /// The input of an anonymous run's execution, and of each of its steps. Without an account there is no
@@ -24,6 +28,21 @@ pub struct AnonymousInput {
     pub run_id: RunId,
     /// The Instagram account to analyse.
     pub username: Username,
+    pub tier: Tier,
+}
+
+/// The input of a refresh check's execution, and of each of its steps. What the lead's last analysis saw is in Postgres.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefreshCheckInput {
+    /// The check's id. The step that scrapes takes it for a run's.
+    pub run_id: RunId,
+    /// The account whose lead it is.
+    pub account_id: AccountId,
+    pub lead_id: LeadId,
+    /// The lead's Instagram account.
+    pub username: Username,
+    /// The tier that wants the newest profile. It decides how old a cached profile may be.
     pub tier: Tier,
 }
 

@@ -70,6 +70,8 @@ variables! {
     AnalysisStateMachineArn = "ANALYSIS_STATE_MACHINE_ARN",
     /// The state machine of anonymous analyses.
     AnonymousAnalysisStateMachineArn = "ANONYMOUS_ANALYSIS_STATE_MACHINE_ARN",
+    /// The state machine of refresh checks.
+    RefreshCheckStateMachineArn = "REFRESH_CHECK_STATE_MACHINE_ARN",
     /// Once a day's AI calls cost this many US dollars, new analyses are refused.
     DailyAiSpendLimitUsd = "DAILY_AI_SPEND_LIMIT_USD",
     /// While this many AI calls are under way, new analyses are refused.

@@ -7,7 +7,9 @@ use aws_sdk_sfn::{
     operation::{describe_execution::DescribeExecutionError, start_execution::StartExecutionError},
     types::ExecutionStatus,
 };
-use oslira_domain::{AnalysisInput, AnonymousInput, Error, Result, RunId, execution_name, execution_of};
+use oslira_domain::{
+    AnalysisInput, AnonymousInput, Error, RefreshCheckInput, Result, RunId, execution_name, execution_of,
+};
 use oslira_lambda::{Env, Variable, aws_error};
 use serde::Serialize;
 
@@ -51,6 +53,11 @@ impl Executions {
         Ok(Self::of(env, env.var(Variable::AnonymousAnalysisStateMachineArn)?))
     }
 
+    /// The machine `refresh-check`. Needs the variable `REFRESH_CHECK_STATE_MACHINE_ARN`.
+    pub fn refresh_checks(env: &Env) -> Result<Self> {
+        Ok(Self::of(env, env.var(Variable::RefreshCheckStateMachineArn)?))
+    }
+
     fn of(env: &Env, state_machine_arn: String) -> Self {
         Self { client: StepFunctions::new(env.sdk()), state_machine_arn }
     }
@@ -62,6 +69,11 @@ impl Executions {
 
     /// The same for an anonymous run, in the machine for those.
     pub async fn start_anonymous(&self, input: &AnonymousInput) -> Result<()> {
+        self.start_with(input.run_id, input).await
+    }
+
+    /// The same for a refresh check, in the machine for those.
+    pub async fn start_refresh_check(&self, input: &RefreshCheckInput) -> Result<()> {
         self.start_with(input.run_id, input).await
     }
 

@@ -11,7 +11,8 @@ pub fn settled(row: &Row) -> Result<Option<RunStatus>> {
     }
 }
 
-/// The input of the run's execution, from `run_id`, `account_id`, `business_profile_id`, `username` and `tier`.
+/// The input of the run's execution, from `run_id`, `account_id`, `business_profile_id`, `username`, `tier`
+/// and `fresh_since`.
 pub fn input(row: &Row) -> Result<AnalysisInput> {
     Ok(AnalysisInput {
         run_id: row.read("run_id")?,
@@ -19,5 +20,6 @@ pub fn input(row: &Row) -> Result<AnalysisInput> {
         business_profile_id: row.read("business_profile_id")?,
         username: row.read("username")?,
         tier: row.read("tier")?,
+        fresh_since: row.read("fresh_since")?,
     })
 }

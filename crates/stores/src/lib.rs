@@ -12,6 +12,7 @@ mod objects;
 mod profiles;
 mod progress;
 mod rate_limits;
+mod refresh_checks;
 
 pub use ai_responses::AiResponses;
 pub use ai_usage::{AiUsage, InFlight, Room};
@@ -22,5 +23,6 @@ pub use intake::Intake;
 pub use item::{EXPIRES_AT, Item, milliseconds, n, number, text, time};
 pub use objects::s3_client;
 pub use profiles::{CachedPosts, CachedProfile, ProfileStore};
-pub use progress::{Failure, Progress, ProgressStore};
+pub use progress::{Failure, Progress, ProgressStore, has_gone_silent};
 pub use rate_limits::{Limit, Pass, RateLimits};
+pub use refresh_checks::{RefreshCheck, RefreshCheckEnd, RefreshChecks};

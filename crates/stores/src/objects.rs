@@ -41,6 +41,12 @@ impl Objects {
         self.put_bytes(key, serde_json::to_vec(value).map_err(Error::internal)?).await
     }
 
+    /// Removes the object under a key. Succeeds when there is none.
+    pub(crate) async fn delete(&self, key: &str) -> Result<()> {
+        self.client.delete_object().bucket(&self.bucket).key(key).send().await.map_err(aws_error)?;
+        Ok(())
+    }
+
     /// Returns the bytes under a key and when they were written, or `None` when there are none.
     pub(crate) async fn get_bytes(&self, key: &str) -> Result<Option<(Vec<u8>, Timestamp)>> {
         let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await;

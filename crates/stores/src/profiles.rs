@@ -94,9 +94,19 @@ impl ProfileStore {
         self.objects.put(&profile_entry(username), refusal).await
     }
 
+    /// Removes the cache entry of a username's posts. The snapshot stays for the runs that read it.
+    pub async fn forget_posts(&self, username: &Username) -> Result<()> {
+        self.objects.delete(&posts_entry(username)).await
+    }
+
     /// Returns the snapshot under a key that an earlier step returned.
     pub async fn snapshot(&self, key: &str) -> Result<Snapshot> {
-        self.objects.get(key).await?.ok_or_else(|| Error::internal(format!("the snapshot {key} is gone")))
+        self.find_snapshot(key).await?.ok_or_else(|| Error::internal(format!("the snapshot {key} is gone")))
+    }
+
+    /// Returns the snapshot under a key, or `None` when it is not there any more.
+    pub async fn find_snapshot(&self, key: &str) -> Result<Option<Snapshot>> {
+        self.objects.get(key).await
     }
 
     /// Returns everything that a run reads: the profile's snapshot, and the separately scraped posts where

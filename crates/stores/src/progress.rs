@@ -47,6 +47,16 @@ pub struct Failure {
     pub reason: String,
 }
 
+/// After this time without a sign of life, nothing works any more on what has no row in Postgres: an operator stopped its
+/// execution, or the execution ran out of time. A healthy one is silent for about three minutes at most. That happens when a
+/// scraper is killed at its limit, waited for and started again.
+const QUIET: SignedDuration = SignedDuration::from_mins(5);
+
+/// Whether the latest sign of life is too long ago for work that no row in Postgres settles.
+pub fn has_gone_silent(latest_sign: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(latest_sign) > QUIET
+}
+
 impl Progress {
     /// Fails when the run was cancelled or settled: nothing may be spent on it any more.
     fn may_spend(&self) -> Result<()> {

@@ -32,7 +32,8 @@ pub async fn start_queued_run(
 ) -> Result<()> {
     let run_id = message.body.run_id;
     note_run(run_id);
-    let sql = "select run_id, account_id, business_profile_id, username, tier, status from public.runs where run_id = $1";
+    let sql = "select run_id, account_id, business_profile_id, username, tier, fresh_since, status
+                 from public.runs where run_id = $1";
     let Some(row) = db.optional(sql, &[&run_id]).await? else {
         if message.body.is_doubtful && message.receive_count >= START_TRIES {
             tracing::info!(runId = %run_id, "a doubtful run was never charged");

@@ -51,7 +51,8 @@ pub(crate) async fn quote(tools: &StartTools, caller: &Caller, asked: &Asked<'_>
 }
 
 /// Reads the price and what would refuse the analysis. Also reads when the profile was scraped that the account's latest
-/// complete analysis of this username has read, if that analysis had as many posts as this one needs.
+/// complete analysis of this username has read, if that analysis had as many posts as this one needs, and nothing newer is
+/// demanded for the lead.
 async fn look(db: &UserDb, asked: &Asked<'_>) -> Result<Row> {
     let sql = "select q.price, q.balance, q.refusals, (q.twin).run_id,
                       exists (
@@ -61,6 +62,11 @@ async fn look(db: &UserDb, asked: &Asked<'_>) -> Result<Row> {
                       (
                         select a.data_as_of from public.runs r join public.analyses a using (run_id)
                           where r.account_id = $1 and r.username = $3 and r.status = 'complete' and r.tier = any ($5)
+                            and not exists (
+                              select from public.leads l
+                                where l.account_id = $1 and l.business_profile_id = $2 and l.username = $3
+                                  and l.deleted_at is null and l.fresh_since > a.data_as_of
+                            )
                           order by r.created_at desc
                           limit 1
                       ) as data_as_of

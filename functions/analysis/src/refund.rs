@@ -4,10 +4,10 @@
 //! execution that failed, ran out of time or was stopped in the console, whether the execution settled its
 //! run or not. Both may be called for the same run, in any order and more than once.
 
-use oslira_domain::{Code, Error, Result, RunId, execution_of};
-use oslira_lambda::{Invocation, Message, note_run};
+use oslira_domain::{Code, Error, Result};
+use oslira_lambda::{Invocation, Message};
 use oslira_postgres::SystemDb;
-use oslira_runs::{AfterEnd, Executions, Refunded, is_cancelled, refund};
+use oslira_runs::{AfterEnd, Executions, Refunded, StateError, is_cancelled, refund, run_of};
 use oslira_stores::ProgressStore;
 use serde::Deserialize;
 
@@ -18,15 +18,6 @@ pub struct RefundRun {
     /// The run's id, with a suffix when the run was resumed.
     execution_name: String,
     error: StateError,
-}
-
-/// A state's error, as Step Functions reports it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct StateError {
-    error: String,
-    #[serde(default)]
-    cause: String,
 }
 
 /// A message of the queue `stopped-runs`.
@@ -68,49 +59,7 @@ pub async fn refund_run(
 ) -> Result<Refunded> {
     let RefundRun { execution_name, error } = invocation.input;
     let run_id = run_of(&execution_name)?;
-    let (code, reason) = explain(&error);
+    let (code, reason) = error.explain();
     let is_cancelled = code == Code::RunCancelled || is_cancelled(progress, run_id).await;
     refund(db, progress, run_id, is_cancelled, code, &reason).await
-}
-
-pub(crate) fn run_of(execution_name: &str) -> Result<RunId> {
-    let run_id = execution_of(execution_name)
-        .map(|(run_id, _)| run_id)
-        .ok_or_else(|| Error::new(Code::ValidationFailed, "The execution is not named by a run's id."))?;
-    note_run(run_id);
-    Ok(run_id)
-}
-
-/// The code and the sentence to show. Our own stages give their code as the error and their sentence in the
-/// cause. Any other error is the platform's, and its words are not meant for users.
-pub(crate) fn explain(error: &StateError) -> (Code, String) {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct LambdaCause {
-        error_message: String,
-    }
-    match (Code::named(&error.error), serde_json::from_str::<LambdaCause>(&error.cause)) {
-        (Some(code), Ok(cause)) => (code, cause.error_message),
-        _ => (Code::InternalError, "Something went wrong on our side.".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn explained(error: &str, cause: &str) -> (Code, String) {
-        explain(&StateError { error: error.to_owned(), cause: cause.to_owned() })
-    }
-
-    #[test]
-    fn our_errors_speak_for_themselves_and_the_platforms_do_not() {
-        let cause = r#"{"errorType":"ProfilePrivate","errorMessage":"The account is private."}"#;
-        assert_eq!(
-            explained("ProfilePrivate", cause),
-            (Code::ProfilePrivate, "The account is private.".to_owned())
-        );
-        assert_eq!(explained("Runtime.ExitError", "RequestId: 1 exited").0, Code::InternalError);
-        assert_eq!(explained("States.Timeout", "").0, Code::InternalError);
-    }
 }

@@ -118,8 +118,9 @@ async fn complete(
     findings: &Findings,
     total_ms: i64,
 ) -> Result<()> {
-    let sql = "select oslira.complete_run($1, $2, $3, $4, $5, $6, $7, $8) as status";
+    let sql = "select oslira.complete_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) as status";
     let score = i32::from(findings.assessment.score);
+    let profile = &snapshot.profile;
     let result = serde_json::to_value(findings).map_err(Error::internal)?;
     let row = db
         .one(
@@ -133,6 +134,9 @@ async fn complete(
                 &snapshot.scraped_at,
                 &input.source.cache_hit,
                 &total_ms,
+                &profile.followers,
+                &profile.biography,
+                &profile.is_verified,
             ],
         )
         .await?;

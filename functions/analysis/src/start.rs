@@ -116,7 +116,7 @@ impl Asked<'_> {
     /// Asks the database for a run. With `look_up_only` it only asks for a run that this request made before.
     async fn put(&self, db: &UserDb, look_up_only: bool) -> Result<Row> {
         let sql = "select outcome, price, balance, (run).run_id, (run).account_id, (run).business_profile_id, (run).username,
-                          (run).tier, (run).status, (run).credits_charged
+                          (run).tier, (run).fresh_since, (run).status, (run).credits_charged
                      from public.start_analysis($1, $2, $3, $4, $5, $6, $7, $8)";
         let AnalysisRequest { username, analysis_type, business_profile_id } = &self.body;
         db.one(

@@ -23,7 +23,7 @@ const TOO_LATE: SignedDuration = SignedDuration::from_hours(1);
 /// How many runs are read at once.
 const PAGE: i64 = 100;
 /// A page of the pending runs that are older than five minutes. An index supports it.
-pub const PENDING_RUNS: &str = "select run_id, account_id, business_profile_id, username, tier, created_at
+pub const PENDING_RUNS: &str = "select run_id, account_id, business_profile_id, username, tier, fresh_since, created_at
      from public.runs
      where status = 'pending' and created_at < now() - interval '5 minutes' and (created_at, run_id) > ($1, $2)
      order by created_at, run_id

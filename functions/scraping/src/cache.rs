@@ -35,6 +35,8 @@ pub(crate) struct RunsCache<'a> {
     pub(crate) tier: Tier,
     /// Whatever was scraped after this time may be used by this run, whoever scraped it.
     pub(crate) run_began: Timestamp,
+    /// Whatever was scraped before this time may not.
+    pub(crate) fresh_since: Option<Timestamp>,
     /// When to stop waiting for the profile that says what an empty list of posts means.
     pub(crate) deadline: Instant,
 }
@@ -48,6 +50,11 @@ impl Entry {
     /// or was fresh then, however long the run has waited.
     fn serves(&self, tier: Tier, run_began: Timestamp) -> bool {
         self.scraped_at >= run_began || self.is_fresh(tier, run_began)
+    }
+
+    /// Whether the entry is as new as the account demands of the run.
+    fn is_since(&self, fresh_since: Option<Timestamp>) -> bool {
+        fresh_since.is_none_or(|since| self.scraped_at >= since)
     }
 }
 
@@ -89,6 +96,15 @@ async fn entry(profiles: &ProfileStore, want: Want, username: &Username) -> Resu
 }
 
 impl RunsCache<'_> {
+    fn may_read(&self, entry: &Entry) -> bool {
+        entry.serves(self.tier, self.run_began) && entry.is_since(self.fresh_since)
+    }
+
+    /// Whether all these entries are as new as the account demands of the run.
+    pub(crate) fn are_new_enough(&self, entries: &[(Username, Entry)]) -> bool {
+        entries.iter().all(|(_, entry)| entry.is_since(self.fresh_since))
+    }
+
     /// Returns what the run may read of these usernames. `None` unless it may read all of them.
     pub(crate) async fn read(
         &self,
@@ -97,7 +113,7 @@ impl RunsCache<'_> {
     ) -> Result<Option<Vec<(Username, Entry)>>> {
         let entries = usernames.iter().map(async |username| {
             let entry = entry(self.profiles, want, username).await?;
-            let entry = entry.filter(|entry| entry.serves(self.tier, self.run_began));
+            let entry = entry.filter(|entry| self.may_read(entry));
             Ok::<_, Error>(entry.map(|entry| (username.clone(), entry)))
         });
         Ok(try_join_all(entries).await?.into_iter().collect())
@@ -132,5 +148,16 @@ mod tests {
         let scraped_at = ago(now, 60);
         let posts = |count| Entry::from(CachedPosts { posts_key: String::new(), scraped_at, count });
         assert!(posts(50).serves(Tier::Deep, now) && !posts(0).serves(Tier::Deep, now));
+    }
+
+    #[test]
+    fn what_is_older_than_the_account_demands_is_not_new_enough() {
+        let now = Timestamp::now();
+        let profile = Entry::from(CachedProfile::Private { scraped_at: ago(now, 5) });
+        for (fresh_since, is_since) in
+            [(None, true), (Some(ago(now, 6)), true), (Some(ago(now, 5)), true), (Some(ago(now, 4)), false)]
+        {
+            assert_eq!(profile.is_since(fresh_since), is_since, "{fresh_since:?}");
+        }
     }
 }

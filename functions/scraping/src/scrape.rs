@@ -88,6 +88,7 @@ pub async fn scrape_profiles(tools: &ScrapeTools, invocation: Invocation<ScrapeR
         run_id: request.run_id,
         tier: request.tier,
         run_began,
+        fresh_since: request.fresh_since,
         deadline: actors.deadline,
     };
     let entries = match actors.flight.join().await? {

@@ -1,9 +1,9 @@
 //! `fail-anonymous-analysis`: shows an anonymous caller that their run failed, and why. Nothing was charged,
 //! so nothing is refunded.
 
-use crate::refund::{StateError, explain, run_of};
 use oslira_domain::{Result, RunStatus};
 use oslira_lambda::Invocation;
+use oslira_runs::{StateError, run_of};
 use oslira_stores::{Failure, ProgressStore};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,6 @@ pub async fn fail_anonymous_analysis(
 ) -> Result<Failed> {
     let FailAnonymousAnalysis { execution_name, error } = invocation.input;
     let run_id = run_of(&execution_name)?;
-    let (code, reason) = explain(&error);
+    let (code, reason) = error.explain();
     Ok(Failed { status: progress.fail(run_id, &Failure { code, reason }).await? })
 }

@@ -2,18 +2,12 @@
 
 use super::run_token::RunToken;
 use crate::run::elapsed_ms;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use oslira_api::{AnonymousResult, AnonymousRun, Route, RunTokenText, Tag, example};
 use oslira_domain::{Code, Error, Result, RunStatus, Step};
 use oslira_lambda::{Reply, Request, note_run};
-use oslira_stores::{AnonymousStore, Progress, ProgressStore};
+use oslira_stores::{AnonymousStore, Progress, ProgressStore, has_gone_silent};
 use serde_json::json;
-
-/// After this time without a sign of life, a run is shown as stopped: an operator stopped its execution, or
-/// the execution ran out of time. A healthy run is silent for about three minutes at most. That happens when
-/// a scraper is killed at its limit, waited for and started again. If an operator redrives a stopped
-/// execution after all, its next step shows the run as it is.
-const QUIET: SignedDuration = SignedDuration::from_mins(5);
 
 pub(crate) fn show_route() -> Route {
     let under_way = example(json!({
@@ -70,7 +64,8 @@ fn not_found() -> Error {
 
 /// The answer without the result.
 fn shown(item: &Progress, now: Timestamp) -> AnonymousRun {
-    let is_lost = !item.status.is_terminal() && now.duration_since(item.updated_at) > QUIET;
+    // If an operator redrives a stopped execution after all, its next step shows the run as it is.
+    let is_lost = !item.status.is_terminal() && has_gone_silent(item.updated_at, now);
     let (status, step) = match item.status {
         _ if is_lost => (RunStatus::Failed, "Failed"),
         RunStatus::Complete => (RunStatus::Complete, Step::Done.shown().2),
@@ -102,6 +97,7 @@ fn shown(item: &Progress, now: Timestamp) -> AnonymousRun {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::SignedDuration;
     use oslira_stores::Failure;
 
     fn at(minutes: i64) -> Timestamp {

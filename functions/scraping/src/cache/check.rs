@@ -19,6 +19,9 @@ pub struct CacheQuestion {
     account_id: Option<AccountId>,
     username: Username,
     tier: Tier,
+    /// The run reads nothing that was scraped before this time.
+    #[serde(default)]
+    fresh_since: Option<Timestamp>,
 }
 
 /// Returns the keys of what the run can read from the cache, and what must be scraped. A refusal in the cache
@@ -46,7 +49,8 @@ pub async fn check_profile_cache(
         posts
     );
     begun?;
-    decide(input.tier, profile?, posts?, Timestamp::now())
+    let new_enough = |entry: Option<Entry>| entry.filter(|entry| entry.is_since(input.fresh_since));
+    decide(input.tier, new_enough(profile?), new_enough(posts?), Timestamp::now())
 }
 
 fn decide(tier: Tier, profile: Option<Entry>, posts: Option<Entry>, now: Timestamp) -> Result<CacheAnswer> {

@@ -62,7 +62,7 @@ impl RunsCache<'_> {
         let shows_none = async {
             loop {
                 match entry(self.profiles, Want::Profiles, username).await? {
-                    Some(profile) if profile.serves(self.tier, self.run_began) => {
+                    Some(profile) if self.may_read(&profile) => {
                         return self.shows_no_posts(profile).await;
                     }
                     _ if Instant::now() >= self.deadline => return Ok(false),

@@ -38,10 +38,10 @@ pub(super) struct ActorCost<'a> {
 }
 
 impl ActorCost<'_> {
-    /// Records the cost for the run that started the actor. An anonymous run has no row in Postgres. Then the
-    /// cost is recorded for the run that saw the actor's end. If that run is anonymous too, the cost goes
-    /// into a line of the log. The row's id is made from the actor run's id, so a second write changes
-    /// nothing.
+    /// Records the cost for the run that started the actor. Anonymous runs and refresh checks have no row in
+    /// Postgres. Then the cost is recorded for the run or check that saw the actor's end. If that is an
+    /// anonymous run too, the cost goes into a line of the log. The row's id is made from the actor run's id,
+    /// so a second write changes nothing.
     pub(super) async fn record(&self, db: &SystemDb) -> Result<()> {
         let Self { run, payer, request } = self;
         let ScrapeRequest { run_id: seen_by, want, .. } = request;
@@ -50,8 +50,12 @@ impl ActorCost<'_> {
         let (task, actor) = want.names();
         let url = format!("{}/v2/actor-runs/{}", Apify::DEFAULT_BASE_URL, run.id);
         let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, url.as_bytes());
-        let sql = "with paying as (
+        let sql = "with in_runs as (
                      select account_id, run_id from public.runs where run_id in ($1, $8) order by run_id <> $1 limit 1
+                   ), paying as (
+                     select account_id, run_id from in_runs
+                     union all
+                     select $9, $8 where $9 is not null and not exists (select from in_runs)
                    ), written as (
                      insert into public.ai_usage_logs
                        (ai_usage_log_id, account_id, run_id, task, provider, model, cost_usd, duration_ms, outcome)
@@ -60,8 +64,9 @@ impl ActorCost<'_> {
                    )
                    select run_id from paying";
         let status = run.status.as_str();
-        let parameters: [&dyn Parameter; 8] =
-            [payer, &id, &cost_usd, &duration_ms, &status, &task, &actor, seen_by];
+        let account_id = &request.account_id;
+        let parameters: [&dyn Parameter; 9] =
+            [payer, &id, &cost_usd, &duration_ms, &status, &task, &actor, seen_by, account_id];
         let is_anonymous_alone = request.account_id.is_none() && payer == seen_by;
         if is_anonymous_alone || db.all(sql, &parameters).await?.is_empty() {
             let (id, run_id) = (&run.id, payer);

@@ -52,13 +52,22 @@ impl RunInCharge<'_> {
             }
             return Ok(entries);
         }
-        let (run, found) = self.found(in_charge).await?;
-        let entries = cache.keep(&run, found).await?;
+        let mut entries = self.found_and_kept(in_charge).await?;
+        if !cache.are_new_enough(&entries) {
+            // It came from an actor that had ended before the account asked for newer data. Other runs may read it.
+            actors.forget().await;
+            entries = self.found_and_kept(InCharge { ended: None }).await?;
+        }
         if entries.is_empty() {
             actors.forget().await;
             return Err(Error::new(Code::ApifyUnavailable, "Instagram did not let the scraper in."));
         }
         Ok(entries)
+    }
+
+    async fn found_and_kept(&self, in_charge: InCharge) -> Result<Vec<(Username, Entry)>> {
+        let (run, found) = self.found(in_charge).await?;
+        self.cache.keep(&run, found).await
     }
 
     /// Returns what an actor found: the actor that the flight notes as ended, the actor in the slot, or a new

@@ -1,6 +1,7 @@
 //! What the state machines pass to `scrape-profiles`.
 
 use crate::{slots::RunKind, want::Want};
+use jiff::Timestamp;
 use oslira_domain::{AccountId, RunId, Tier, Username};
 use serde::Deserialize;
 
@@ -14,6 +15,9 @@ pub struct ScrapeRequest {
     #[serde(default)]
     pub(crate) account_id: Option<AccountId>,
     pub(crate) tier: Tier,
+    /// The run reads nothing that was scraped before this time.
+    #[serde(default)]
+    pub(crate) fresh_since: Option<Timestamp>,
     /// One to ten.
     pub(crate) usernames: Vec<Username>,
     pub(crate) run_kind: RunKind,
