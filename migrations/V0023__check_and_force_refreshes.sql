@@ -88,23 +88,22 @@ create or replace function public.quote_analysis(
   p_tier text
 ) returns table (price integer, balance integer, twin public.runs, refusals text[])
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-declare
-  v_fresh_since timestamptz;
 begin
   select b.balance into balance from public.credit_balances b where b.account_id = p_account_id;
   if not found then
     return;
   end if;
   select t.credits into strict price from public.analysis_tiers t where t.tier = p_tier;
-  select l.fresh_since into v_fresh_since from public.leads l
-    where l.account_id = p_account_id and l.business_profile_id = p_business_profile_id
-      and l.username = p_username and l.deleted_at is null;
   select * into twin from public.runs r
     where r.account_id = p_account_id and r.business_profile_id = p_business_profile_id
       and r.username = p_username and r.tier = p_tier
       and (r.status = 'pending' or (
         r.status = 'complete' and r.created_at > now() - interval '5 minutes'
-        and (v_fresh_since is null or r.fresh_since = v_fresh_since)
+        and exists (
+          select from public.analyses a join public.leads l using (lead_id)
+            where a.run_id = r.run_id and l.deleted_at is null
+              and (l.fresh_since is null or l.fresh_since = r.fresh_since)
+        )
       ))
     order by r.created_at desc
     limit 1;
@@ -117,8 +116,8 @@ end
 $$;
 
 -- Demands newer data for a lead: runs of it that are accepted from now on read nothing that was scraped before now. It touches
--- no cache, so other accounts go on as before. The API limits how often; whoever calls this past the API gains nothing, since
--- only the account's own runs read the mark, and those are paid for.
+-- no cache, so other accounts go on as before. The API limits how often. Whoever calls this past the API gains little: only the
+-- account's own runs read the mark. Each is paid for, or is refunded and counts among the starts of an hour all the same.
 -- Answers the moment; null for a lead that is not there.
 create function public.force_refresh(p_account_id uuid, p_lead_id uuid) returns timestamptz
 language sql security definer set search_path = pg_catalog, pg_temp as $$

@@ -161,6 +161,22 @@ async fn a_quote_tells_that_new_analyses_are_paused_beside_all_else() -> Result<
 }
 
 #[tokio::test]
+async fn an_operators_pause_refuses_refresh_checks_before_they_take_a_turn() -> Result<()> {
+    let stack = &Stack::connect_alone().await?;
+    let user = &User::sign_up(stack, 10).await?;
+    let lead_id = user.lead(&user.username("unchecked")).await?;
+    xtask(&["pause"]).await?.map_err(anyhow::Error::msg)?;
+    let reply = user.check_refresh(&lead_id).await?;
+    assert_eq!(reply.refusal(), refused(503, "Paused"), "{}", reply.body);
+    assert_eq!(reply.body["details"], json!({"reason": "operator"}));
+    assert_eq!(stack.turns(&format!("refresh-check#{}", user.account_id)).await?, None, "a turn");
+    stack.calm().await?;
+    let reply = user.check_refresh(&lead_id).await?;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_run_that_no_gate_let_in_is_not_begun_while_new_ones_are_refused() -> Result<()> {
     let stack = &Stack::connect_alone().await?;
     let user = &User::sign_up(stack, 10).await?;

@@ -162,6 +162,35 @@ impl Intake {
     }
 }
 
+/// The operator's switch alone, for work that asks no model.
+#[derive(Clone, Debug)]
+pub struct IntakeSwitch {
+    client: Client,
+    table: String,
+}
+
+impl IntakeSwitch {
+    /// Needs the variable `INTAKE_TABLE`.
+    pub fn new(env: &Env) -> Result<Self> {
+        Ok(Self { client: Client::new(env.sdk()), table: env.var(Variable::IntakeTable)? })
+    }
+
+    /// The refusal while an operator has stopped intake.
+    pub fn off(wait: Duration) -> Error {
+        paused("operator", "New analyses and refresh checks are paused at the moment; try again later.", wait)
+    }
+
+    /// Checks whether an operator has stopped intake.
+    ///
+    /// # Errors
+    /// `Paused` with `details.reason` `operator`; `StoreUnavailable` when DynamoDB does not answer.
+    pub async fn check(&self) -> Result<()> {
+        let get = self.client.get_item().table_name(&self.table).key("switch", text(PAUSE)).consistent_read(true);
+        let item = get.send().await.map_err(aws_error)?.item;
+        by_operator(item.as_ref().map(Pause::read).as_ref(), Timestamp::now())
+    }
+}
+
 impl Pause {
     fn read(item: &Item) -> Self {
         let note = item.get("note").and_then(|note| note.as_s().ok()).cloned();
@@ -171,16 +200,7 @@ impl Pause {
 
 /// The rule: whether to accept a run, given what was seen.
 fn verdict(seen: &Seen, limits: Limits, now: Timestamp) -> Result<()> {
-    if let Some(Pause { until, note }) = &seen.pause
-        && until.is_none_or(|until| until > now)
-    {
-        let wait = until.map_or(PAUSED_RETRY, |until| duration(now, until));
-        let error = paused("operator", "New analyses are paused at the moment; try again later.", wait);
-        return Err(match note {
-            Some(note) => error.because(note.clone()),
-            None => error,
-        });
-    }
+    by_operator(seen.pause.as_ref(), now)?;
     if seen.spent_usd >= limits.daily_spend_usd {
         let message = "Oslira has done as much as it may today; new analyses start again at midnight UTC.";
         return Err(paused("dailySpend", message, duration(now, midnight(now)))
@@ -207,6 +227,19 @@ fn verdict(seen: &Seen, limits: Limits, now: Timestamp) -> Result<()> {
         return Err(paused("aiProviders", message, first.min(second)));
     }
     Ok(())
+}
+
+fn by_operator(pause: Option<&Pause>, now: Timestamp) -> Result<()> {
+    match pause {
+        Some(Pause { until, note }) if until.is_none_or(|until| until > now) => {
+            let error = IntakeSwitch::off(until.map_or(PAUSED_RETRY, |until| duration(now, until)));
+            Err(match note {
+                Some(note) => error.because(note.clone()),
+                None => error,
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn paused(reason: &str, message: &'static str, wait: Duration) -> Error {

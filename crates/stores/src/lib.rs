@@ -19,7 +19,7 @@ pub use ai_usage::{AiUsage, InFlight, Room};
 pub use anonymous::AnonymousStore;
 pub use breakers::{Breakers, Permit, Upstream};
 pub use conditional::{delete_if, update_if};
-pub use intake::Intake;
+pub use intake::{Intake, IntakeSwitch};
 pub use item::{EXPIRES_AT, Item, milliseconds, n, number, text, time};
 pub use objects::s3_client;
 pub use profiles::{CachedPosts, CachedProfile, ProfileStore};

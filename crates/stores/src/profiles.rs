@@ -101,12 +101,7 @@ impl ProfileStore {
 
     /// Returns the snapshot under a key that an earlier step returned.
     pub async fn snapshot(&self, key: &str) -> Result<Snapshot> {
-        self.find_snapshot(key).await?.ok_or_else(|| Error::internal(format!("the snapshot {key} is gone")))
-    }
-
-    /// Returns the snapshot under a key, or `None` when it is not there any more.
-    pub async fn find_snapshot(&self, key: &str) -> Result<Option<Snapshot>> {
-        self.objects.get(key).await
+        self.objects.get(key).await?.ok_or_else(|| Error::internal(format!("the snapshot {key} is gone")))
     }
 
     /// Returns everything that a run reads: the profile's snapshot, and the separately scraped posts where

@@ -148,12 +148,18 @@ impl RefreshCheck {
             // The parser's own message is left out, because it may quote a profile.
             serde_json::from_str(text("answer")?).map(Ok).map_err(|_| wrong("answer"))
         };
-        let end = time(item, "endedAt").map(|at| Ok::<_, Error>(RefreshCheckEnd { at, outcome: outcome()? }));
+        // Another version of this code may have written how it ended. It has ended, so another check may begin.
+        let unreadable = |error: Error| {
+            tracing::warn!(cause = error.chain(), "unreadable outcome of a refresh check");
+            let reason = "The answer of this check cannot be read any more. Start another check.".to_owned();
+            Err(Failure { code: Code::InternalError, reason })
+        };
+        let end = |at| RefreshCheckEnd { at, outcome: outcome().unwrap_or_else(unreadable) };
         Ok(Self {
             check_id: text("checkId")?.parse().map_err(|_| wrong("checkId"))?,
             account_id: text("accountId")?.parse().map_err(|_| wrong("accountId"))?,
             started_at: time(item, "startedAt").ok_or_else(|| wrong("startedAt"))?,
-            end: end.transpose()?,
+            end: time(item, "endedAt").map(end),
         })
     }
 }
@@ -185,7 +191,11 @@ mod tests {
             profile_as_of: at,
         };
         item.insert("endedAt".to_owned(), milliseconds(at));
-        assert_eq!(RefreshCheck::read(&item).unwrap_err().code, Code::InternalError);
+        for unreadable in ["", "{}"] {
+            item.insert("answer".to_owned(), text(unreadable));
+            let ended = RefreshCheck::read(&item).unwrap().end.unwrap();
+            assert_eq!(ended.outcome.unwrap_err().code, Code::InternalError, "it has ended all the same");
+        }
         item.insert("answer".to_owned(), text(serde_json::to_string(&answer).unwrap()));
         assert_eq!(RefreshCheck::read(&item).unwrap().end.unwrap().outcome, Ok(answer));
         item.insert("failureCode".to_owned(), text("ApifyBusy"));

@@ -47,7 +47,7 @@ pub async fn answer_refresh_check(
     let seen = lead.seen()?;
     let gone = || Error::store("the profile that was scraped is not in the cache");
     let cached = cached?.filter(is_of_now).ok_or_else(gone)?;
-    let answer = lead::compare(&tools.profiles, seen, &cached).await?.ok_or_else(gone)?;
+    let answer = lead::compare(&tools.profiles, seen, &cached).await?;
     if answer.profile_differs() {
         let posts = tools.profiles.cached_posts(&username).await?;
         if posts.is_some_and(|posts| posts.scraped_at < cached.scraped_at()) {

@@ -1,9 +1,9 @@
-//! `POST /api/leads/{leadId}/force-refresh`: the lead's next analysis reads nothing older than now.
+//! `POST /api/leads/{leadId}/force-refresh`: the lead's analyses from now on read nothing older.
 
 use crate::lead::{self, LEAD, Lead};
 use jiff::Timestamp;
 use oslira_api::{ForcedRefresh, Route, Tag, example};
-use oslira_domain::Result;
+use oslira_domain::{Error, Result};
 use oslira_lambda::{Reply, Request};
 use oslira_postgres::{Parameter, UserDb};
 use oslira_stores::{Limit, RateLimits};
@@ -28,7 +28,7 @@ pub async fn force_refresh(db: &UserDb, limits: &RateLimits, request: Request) -
     let set = async {
         let sql = "select public.force_refresh($2, $1) as fresh_since";
         let row = db.one(caller.user_id, sql, &parameters).await?;
-        row.read::<Option<Timestamp>>("fresh_since")?.ok_or_else(lead::not_found)
+        row.read::<Option<Timestamp>>("fresh_since")?.ok_or_else(Error::lead_not_found)
     };
     match set.await {
         Ok(fresh_since) => Ok(Reply::ok(ForcedRefresh { lead_id, fresh_since })),
@@ -46,7 +46,7 @@ pub(crate) fn force_route() -> Route {
         "leadId": "01932a5f-7b3c-7e11-8a52-9c4d1e6f3a77", "freshSince": "2026-11-20T09:30:00.123456Z",
     }));
     let path = "/api/leads/{leadId}/force-refresh";
-    lead::about_a_lead(Route::post(path, "forceRefresh", Tag::Leads, "Let the lead's next analysis read nothing older than now"))
+    lead::about_a_lead(Route::post(path, "forceRefresh", Tag::Leads, "Let the lead's analyses from now on read nothing older"))
         .describe(
             "Starts nothing and costs nothing by itself. Every analysis of this lead that is started from now on scrapes what was \
              not scraped since, even if someone else's analysis has just read it. A failed analysis does not use this up. Other \

@@ -22,7 +22,7 @@ pub(crate) struct Lead {
 
 impl Lead {
     pub(crate) fn read(row: Option<Row>) -> Result<Self> {
-        let row = row.ok_or_else(not_found)?;
+        let row = row.ok_or_else(Error::lead_not_found)?;
         let seen = || {
             Ok::<_, Error>(SeenProfile {
                 tier: row.read("tier")?,
@@ -47,17 +47,12 @@ impl Lead {
 
 /// A route about one lead of the caller's account, for the API's description.
 pub(crate) fn about_a_lead(route: Route) -> Route {
-    route.path::<LeadId>("leadId", "The lead.").in_account().refuses(&not_found())
+    route.path::<LeadId>("leadId", "The lead.").in_account().refuses(&Error::lead_not_found())
 }
 
 /// Reads the lead's id from the path. A text that is not an id gets the same answer as an unknown lead.
 pub(crate) fn requested(request: &Request) -> Result<LeadId> {
-    request.path_id("leadId", not_found)
-}
-
-/// Another tenant's lead looks the same as a deleted one and as one that never existed.
-pub(crate) fn not_found() -> Error {
-    Error::new(Code::LeadNotFound, "There is no such lead in this account.")
+    request.path_id("leadId", Error::lead_not_found)
 }
 
 pub(crate) fn never_analyzed() -> Error {
@@ -74,23 +69,18 @@ pub(crate) fn limit_key(what: &str, account_id: AccountId) -> String {
     format!("{what}#{account_id}")
 }
 
-/// Compares what the last analysis saw with what the cache holds of the profile. `None` when the snapshot has expired.
+/// Compares what the last analysis saw with what the cache holds of the profile.
 pub(crate) async fn compare(
     profiles: &ProfileStore,
     seen: &SeenProfile,
     cached: &CachedProfile,
-) -> Result<Option<RefreshAnswer>> {
-    let snapshot = match cached {
-        CachedProfile::Found { snapshot_key, .. } => match profiles.find_snapshot(snapshot_key).await? {
-            None => return Ok(None),
-            snapshot => snapshot,
-        },
-        CachedProfile::NotFound { .. } | CachedProfile::Private { .. } => None,
-    };
-    let current = match (cached, &snapshot) {
-        (CachedProfile::Private { .. }, _) => CurrentProfile::Private,
-        (_, Some(snapshot)) => CurrentProfile::Public(&snapshot.profile),
-        (_, None) => CurrentProfile::NotFound,
-    };
-    Ok(Some(seen.compare(current, cached.scraped_at(), Timestamp::now())))
+) -> Result<RefreshAnswer> {
+    let compare = |current| seen.compare(current, cached.scraped_at(), Timestamp::now());
+    Ok(match cached {
+        CachedProfile::Found { snapshot_key, .. } => {
+            compare(CurrentProfile::Public(&profiles.snapshot(snapshot_key).await?.profile))
+        }
+        CachedProfile::NotFound { .. } => compare(CurrentProfile::NotFound),
+        CachedProfile::Private { .. } => compare(CurrentProfile::Private),
+    })
 }

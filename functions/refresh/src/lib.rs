@@ -2,7 +2,7 @@
 //!
 //! `start` answers at once when the cache holds a profile that is new enough, and starts a check otherwise. The check's state
 //! machine scrapes the profile, and then `answer` compares it with what the lead's last analysis saw. `fail` ends a check that
-//! went wrong. `show` tells how the check stands. `force` demands newer data for the lead's next analysis.
+//! went wrong. `show` tells how the check stands. `force` demands newer data for the lead's analyses from now on.
 
 mod answer;
 mod fail;

@@ -10,7 +10,7 @@ use oslira_lambda::{Reply, Request, note_run};
 use oslira_postgres::UserDb;
 use oslira_runs::Executions;
 use oslira_stores::{
-    CachedProfile, Limit, ProfileStore, ProgressStore, RateLimits, RefreshCheck, RefreshChecks,
+    CachedProfile, IntakeSwitch, Limit, ProfileStore, ProgressStore, RateLimits, RefreshCheck, RefreshChecks,
     has_gone_silent,
 };
 use serde_json::json;
@@ -28,6 +28,7 @@ const LIMITS: [Limit; 2] = [
 
 #[derive(Debug)]
 pub struct StartCheckTools {
+    pub switch: IntakeSwitch,
     pub db: UserDb,
     /// For the cache.
     pub profiles: ProfileStore,
@@ -53,8 +54,8 @@ enum Outcome {
 /// A request that gets an answer or starts a check is a turn of the account's limit. Any other is not.
 ///
 /// # Errors
-/// `LeadNotFound`, `NotReady` for a lead without a complete analysis, `TooManyRequests`; `StoreUnavailable` when no check was
-/// started.
+/// `LeadNotFound`, `NotReady` for a lead without a complete analysis, `Paused` while an operator has stopped intake,
+/// `TooManyRequests`; `StoreUnavailable` when no check was started.
 pub async fn start_refresh_check(tools: &StartCheckTools, request: Request) -> Result<Reply> {
     let (caller, account_id) = (request.caller()?, request.account_id()?);
     request.no_query()?;
@@ -68,6 +69,7 @@ pub async fn start_refresh_check(tools: &StartCheckTools, request: Request) -> R
     {
         return Ok(started(lead_id, check));
     }
+    tools.switch.check().await?;
     let pass = tools.limits.take(&lead::limit_key("refresh-check", account_id), &LIMITS).await?;
     let begin = Begin { tools, account_id, lead_id, lead: &lead, seen, latest: latest.as_ref() };
     let (reply, is_turn) = match begin.answer_or_start().await {
@@ -108,12 +110,10 @@ struct Begin<'a> {
 impl Begin<'_> {
     async fn answer_or_start(&self) -> Result<Outcome> {
         let Self { tools, seen, .. } = self;
-        if let Some(cached) = tools.profiles.cached(&self.lead.username).await?.filter(is_of_now)
-            && let Some(answer) = lead::compare(&tools.profiles, seen, &cached).await?
-        {
-            return Ok(Outcome::Answered(answer));
+        match tools.profiles.cached(&self.lead.username).await?.filter(is_of_now) {
+            Some(cached) => Ok(Outcome::Answered(lead::compare(&tools.profiles, seen, &cached).await?)),
+            None => self.start().await,
         }
-        self.start().await
     }
 
     async fn start(&self) -> Result<Outcome> {
@@ -169,11 +169,12 @@ pub(crate) fn start_route() -> Route {
              tells that someone did. Otherwise the profile is scraped, which may take as long as any scrape: 202, and the answer \
              is at `statusUrl`. While a check of the lead is under way, the same check is answered.\n\n\
              An account has ten checks in any hour and 40 in any 24 hours. Requests that are refused, or that join a check under \
-             way, do not count.",
+             way, do not count. A check that was started counts, even if it fails.",
         )
         .answers::<RefreshAnswer>(200, "The answer.", [("followers", followers()), ("nothing", nothing())])
         .answers::<StartedRefreshCheck>(202, "The profile is being scraped.", [("checking", checking)])
         .refuses(&lead::never_analyzed())
+        .refuses(&IntakeSwitch::off(Duration::from_secs(300)))
         .refuses_as("TooManyChecks", &LIMITS[0].reached(Duration::from_secs(1_260)))
 }
 

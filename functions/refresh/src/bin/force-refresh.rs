@@ -1,4 +1,4 @@
-//! `POST /api/leads/{leadId}/force-refresh`: the lead's next analysis reads nothing older than now.
+//! `POST /api/leads/{leadId}/force-refresh`: the lead's analyses from now on read nothing older.
 
 use oslira_lambda::{RuntimeError, init, serve};
 use oslira_postgres::UserDb;

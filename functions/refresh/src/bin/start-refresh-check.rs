@@ -4,12 +4,13 @@ use oslira_lambda::{RuntimeError, init, serve};
 use oslira_postgres::UserDb;
 use oslira_refresh::{StartCheckTools, start_refresh_check};
 use oslira_runs::Executions;
-use oslira_stores::{ProfileStore, ProgressStore, RateLimits, RefreshChecks};
+use oslira_stores::{IntakeSwitch, ProfileStore, ProgressStore, RateLimits, RefreshChecks};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
     let env = &init!().await;
     let tools = &StartCheckTools {
+        switch: IntakeSwitch::new(env)?,
         db: UserDb::connect(env).await?,
         profiles: ProfileStore::new(env)?,
         limits: RateLimits::new(env)?,

@@ -40,7 +40,7 @@ pub(super) struct ActorCost<'a> {
 impl ActorCost<'_> {
     /// Records the cost for the run that started the actor. Anonymous runs and refresh checks have no row in
     /// Postgres. Then the cost is recorded for the run or check that saw the actor's end. If that is an
-    /// anonymous run too, the cost goes into a line of the log. The row's id is made from the actor run's id,
+    /// anonymous run, the cost goes into a line of the log, also that of a check's actor. The row's id is made from the actor run's id,
     /// so a second write changes nothing.
     pub(super) async fn record(&self, db: &SystemDb) -> Result<()> {
         let Self { run, payer, request } = self;
