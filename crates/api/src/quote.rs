@@ -51,6 +51,7 @@ pub struct Refusal {
     /// What is wrong, as a sentence that anyone may read.
     pub error: String,
     /// What a start's refusal with this code has in its `details`, such as why new analyses are paused; `null` where it has none.
+    #[schemars(with = "Option<serde_json::Map<String, Value>>")]
     pub details: Option<Value>,
     /// Seconds until another try makes sense; `null` where nobody knows.
     #[schemars(range(min = 1))]
