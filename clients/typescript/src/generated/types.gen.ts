@@ -182,7 +182,7 @@ export type AnalysisQuote = {
     cachedProfile: CachedProfile | null;
     /**
      * The run that does the same, if it would refuse this one: it is under way, or was accepted in the past five minutes and is
-     * complete. `null` without such a run.
+     * complete, and its lead was not deleted since. `null` without such a run.
      */
     duplicateOf: string | null;
     /**
@@ -1669,6 +1669,12 @@ export type Refusal = {
      * What is wrong, as a sentence that anyone may read.
      */
     error: string;
+    /**
+     * What a start's refusal with this code has in its `details`, such as why new analyses are paused; `null` where it has none.
+     */
+    details: {
+        [key: string]: unknown;
+    } | null;
     /**
      * Seconds until another try makes sense; `null` where nobody knows.
      */
