@@ -1670,11 +1670,9 @@ export type Refusal = {
      */
     error: string;
     /**
-     * What a start's refusal with this code has in its `details`, such as why new analyses are paused; `null` where it has none.
+     * Why new analyses are paused, as in `details.reason` of `Paused`; `null` for any other code.
      */
-    details: {
-        [key: string]: unknown;
-    } | null;
+    reason: string | null;
     /**
      * Seconds until another try makes sense; `null` where nobody knows.
      */
