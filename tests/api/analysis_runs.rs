@@ -57,7 +57,7 @@ async fn runs_are_listed_newest_first_however_they_ended() -> Result<()> {
     assert_eq!(
         *first,
         json!({
-            "runId": pending.run_id, "status": "pending", "code": null, "reason": null, "tier": "light",
+            "runId": pending.run_id, "status": "pending", "code": null, "reason": null, "analysisType": "light",
             "username": pending.username, "businessProfileId": profile_id, "leadId": null, "score": null, "creditsCharged": 1,
             "creditsRefunded": null, "createdAt": first["createdAt"], "finishedAt": null,
         })
@@ -66,7 +66,7 @@ async fn runs_are_listed_newest_first_however_they_ended() -> Result<()> {
     assert_eq!(
         *second,
         json!({
-            "runId": complete.run_id, "status": "complete", "code": null, "reason": null, "tier": "light",
+            "runId": complete.run_id, "status": "complete", "code": null, "reason": null, "analysisType": "light",
             "username": complete.username, "businessProfileId": profile_id, "leadId": result.data()["leadId"],
             "score": result.data()["score"], "creditsCharged": 1,
             "creditsRefunded": null, "createdAt": second["createdAt"], "finishedAt": second["finishedAt"],
@@ -80,7 +80,7 @@ async fn runs_are_listed_newest_first_however_they_ended() -> Result<()> {
         json!({
             "runId": failed.run_id, "status": "failed", "code": "ProfilePrivate",
             "reason": "The account is private, so there is nothing to analyse.",
-            "tier": "light", "username": failed.username,
+            "analysisType": "light", "username": failed.username,
             "businessProfileId": profile_id, "leadId": null, "score": null, "creditsCharged": 1,
             "creditsRefunded": 1, "createdAt": third["createdAt"], "finishedAt": third["finishedAt"],
         })
@@ -137,6 +137,24 @@ async fn status_tier_username_and_dates_choose_runs() -> Result<()> {
         assert_eq!(each(reply.data(), "username"), names.iter().collect::<Vec<_>>(), "{query}");
         assert_eq!(reply.data()["total"], names.len(), "{query}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_csv_has_all_runs_that_match_whatever_the_page() -> Result<()> {
+    let stack = Stack::connect().await?;
+    let user = with_runs(&stack, 7).await?;
+    let path = with_query(RUNS, "status=cancelled&page=5001&pageSize=2");
+    let reply = user.request(Method::GET, &path, &[("accept", "text/csv")], None).await?;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let text = reply.body.as_str().context("no text")?;
+    let names: Vec<&str> = text.lines().skip(1).filter_map(|line| line.split(',').nth(5)).collect();
+    assert_eq!(names, ["many_6", "many_4", "many_2"], "{text}");
+    let first = format!(
+        ",cancelled,RunCancelled,,deep,many_6,{},,,1,,2026-01-01T00:06:00Z,2026-01-01T00:06:00Z",
+        user.business_profile_id
+    );
+    assert!(text.lines().nth(1).is_some_and(|line| line.ends_with(&first)), "{text}");
     Ok(())
 }
 

@@ -147,7 +147,7 @@ async fn a_quote_tells_that_new_analyses_are_paused_beside_all_else() -> Result<
     let refusals = &reply.data()["refusals"];
     assert_eq!(refusals[0]["code"], "Paused", "{refusals}");
     assert_eq!(refusals[0]["retryAfterSeconds"], 300);
-    assert_eq!(refusals[0]["details"], json!({"reason": "operator"}));
+    assert_eq!(refusals[0]["reason"], "operator");
     assert_eq!(refusals[1]["code"], "InsufficientCredits", "{refusals}");
     assert_eq!(refusals[2], Value::Null, "{refusals}");
 

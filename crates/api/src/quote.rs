@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use oslira_domain::{Error, RunId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// What an analysis would cost if it was started now, and what would refuse it. Nothing is charged, started or reserved.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -50,9 +49,8 @@ pub struct Refusal {
     pub code: ErrorCode,
     /// What is wrong, as a sentence that anyone may read.
     pub error: String,
-    /// What a start's refusal with this code has in its `details`, such as why new analyses are paused; `null` where it has none.
-    #[schemars(with = "Option<serde_json::Map<String, Value>>")]
-    pub details: Option<Value>,
+    /// Why new analyses are paused, as in `details.reason` of `Paused`; `null` for any other code.
+    pub reason: Option<String>,
     /// Seconds until another try makes sense; `null` where nobody knows.
     #[schemars(range(min = 1))]
     pub retry_after_seconds: Option<u32>,
@@ -60,10 +58,11 @@ pub struct Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
+        let reason = error.details.as_ref().and_then(|details| details["reason"].as_str());
         Self {
+            reason: reason.map(str::to_owned),
             code: error.code.into(),
             error: error.message.into_owned(),
-            details: error.details,
             retry_after_seconds: error.retry_after_seconds.map(Into::into),
         }
     }

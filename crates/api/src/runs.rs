@@ -1,7 +1,7 @@
 //! The account's runs, as a list.
 
 use crate::{
-    ErrorCode,
+    CsvEntry, ErrorCode,
     filter::{self, moment, optional},
 };
 use deserr::{DeserializeError, Deserr, ValuePointerRef};
@@ -24,7 +24,7 @@ pub struct Run {
     /// Why the run failed or was cancelled, as a sentence; `null` otherwise.
     pub reason: Option<String>,
     /// How deep the analysis goes.
-    pub tier: Tier,
+    pub analysis_type: Tier,
     /// The Instagram account.
     // No `Username`: SQL takes names that the API refuses, and one of them must not hide the whole list.
     #[schemars(regex(pattern = "^[a-z0-9._]{1,30}$"))]
@@ -47,6 +47,24 @@ pub struct Run {
     pub created_at: Timestamp,
     /// When the run ended; `null` while it is pending.
     pub finished_at: Option<Timestamp>,
+}
+
+impl CsvEntry for Run {
+    const COLUMNS: &'static [&'static str] = &[
+        "runId",
+        "status",
+        "code",
+        "reason",
+        "analysisType",
+        "username",
+        "businessProfileId",
+        "leadId",
+        "score",
+        "creditsCharged",
+        "creditsRefunded",
+        "createdAt",
+        "finishedAt",
+    ];
 }
 
 /// Whether a run has ended, and how.

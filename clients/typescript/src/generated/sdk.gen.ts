@@ -253,7 +253,7 @@ export const updateBusinessProfile = <ThrowOnError extends boolean = false>(opti
  *
  * The charge is made when the answer is 202. A run that fails later is refunded by itself, once.
  *
- * The same analysis (account, business profile, username, type) is refused with its run's id while it is under way, and for five minutes after it was accepted when it is complete. A failed run may be repeated at once.
+ * The same analysis (account, business profile, username, type) is refused with its run's id while it is under way, and for five minutes after it was accepted when it is complete. A failed run may be repeated at once, and so may one whose lead was deleted.
  *
  * An account starts at most as many analyses in any hour as its plan says: 100, 300 or 1,000. Refused requests do not count, and neither does one that is repeated with its `Idempotency-Key`.
  *

@@ -182,7 +182,7 @@ export type AnalysisQuote = {
     cachedProfile: CachedProfile | null;
     /**
      * The run that does the same, if it would refuse this one: it is under way, or was accepted in the past five minutes and is
-     * complete. `null` without such a run.
+     * complete, and its lead was not deleted since. `null` without such a run.
      */
     duplicateOf: string | null;
     /**
@@ -1670,6 +1670,10 @@ export type Refusal = {
      */
     error: string;
     /**
+     * Why new analyses are paused, as in `details.reason` of `Paused`; `null` for any other code.
+     */
+    reason: string | null;
+    /**
      * Seconds until another try makes sense; `null` where nobody knows.
      */
     retryAfterSeconds: number | null;
@@ -1717,7 +1721,7 @@ export type Run = {
     /**
      * How deep the analysis goes.
      */
-    tier: Tier;
+    analysisType: Tier;
     /**
      * The Instagram account.
      */
@@ -3804,6 +3808,10 @@ export type ListRunsErrors = {
      */
     404: Failure;
     /**
+     * `ExportTooLarge`: The list is too long or too large for one CSV. `details` has `limitEntries` and `limitBytes`.
+     */
+    422: Failure;
+    /**
      * `TooManyRequests`: API Gateway's limit was reached.
      *
      * `TooManyRequests`: One source sent more requests than it may in this time; `details` has the limit.
@@ -3823,7 +3831,7 @@ export type ListRunsError = ListRunsErrors[keyof ListRunsErrors];
 
 export type ListRunsResponses = {
     /**
-     * A page of the runs.
+     * A page of the runs, or all of them as CSV.
      */
     200: {
         success: true;
