@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, ClientMeta, Options as Options2, RequestResult, TDataShape } from './client/index.js';
-import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, CancelAnalysisData, CancelAnalysisErrors, CancelAnalysisResponses, CheckHealthData, CheckHealthErrors, CheckHealthResponses, CreateBusinessProfileData, CreateBusinessProfileErrors, CreateBusinessProfileResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, DeleteBusinessProfileData, DeleteBusinessProfileErrors, DeleteBusinessProfileResponses, DeleteInvitationData, DeleteInvitationErrors, DeleteInvitationResponses, DeleteLeadData, DeleteLeadErrors, DeleteLeadResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetAnalysisProgressData, GetAnalysisProgressErrors, GetAnalysisProgressResponses, GetAnalysisResultData, GetAnalysisResultErrors, GetAnalysisResultResponses, GetAnonymousAnalysisData, GetAnonymousAnalysisErrors, GetAnonymousAnalysisResponses, GetBusinessProfileData, GetBusinessProfileErrors, GetBusinessProfileResponses, GetCacheStatisticsData, GetCacheStatisticsErrors, GetCacheStatisticsResponses, GetCreditBalanceData, GetCreditBalanceErrors, GetCreditBalanceResponses, GetCreditPricingData, GetCreditPricingErrors, GetCreditPricingResponses, GetLeadData, GetLeadErrors, GetLeadResponses, GetUsageData, GetUsageErrors, GetUsageResponses, ListBusinessProfilesData, ListBusinessProfilesErrors, ListBusinessProfilesResponses, ListCreditTransactionsData, ListCreditTransactionsErrors, ListCreditTransactionsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListLeadAnalysesData, ListLeadAnalysesErrors, ListLeadAnalysesResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListRunsData, ListRunsErrors, ListRunsResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RestoreLeadData, RestoreLeadErrors, RestoreLeadResponses, StartAnalysisData, StartAnalysisErrors, StartAnalysisResponses, StartAnonymousAnalysisData, StartAnonymousAnalysisErrors, StartAnonymousAnalysisResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateBusinessProfileData, UpdateBusinessProfileErrors, UpdateBusinessProfileResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, VerifyTokenData, VerifyTokenErrors, VerifyTokenResponses } from './types.gen.js';
+import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, CancelAnalysisData, CancelAnalysisErrors, CancelAnalysisResponses, CheckHealthData, CheckHealthErrors, CheckHealthResponses, CreateBusinessProfileData, CreateBusinessProfileErrors, CreateBusinessProfileResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, DeleteBusinessProfileData, DeleteBusinessProfileErrors, DeleteBusinessProfileResponses, DeleteInvitationData, DeleteInvitationErrors, DeleteInvitationResponses, DeleteLeadData, DeleteLeadErrors, DeleteLeadResponses, ForceRefreshData, ForceRefreshErrors, ForceRefreshResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetAnalysisProgressData, GetAnalysisProgressErrors, GetAnalysisProgressResponses, GetAnalysisResultData, GetAnalysisResultErrors, GetAnalysisResultResponses, GetAnonymousAnalysisData, GetAnonymousAnalysisErrors, GetAnonymousAnalysisResponses, GetBusinessProfileData, GetBusinessProfileErrors, GetBusinessProfileResponses, GetCacheStatisticsData, GetCacheStatisticsErrors, GetCacheStatisticsResponses, GetCreditBalanceData, GetCreditBalanceErrors, GetCreditBalanceResponses, GetCreditPricingData, GetCreditPricingErrors, GetCreditPricingResponses, GetLeadData, GetLeadErrors, GetLeadResponses, GetRefreshCheckData, GetRefreshCheckErrors, GetRefreshCheckResponses, GetUsageData, GetUsageErrors, GetUsageResponses, ListBusinessProfilesData, ListBusinessProfilesErrors, ListBusinessProfilesResponses, ListCreditTransactionsData, ListCreditTransactionsErrors, ListCreditTransactionsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListLeadAnalysesData, ListLeadAnalysesErrors, ListLeadAnalysesResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListRunsData, ListRunsErrors, ListRunsResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RestoreLeadData, RestoreLeadErrors, RestoreLeadResponses, StartAnalysisData, StartAnalysisErrors, StartAnalysisResponses, StartAnonymousAnalysisData, StartAnonymousAnalysisErrors, StartAnonymousAnalysisResponses, StartRefreshCheckData, StartRefreshCheckErrors, StartRefreshCheckResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdateBusinessProfileData, UpdateBusinessProfileErrors, UpdateBusinessProfileResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, VerifyTokenData, VerifyTokenErrors, VerifyTokenResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -339,6 +339,43 @@ export const startAnonymousAnalysis = <ThrowOnError extends boolean = false>(opt
  * Made for polling, once a second or less often.
  */
 export const getAnonymousAnalysis = <ThrowOnError extends boolean = false>(options: Options<GetAnonymousAnalysisData, ThrowOnError>): RequestResult<GetAnonymousAnalysisResponses, GetAnonymousAnalysisErrors, ThrowOnError> => (options.client ?? client).get<GetAnonymousAnalysisResponses, GetAnonymousAnalysisErrors, ThrowOnError>({ url: '/api/analyze/anonymous/{runToken}', ...options });
+
+/**
+ * How the lead's latest check stands, and its answer
+ *
+ * Made for polling, once a second or less often. It shows the latest check that was answered with 202, for 24 hours. A check on which nothing works any more is shown as failed with `ExecutionStopped` after five minutes.
+ */
+export const getRefreshCheck = <ThrowOnError extends boolean = false>(options: Options<GetRefreshCheckData, ThrowOnError>): RequestResult<GetRefreshCheckResponses, GetRefreshCheckErrors, ThrowOnError> => (options.client ?? client).get<GetRefreshCheckResponses, GetRefreshCheckErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/leads/{leadId}/refresh-check',
+    ...options
+});
+
+/**
+ * Does a lead need a refresh?
+ *
+ * Compares what the lead's last analysis saw with the profile of now, and costs no credit. When someone looked at the profile in the past six hours, or found none in the past ten minutes, the answer comes at once: 200. So it also tells that someone did. Otherwise the profile is scraped, which may take as long as any scrape: 202, and the answer is at `statusUrl`. While a check of the lead is under way, the same check is answered.
+ *
+ * An account has ten checks in any hour and 40 in any 24 hours. Requests that are refused, or that join a check under way, do not count.
+ */
+export const startRefreshCheck = <ThrowOnError extends boolean = false>(options: Options<StartRefreshCheckData, ThrowOnError>): RequestResult<StartRefreshCheckResponses, StartRefreshCheckErrors, ThrowOnError> => (options.client ?? client).post<StartRefreshCheckResponses, StartRefreshCheckErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/leads/{leadId}/refresh-check',
+    ...options
+});
+
+/**
+ * Let the lead's next analysis read nothing older than now
+ *
+ * Starts nothing and costs nothing by itself. Every analysis of this lead that is started from now on scrapes what was not scraped since, even if someone else's analysis has just read it. A failed analysis does not use this up. Other accounts, and other leads of this account, are not affected. A repeated request sets the newer moment.
+ *
+ * An account may do this 30 times in any hour.
+ */
+export const forceRefresh = <ThrowOnError extends boolean = false>(options: Options<ForceRefreshData, ThrowOnError>): RequestResult<ForceRefreshResponses, ForceRefreshErrors, ThrowOnError> => (options.client ?? client).post<ForceRefreshResponses, ForceRefreshErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/leads/{leadId}/force-refresh',
+    ...options
+});
 
 /**
  * The account's leads, the last analysed first

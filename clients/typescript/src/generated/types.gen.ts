@@ -586,6 +586,13 @@ export type Cancelling = {
 export type CancellingStatus = 'cancelling';
 
 /**
+ * The status of a check that has just been started.
+ *
+ * - `checking`: The profile is being scraped.
+ */
+export type CheckingStatus = 'checking';
+
+/**
  * When the lead could buy, for how much, and how the two could work together.
  */
 export type Commercial = {
@@ -805,7 +812,7 @@ export type DependencyState = 'up' | 'down';
 /**
  * What went wrong; errors.md says which of them appear where. The last three are API Gateway's alone.
  */
-export type ErrorCode = 'ValidationFailed' | 'MalformedBody' | 'PayloadTooLarge' | 'Unauthorized' | 'InsufficientCredits' | 'OwnerRequired' | 'AccountNotFound' | 'MemberNotFound' | 'InvitationNotFound' | 'BusinessProfileNotFound' | 'LeadNotFound' | 'RunNotFound' | 'AnalysisInProgress' | 'AlreadyFinished' | 'NotReady' | 'LeadExists' | 'AlreadyMember' | 'LastOwner' | 'TeamLimitReached' | 'BusinessProfileLimitReached' | 'ExportTooLarge' | 'IdempotencyKeyReused' | 'TooManyRequests' | 'RunFailed' | 'ProfileNotFound' | 'ProfilePrivate' | 'RunCancelled' | 'RunSettled' | 'AnswerUnusable' | 'ExecutionStopped' | 'StartFailed' | 'ApifyUnavailable' | 'ApifyBusy' | 'ShareTaken' | 'ScrapeUnderWay' | 'ApifyRejected' | 'AiUnavailable' | 'AiRejected' | 'Paused' | 'StoreUnavailable' | 'InternalError' | 'RequestRefused' | 'Forbidden' | 'RouteNotFound';
+export type ErrorCode = 'ValidationFailed' | 'MalformedBody' | 'PayloadTooLarge' | 'Unauthorized' | 'InsufficientCredits' | 'OwnerRequired' | 'AccountNotFound' | 'MemberNotFound' | 'InvitationNotFound' | 'BusinessProfileNotFound' | 'LeadNotFound' | 'RefreshCheckNotFound' | 'RunNotFound' | 'AnalysisInProgress' | 'AlreadyFinished' | 'NotReady' | 'LeadExists' | 'AlreadyMember' | 'LastOwner' | 'TeamLimitReached' | 'BusinessProfileLimitReached' | 'ExportTooLarge' | 'IdempotencyKeyReused' | 'TooManyRequests' | 'RunFailed' | 'ProfileNotFound' | 'ProfilePrivate' | 'RunCancelled' | 'RunSettled' | 'AnswerUnusable' | 'ExecutionStopped' | 'StartFailed' | 'ApifyUnavailable' | 'ApifyBusy' | 'ShareTaken' | 'ScrapeUnderWay' | 'ApifyRejected' | 'AiUnavailable' | 'AiRejected' | 'Paused' | 'StoreUnavailable' | 'InternalError' | 'RequestRefused' | 'Forbidden' | 'RouteNotFound';
 
 /**
  * The envelope of an error.
@@ -867,6 +874,20 @@ export type FollowerRange = {
      * The most followers.
      */
     max: number;
+};
+
+/**
+ * A lead for which newer data is demanded.
+ */
+export type ForcedRefresh = {
+    /**
+     * The lead.
+     */
+    leadId: string;
+    /**
+     * Analyses of the lead that are started from now on read nothing that was scraped before this moment.
+     */
+    freshSince: string;
 };
 
 /**
@@ -1658,6 +1679,126 @@ export type QualityFlag = {
 export type QueuedStatus = 'queued';
 
 /**
+ * Whether a lead needs a refresh, and why.
+ */
+export type RefreshAnswer = {
+    /**
+     * Whether there is a reason.
+     */
+    needsRefresh: boolean;
+    /**
+     * Every reason that applies.
+     */
+    reasons: Array<RefreshReason>;
+    /**
+     * Who can see the profile now. Without a public profile there is no bio, badge or number of followers to compare.
+     */
+    visibility: Visibility;
+    /**
+     * When the profile of now was looked at on Instagram: less than six hours before the check.
+     */
+    profileAsOf: string;
+};
+
+/**
+ * A lead's latest check that had to look at Instagram first.
+ */
+export type RefreshCheck = {
+    /**
+     * The check's id.
+     */
+    checkId: string;
+    /**
+     * `complete` and `failed` are final.
+     */
+    status: RefreshCheckStatus;
+    /**
+     * Milliseconds from the start until now, or until the end.
+     */
+    elapsedMs: number;
+    /**
+     * Whether the lead needs a refresh; only when complete.
+     */
+    answer?: RefreshAnswer;
+    /**
+     * Why the check failed, as a code; only then.
+     */
+    code?: ErrorCode;
+    /**
+     * Why the check failed, as a sentence; only then.
+     */
+    reason?: string;
+};
+
+/**
+ * Where a check is.
+ *
+ * - `checking`: The profile is being scraped.
+ * - `complete`: The answer is there.
+ * - `failed`: There is no answer.
+ */
+export type RefreshCheckStatus = 'checking' | 'complete' | 'failed';
+
+/**
+ * A reason to refresh a lead: what its last analysis saw, and what is there now.
+ */
+export type RefreshReason = {
+    reason: 'age';
+    /**
+     * When the profile that the analysis read was scraped, or its posts if they were scraped earlier.
+     */
+    seen: string;
+    /**
+     * When the check was made.
+     */
+    now: string;
+    /**
+     * The hours after which an analysis of this tier scrapes again.
+     */
+    limitHours: number;
+} | {
+    reason: 'followers';
+    /**
+     * The followers that the analysis saw.
+     */
+    seen: number;
+    /**
+     * The followers now.
+     */
+    now: number;
+} | {
+    reason: 'biography';
+    /**
+     * The bio that the analysis saw. Text by whoever owns the profile.
+     */
+    seen: string;
+    /**
+     * The bio now. Text by whoever owns the profile.
+     */
+    now: string;
+} | {
+    reason: 'visibility';
+    /**
+     * Always `public`: nothing else is analysed.
+     */
+    seen: Visibility;
+    /**
+     * Who can see the profile now.
+     */
+    now: Visibility;
+} | {
+    reason: 'verified';
+    /**
+     * Whether it had the badge.
+     */
+    seen: boolean;
+    /**
+     * Whether it has the badge now.
+     */
+    now: boolean;
+};
+
+/**
  * An error that a start would be refused with now.
  */
 export type Refusal = {
@@ -1835,6 +1976,28 @@ export type SellingPoint = {
      * What in the profile shows that this matters to the lead.
      */
     evidence: string;
+};
+
+/**
+ * A check that has to look at Instagram first.
+ */
+export type StartedRefreshCheck = {
+    /**
+     * The check's id. Starting again while it is under way answers the same one.
+     */
+    checkId: string;
+    /**
+     * Where the check is now.
+     */
+    status: CheckingStatus;
+    /**
+     * Seconds until the answer, usually.
+     */
+    estimatedSeconds: number;
+    /**
+     * Where the check can be followed: a path below the API's base URL.
+     */
+    statusUrl: string;
 };
 
 /**
@@ -2092,6 +2255,15 @@ export type Value = {
      */
     evidence: string;
 };
+
+/**
+ * Who can see a profile.
+ *
+ * - `public`: Everyone.
+ * - `private`: Only its followers. An analysis would end as `ProfilePrivate`.
+ * - `notFound`: Nobody: there is no account of this name. An analysis would end as `ProfileNotFound`.
+ */
+export type Visibility = 'public' | 'private' | 'notFound';
 
 /**
  * The account to act in; the caller's oldest one when it is left out.
@@ -4047,7 +4219,7 @@ export type GetAnalysisResultErrors = {
      */
     404: Failure;
     /**
-     * `NotReady`: The result is not there yet.
+     * `NotReady`: The result is not there yet, or the lead has none to compare with.
      */
     409: Failure;
     /**
@@ -4196,6 +4368,242 @@ export type GetAnonymousAnalysisResponses = {
 };
 
 export type GetAnonymousAnalysisResponse = GetAnonymousAnalysisResponses[keyof GetAnonymousAnalysisResponses];
+
+export type GetRefreshCheckData = {
+    body?: never;
+    headers?: {
+        /**
+         * The account to act in; the caller's oldest one when it is left out.
+         */
+        'X-Account-Id'?: string;
+    };
+    path: {
+        /**
+         * The lead.
+         */
+        leadId: string;
+    };
+    query?: never;
+    url: '/api/leads/{leadId}/refresh-check';
+};
+
+export type GetRefreshCheckErrors = {
+    /**
+     * `ValidationFailed`: A field or parameter is missing, unknown, repeated, of the wrong type or out of range. `details` has a sentence for each.
+     */
+    400: Failure;
+    /**
+     * `Unauthorized`: The token is missing, expired or not valid.
+     */
+    401: Failure;
+    /**
+     * `Forbidden`: The token is good, and does not open this route.
+     */
+    403: Failure;
+    /**
+     * `RouteNotFound`: There is no such method and path.
+     *
+     * `AccountNotFound`: No such account, or the caller is not in it.
+     *
+     * `LeadNotFound`: No such lead in this account.
+     *
+     * `RefreshCheckNotFound`: No refresh check of this lead had to look at Instagram in the past 24 hours.
+     */
+    404: Failure;
+    /**
+     * `TooManyRequests`: API Gateway's limit was reached.
+     *
+     * `TooManyRequests`: One source sent more requests than it may in this time; `details` has the limit.
+     */
+    429: Failure;
+    /**
+     * `InternalError`: A fault of ours.
+     */
+    500: Failure;
+    /**
+     * `StoreUnavailable`: One of our stores did not answer.
+     */
+    503: Failure;
+};
+
+export type GetRefreshCheckError = GetRefreshCheckErrors[keyof GetRefreshCheckErrors];
+
+export type GetRefreshCheckResponses = {
+    /**
+     * The check.
+     */
+    200: {
+        success: true;
+        data: RefreshCheck;
+        requestId: string;
+        timestamp: string;
+    };
+};
+
+export type GetRefreshCheckResponse = GetRefreshCheckResponses[keyof GetRefreshCheckResponses];
+
+export type StartRefreshCheckData = {
+    body?: never;
+    headers?: {
+        /**
+         * The account to act in; the caller's oldest one when it is left out.
+         */
+        'X-Account-Id'?: string;
+    };
+    path: {
+        /**
+         * The lead.
+         */
+        leadId: string;
+    };
+    query?: never;
+    url: '/api/leads/{leadId}/refresh-check';
+};
+
+export type StartRefreshCheckErrors = {
+    /**
+     * `ValidationFailed`: A field or parameter is missing, unknown, repeated, of the wrong type or out of range. `details` has a sentence for each.
+     */
+    400: Failure;
+    /**
+     * `Unauthorized`: The token is missing, expired or not valid.
+     */
+    401: Failure;
+    /**
+     * `Forbidden`: The token is good, and does not open this route.
+     */
+    403: Failure;
+    /**
+     * `RouteNotFound`: There is no such method and path.
+     *
+     * `AccountNotFound`: No such account, or the caller is not in it.
+     *
+     * `LeadNotFound`: No such lead in this account.
+     */
+    404: Failure;
+    /**
+     * `NotReady`: The result is not there yet, or the lead has none to compare with.
+     */
+    409: Failure;
+    /**
+     * `PayloadTooLarge`: The request is larger than API Gateway takes, 10 MB.
+     */
+    413: Failure;
+    /**
+     * `TooManyRequests`: API Gateway's limit was reached.
+     *
+     * `TooManyRequests`: One source sent more requests than it may in this time; `details` has the limit.
+     */
+    429: Failure;
+    /**
+     * `InternalError`: A fault of ours.
+     */
+    500: Failure;
+    /**
+     * `StoreUnavailable`: One of our stores did not answer.
+     */
+    503: Failure;
+};
+
+export type StartRefreshCheckError = StartRefreshCheckErrors[keyof StartRefreshCheckErrors];
+
+export type StartRefreshCheckResponses = {
+    /**
+     * The answer.
+     */
+    200: {
+        success: true;
+        data: RefreshAnswer;
+        requestId: string;
+        timestamp: string;
+    };
+    /**
+     * The profile is being scraped.
+     */
+    202: {
+        success: true;
+        data: StartedRefreshCheck;
+        requestId: string;
+        timestamp: string;
+    };
+};
+
+export type StartRefreshCheckResponse = StartRefreshCheckResponses[keyof StartRefreshCheckResponses];
+
+export type ForceRefreshData = {
+    body?: never;
+    headers?: {
+        /**
+         * The account to act in; the caller's oldest one when it is left out.
+         */
+        'X-Account-Id'?: string;
+    };
+    path: {
+        /**
+         * The lead.
+         */
+        leadId: string;
+    };
+    query?: never;
+    url: '/api/leads/{leadId}/force-refresh';
+};
+
+export type ForceRefreshErrors = {
+    /**
+     * `ValidationFailed`: A field or parameter is missing, unknown, repeated, of the wrong type or out of range. `details` has a sentence for each.
+     */
+    400: Failure;
+    /**
+     * `Unauthorized`: The token is missing, expired or not valid.
+     */
+    401: Failure;
+    /**
+     * `Forbidden`: The token is good, and does not open this route.
+     */
+    403: Failure;
+    /**
+     * `RouteNotFound`: There is no such method and path.
+     *
+     * `AccountNotFound`: No such account, or the caller is not in it.
+     *
+     * `LeadNotFound`: No such lead in this account.
+     */
+    404: Failure;
+    /**
+     * `PayloadTooLarge`: The request is larger than API Gateway takes, 10 MB.
+     */
+    413: Failure;
+    /**
+     * `TooManyRequests`: API Gateway's limit was reached.
+     *
+     * `TooManyRequests`: One source sent more requests than it may in this time; `details` has the limit.
+     */
+    429: Failure;
+    /**
+     * `InternalError`: A fault of ours.
+     */
+    500: Failure;
+    /**
+     * `StoreUnavailable`: One of our stores did not answer.
+     */
+    503: Failure;
+};
+
+export type ForceRefreshError = ForceRefreshErrors[keyof ForceRefreshErrors];
+
+export type ForceRefreshResponses = {
+    /**
+     * Set.
+     */
+    200: {
+        success: true;
+        data: ForcedRefresh;
+        requestId: string;
+        timestamp: string;
+    };
+};
+
+export type ForceRefreshResponse = ForceRefreshResponses[keyof ForceRefreshResponses];
 
 export type ListLeadsData = {
     body?: never;
