@@ -185,7 +185,8 @@ impl IntakeSwitch {
     /// # Errors
     /// `Paused` with `details.reason` `operator`; `StoreUnavailable` when DynamoDB does not answer.
     pub async fn check(&self) -> Result<()> {
-        let get = self.client.get_item().table_name(&self.table).key("switch", text(PAUSE)).consistent_read(true);
+        let get =
+            self.client.get_item().table_name(&self.table).key("switch", text(PAUSE)).consistent_read(true);
         let item = get.send().await.map_err(aws_error)?.item;
         by_operator(item.as_ref().map(Pause::read).as_ref(), Timestamp::now())
     }

@@ -356,7 +356,7 @@ export const getRefreshCheck = <ThrowOnError extends boolean = false>(options: O
  *
  * Compares what the lead's last analysis saw with the profile of now, and costs no credit. When someone looked at the profile in the past six hours, or found none in the past ten minutes, the answer comes at once: 200. So it also tells that someone did. Otherwise the profile is scraped, which may take as long as any scrape: 202, and the answer is at `statusUrl`. While a check of the lead is under way, the same check is answered.
  *
- * An account has ten checks in any hour and 40 in any 24 hours. Requests that are refused, or that join a check under way, do not count.
+ * An account has ten checks in any hour and 40 in any 24 hours. Requests that are refused, or that join a check under way, do not count. A check that was started counts, even if it fails.
  */
 export const startRefreshCheck = <ThrowOnError extends boolean = false>(options: Options<StartRefreshCheckData, ThrowOnError>): RequestResult<StartRefreshCheckResponses, StartRefreshCheckErrors, ThrowOnError> => (options.client ?? client).post<StartRefreshCheckResponses, StartRefreshCheckErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -365,7 +365,7 @@ export const startRefreshCheck = <ThrowOnError extends boolean = false>(options:
 });
 
 /**
- * Let the lead's next analysis read nothing older than now
+ * Let the lead's analyses from now on read nothing older
  *
  * Starts nothing and costs nothing by itself. Every analysis of this lead that is started from now on scrapes what was not scraped since, even if someone else's analysis has just read it. A failed analysis does not use this up. Other accounts, and other leads of this account, are not affected. A repeated request sets the newer moment.
  *

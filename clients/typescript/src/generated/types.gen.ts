@@ -4501,6 +4501,8 @@ export type StartRefreshCheckErrors = {
     500: Failure;
     /**
      * `StoreUnavailable`: One of our stores did not answer.
+     *
+     * `Paused`: No new runs are taken in at present, and nothing was charged. `details.reason` says why: `operator`, `dailySpend`, `accountSpend`, `aiCalls` or `aiProviders`.
      */
     503: Failure;
 };
