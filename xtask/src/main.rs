@@ -160,6 +160,15 @@ enum OtherBench {
         #[arg(long)]
         debug: bool,
     },
+    /// Measure, on a stack of its own, the statements of lists and details on a database of a million leads
+    Db {
+        /// How many leads, of a thousand accounts; one of them has a tenth
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(10_000..=10_000_000))]
+        leads: u32,
+        /// Print the figures as JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
     /// Measure, on a stack of its own, how long one account's LIGHT analysis takes while another account floods the system
     Fairness {
         /// How many analyses the one account makes on the idle system, one at a time
@@ -253,6 +262,7 @@ fn execute(command: Command) -> Result<()> {
         Command::Bench { other: Some(OtherBench::Pipeline { runs, calls, debug }) } => {
             bench::pipeline(&bench::Pipeline { runs, calls, debug }, ui)
         }
+        Command::Bench { other: Some(OtherBench::Db { leads, json }) } => bench::db(leads, json, ui),
         Command::Bench { other: Some(OtherBench::Fairness { runs, flood, floods, debug }) } => {
             bench::fairness(&bench::Fairness { runs, flood, floods, debug }, ui)
         }

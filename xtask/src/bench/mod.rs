@@ -1,11 +1,13 @@
 //! `bench`: builds for release and measures on a local stack.
 
+mod db;
 mod fairness;
 mod fuzz;
 mod no_op;
 mod pipeline;
 mod times;
 
+pub(crate) use db::db;
 pub(crate) use fairness::{Fairness, fairness};
 pub(crate) use fuzz::fuzz;
 pub(crate) use pipeline::{Pipeline, pipeline};

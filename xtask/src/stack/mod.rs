@@ -90,7 +90,7 @@ impl Stack {
         Self { folder: ROOT.join("target/test") }
     }
 
-    /// The stack that `cargo xtask bench pipeline` and `bench fairness` start and stop: `target/bench-stack`.
+    /// The stack that `cargo xtask bench pipeline`, `bench fairness` and `bench db` start and stop: `target/bench-stack`.
     pub(crate) fn bench() -> Self {
         Self { folder: ROOT.join("target/bench-stack") }
     }
