@@ -172,7 +172,7 @@ export const getCreditPricing = <ThrowOnError extends boolean = false>(options?:
 /**
  * What the account used, by day and tier
  *
- * Days are in UTC, and days without anything are left out. The credits of some days are those of the ledger's charges and refunds from the first day's midnight to that of `until`.
+ * Days are in UTC, and days without anything are left out. `creditsCharged` and `creditsRefunded` equal the ledger's charges and refunds between midnight of `since` and midnight of `until`.
  */
 export const getUsage = <ThrowOnError extends boolean = false>(options?: Options<GetUsageData, ThrowOnError>): RequestResult<GetUsageResponses, GetUsageErrors, ThrowOnError> => (options?.client ?? client).get<GetUsageResponses, GetUsageErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -255,7 +255,7 @@ export const updateBusinessProfile = <ThrowOnError extends boolean = false>(opti
  *
  * The same analysis (account, business profile, username, type) is refused with its run's id while it is under way, and for five minutes after it was accepted when it is complete. A failed run may be repeated at once.
  *
- * An account starts at most as many analyses in any hour as its plan says: 100, 300 or 1,000. Refused requests do not count, and neither does one that is repeated with its `Idempotency-Key`.
+ * An account starts at most as many analyses in any hour as its plan says (Free 100, Starter 300, Growth 1000). Refused requests do not count, and neither does one that is repeated with its `Idempotency-Key`.
  *
  * While intake is paused, nothing is accepted and nothing charged; `Retry-After` says when to come back. A request that was accepted before is answered as then when it is repeated with its `Idempotency-Key`.
  *

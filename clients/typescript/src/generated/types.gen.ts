@@ -533,7 +533,8 @@ export type CacheStatistics = {
      */
     until: string;
     /**
-     * All tiers together. `secondsSaved` is the sum of the tiers that know theirs.
+     * All tiers together. `secondsSaved` is the sum of the tiers that know theirs; `null` when there are hits, all in
+     * tiers that do not.
      */
     total: CacheFigures;
     /**
@@ -1499,7 +1500,7 @@ export type Personality = {
 };
 
 /**
- * What a plan costs, and the credits that come with it.
+ * What a plan costs, and what comes with it.
  */
 export type PlanPrice = {
     /**
@@ -1522,6 +1523,10 @@ export type PlanPrice = {
      * Credits that come once, with a new account.
      */
     startingCredits: number;
+    /**
+     * How many analyses an account of the plan may start in any hour.
+     */
+    analysesPerHour: number;
 };
 
 /**
