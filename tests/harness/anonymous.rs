@@ -2,7 +2,7 @@
 
 use crate::{
     Reply, Stack, eventually,
-    http::{EventRoute, ORIGIN, request},
+    http::{ORIGIN, request},
     paths,
     runs::failure_of,
     unique_username,
@@ -104,10 +104,7 @@ impl<'a> AnonymousCaller<'a> {
 
     /// Invokes the Lambda with that event.
     pub async fn invoke(&self, body: &Value) -> Result<Reply> {
-        let function = &self.stack.description.functions["start-anonymous-analysis"];
-        let event = self.event(body);
-        let response = self.stack.aws.invoke(function, &event).await?.map_err(anyhow::Error::msg)?;
-        Reply::of_lambda(&response, &EventRoute::of(&event).context("the event is of no route")?)
+        self.stack.invoke("start-anonymous-analysis", &self.event(body)).await?.http()
     }
 
     /// The item that holds when this address was let through.

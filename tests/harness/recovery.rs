@@ -182,7 +182,6 @@ impl Stack {
     /// What the job that looks for stale runs reports.
     pub async fn fail_stale_runs(&self) -> Result<Value> {
         let tick = json!({"source": "aws.scheduler", "time": "2026-11-20T10:00:00Z"});
-        let function = &self.description.functions["fail-stale-runs"];
-        self.aws.invoke(function, &tick).await?.map_err(anyhow::Error::msg)
+        self.invoke("fail-stale-runs", &tick).await?.output()
     }
 }

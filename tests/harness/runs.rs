@@ -68,10 +68,7 @@ impl Stack {
 
     /// What `refund-run` says to a run of which the state machine gave up.
     pub async fn refund(&self, run: &Run) -> Result<Value> {
-        self.aws
-            .invoke(&self.description.functions["refund-run"], &run.failure())
-            .await?
-            .map_err(anyhow::Error::msg)
+        self.invoke("refund-run", &run.failure()).await?.output()
     }
 
     /// The key of the snapshot that a run reads, from its execution's history.

@@ -282,8 +282,8 @@ fn parse(body: &Bytes) -> Value {
 
 impl Stack {
     /// Invokes a deployed Lambda.
-    pub async fn invoke(&self, function_arn: &str, event: &Value) -> Result<Answer> {
-        let outcome = self.aws.invoke(function_arn, event).await?;
+    pub async fn invoke(&self, function: &str, event: &Value) -> Result<Answer> {
+        let outcome = self.aws.invoke(&self.description.functions[function], event).await?;
         Ok(Answer { outcome, at: Instant::now(), route: EventRoute::of(event) })
     }
 }

@@ -99,10 +99,8 @@ async fn forget_the_result(stack: &Stack, run: &AnonymousRun) -> Result<()> {
 
 /// The input of the scoring stage.
 async fn input(stack: &Stack, run: &AnonymousRun) -> Result<Value> {
-    let check = &stack.description.functions["check-profile-cache"];
-    let input = run.execution_input();
-    let cached = stack.aws.invoke(check, &input).await?.map_err(anyhow::Error::msg)?;
-    let mut input = input;
+    let mut input = run.execution_input();
+    let cached = stack.invoke("check-profile-cache", &input).await?.output()?;
     input["snapshotKey"] = cached["snapshotKey"].clone();
     input["cacheHit"] = json!(false);
     Ok(input)
@@ -113,8 +111,7 @@ async fn a_stage_that_runs_twice_pays_once_and_changes_nothing() -> Result<()> {
     let stack = Stack::connect().await?;
     let caller = AnonymousCaller::arrive(&stack);
     let (run, before) = caller.analyze(&caller.username("twice")).await?;
-    let functions = &stack.description.functions;
-    let score = &functions["score-anonymous-analysis"];
+    let score = "score-anonymous-analysis";
     let fail = run.failure();
 
     // Late ones, after the end.
@@ -122,18 +119,18 @@ async fn a_stage_that_runs_twice_pays_once_and_changes_nothing() -> Result<()> {
     late["snapshotKey"] = json!("profiles/nasa/gone");
     late["cacheHit"] = json!(true);
     for stage in ["check-profile-cache", "scrape-profiles"] {
-        let error = stack.aws.invoke(&functions[stage], &late).await?.err();
-        assert_eq!(error.with_context(|| format!("{stage} went on"))?["errorType"], "RunSettled");
+        let answer = stack.invoke(stage, &late).await?;
+        assert_eq!(answer.error_type().with_context(|| format!("{stage} went on"))?, "RunSettled");
     }
     let done = json!({"status": "complete"});
-    assert_eq!(stack.aws.invoke(score, &late).await?, Ok(done.clone()));
-    assert_eq!(stack.aws.invoke(&functions["fail-anonymous-analysis"], &fail).await?, Ok(done.clone()));
+    assert_eq!(stack.invoke(score, &late).await?.output()?, done);
+    assert_eq!(stack.invoke("fail-anonymous-analysis", &fail).await?.output()?, done);
     assert_eq!(caller.finished(&run).await?, before);
 
     // It kept the result, and died before it could show so.
     forget_the_end(&stack, &run).await?;
     let input = input(&stack, &run).await?;
-    assert_eq!(stack.aws.invoke(score, &input).await?, Ok(done));
+    assert_eq!(stack.invoke(score, &input).await?.output()?, done);
     assert_eq!(caller.finished(&run).await?["result"], before["result"]);
     assert_eq!(stack.stand_ins.requests(Upstream::OpenAi, &run.username).await?, 1, "not asked again");
     Ok(())
@@ -145,15 +142,13 @@ async fn a_failure_that_is_shown_stands_whatever_comes_late() -> Result<()> {
     let caller = AnonymousCaller::arrive(&stack);
     let (run, before) = caller.analyze(&caller.username("private")).await?;
     assert_eq!(before["code"], "ProfilePrivate");
-    let functions = &stack.description.functions;
-    let again = run.failure();
-    let failed = stack.aws.invoke(&functions["fail-anonymous-analysis"], &again).await?;
-    assert_eq!(failed, Ok(json!({"status": "failed"})));
+    let failed = stack.invoke("fail-anonymous-analysis", &run.failure()).await?.output()?;
+    assert_eq!(failed, json!({"status": "failed"}));
     let mut late = run.execution_input();
     late["snapshotKey"] = json!("profiles/nasa/gone");
     late["cacheHit"] = json!(true);
-    let error = stack.aws.invoke(&functions["score-anonymous-analysis"], &late).await?.err();
-    assert_eq!(error.context("it went on")?["errorType"], "RunSettled");
+    let answer = stack.invoke("score-anonymous-analysis", &late).await?;
+    assert_eq!(answer.error_type().context("it went on")?, "RunSettled");
     assert_eq!(caller.finished(&run).await?, before, "the first reason stands");
     assert_eq!(stack.stand_ins.requests(Upstream::OpenAi, &run.username).await?, 0);
     Ok(())
@@ -205,11 +200,7 @@ async fn a_failure_killed_midway_is_shown_by_the_next_try() -> Result<()> {
             caller.show(&run.token).await?;
         }
         lambda.kill().await?;
-        stack
-            .aws
-            .invoke(&stack.description.functions["fail-anonymous-analysis"], &fail)
-            .await?
-            .map_err(anyhow::Error::msg)?;
+        stack.invoke("fail-anonymous-analysis", &fail).await?.output()?;
         let ended = caller.finished(&run).await?;
         assert_eq!(ended["code"], "AiUnavailable", "{ended}");
         assert_eq!(ended["reason"], "No AI answered.", "{ended}");

@@ -58,8 +58,7 @@ const STAGES: [&str; 5] =
 
 /// Runs one stage to its end, and adds to the input what the later ones need of its answer.
 async fn pass(stack: &Stack, stage: &str, input: &mut Value) -> Result<()> {
-    let answer =
-        stack.aws.invoke(&stack.description.functions[stage], input).await?.map_err(anyhow::Error::msg)?;
+    let answer = stack.invoke(stage, input).await?.output()?;
     let username = input["username"].as_str().context("username")?.to_owned();
     match stage {
         "scrape-profiles" => input["snapshotKey"] = answer["found"][&username]["snapshotKey"].clone(),
